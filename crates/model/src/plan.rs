@@ -1,0 +1,243 @@
+//! From what a host has to what it should have, as printable steps.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use uuid::Uuid;
+
+use crate::spec::{Condition, HostSpec, HostState, PortSpec, RouteKey, Target};
+
+/// One change of one host's kernel. Each is idempotent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    RemoveRoute(RouteKey),
+    RemovePort(Uuid),
+    EnsureVtep,
+    /// Make the port, or make it right. Says why.
+    EnsurePort {
+        port: Uuid,
+        spec: Box<PortSpec>,
+        why: String,
+    },
+    SetRoute {
+        key: RouteKey,
+        target: Target,
+    },
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RemoveRoute(key) => write!(f, "remove route {key}"),
+            Self::RemovePort(port) => write!(f, "remove port {port}"),
+            Self::EnsureVtep => write!(f, "ensure vtep"),
+            Self::EnsurePort { port, spec, why } => {
+                write!(
+                    f,
+                    "ensure port {port} vni {} {} at {}: {why}",
+                    spec.vni, spec.address, spec.attachment
+                )
+            }
+            Self::SetRoute { key, target } => write!(f, "set route {key} to {target}"),
+        }
+    }
+}
+
+/// The steps that turn what the kernel has into what the host should have, in
+/// the order to take them:
+///
+/// 1. routes that must go, so that consent withdrawn is obeyed first,
+/// 2. ports that must go, so that their addresses and devices are free,
+/// 3. the VTEP, then ports, as routes point to both,
+/// 4. routes, new or changed, and those to a port of step 3: its device may
+///    be another one than before.
+pub fn plan(want: &HostSpec, have: &HostState) -> Vec<Step> {
+    let stale = have.routes.keys().filter(|k| !want.routes.contains_key(k));
+    let gone = have.ports.keys().filter(|p| !want.ports.contains_key(p));
+    let vtep = (have.vtep != Condition::Whole(())).then_some(Step::EnsureVtep);
+    let ports: BTreeMap<Uuid, Step> = want
+        .ports
+        .iter()
+        .filter_map(|(port, spec)| {
+            let why = difference(spec, have.ports.get(port))?;
+            Some((*port, Step::EnsurePort { port: *port, spec: Box::new(spec.clone()), why }))
+        })
+        .collect();
+    let remade =
+        |target: &Target| matches!(target, Target::Local { port, .. } if ports.contains_key(port));
+    let routes: Vec<Step> = want
+        .routes
+        .iter()
+        .filter(|(k, t)| have.routes.get(k) != Some(t) || remade(t))
+        .map(|(key, target)| Step::SetRoute { key: *key, target: *target })
+        .collect();
+    stale
+        .map(|key| Step::RemoveRoute(*key))
+        .chain(gone.map(|port| Step::RemovePort(*port)))
+        .chain(vtep)
+        .chain(ports.into_values())
+        .chain(routes)
+        .collect()
+}
+
+/// What differs, in words, or None.
+fn difference(want: &PortSpec, have: Option<&Condition<PortSpec>>) -> Option<String> {
+    let have = match have {
+        None | Some(Condition::Missing) => return Some("missing".to_owned()),
+        Some(Condition::Broken(why)) => return Some(why.clone()),
+        Some(Condition::Whole(have)) if have == want => return None,
+        Some(Condition::Whole(have)) => have,
+    };
+    let parts = [
+        ("vni", have.vni != want.vni),
+        ("address", have.address != want.address),
+        ("subnet", have.subnet != want.subnet),
+        ("gateway", have.gateway != want.gateway),
+        ("mac", have.mac != want.mac),
+        ("attachment", have.attachment != want.attachment),
+        ("routes", have.routes != want.routes),
+    ];
+    let names: Vec<&str> =
+        parts.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
+    Some(format!("{} differs", names.join(", ")))
+}
+
+/// What the host has once `step` was applied to it: how a reconcile loop
+/// keeps its picture of the kernel between two full readings.
+pub fn after(have: &mut HostState, step: &Step) {
+    match step {
+        Step::RemoveRoute(key) => {
+            have.routes.remove(key);
+        }
+        Step::RemovePort(port) => {
+            have.ports.remove(port);
+            for target in have.routes.values_mut() {
+                if let Target::Local { port: p, .. } = target
+                    && p == port
+                {
+                    *p = Uuid::nil();
+                }
+            }
+        }
+        Step::EnsureVtep => have.vtep = Condition::Whole(()),
+        Step::EnsurePort { port, spec, .. } => {
+            have.ports.insert(*port, Condition::Whole((**spec).clone()));
+        }
+        Step::SetRoute { key, target } => {
+            have.routes.insert(*key, *target);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::{btree_map, btree_set};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ids::{Mac, Prefix, Vni};
+    use crate::spec::Attachment;
+
+    proptest! {
+        #[test]
+        fn a_plan_reaches_the_goal_and_then_there_is_nothing_to_do(want in spec(), have in state()) {
+            let mut after_it = have;
+            for step in plan(&want, &after_it.clone()) {
+                after(&mut after_it, &step);
+            }
+            prop_assert_eq!(plan(&want, &after_it), []);
+            prop_assert_eq!(after_it.routes, want.routes);
+        }
+
+        #[test]
+        fn withdrawn_routes_go_before_anything_is_added(want in spec(), have in state()) {
+            let steps = plan(&want, &have);
+            let last_removal = steps.iter().rposition(|s| matches!(s, Step::RemoveRoute(_) | Step::RemovePort(_)));
+            let first_addition = steps.iter().position(|s| !matches!(s, Step::RemoveRoute(_) | Step::RemovePort(_)));
+            if let (Some(removal), Some(addition)) = (last_removal, first_addition) {
+                prop_assert!(removal < addition);
+            }
+        }
+    }
+
+    #[test]
+    fn a_plan_reads_as_text() {
+        let port = Uuid::from_u128(1);
+        let key =
+            RouteKey { vni: Vni::try_from(7).unwrap(), prefix: "10.0.0.2/32".parse().unwrap() };
+        let target = Target::Local { port, vni: key.vni };
+        let want = HostSpec {
+            revision: 1,
+            ports: [(port, port_of(2))].into(),
+            routes: [(key, target)].into(),
+        };
+        let stale = RouteKey { prefix: "10.0.0.9/32".parse().unwrap(), ..key };
+        let have = HostState { routes: [(stale, Target::Nobody)].into(), ..HostState::default() };
+        let text: Vec<String> = plan(&want, &have).iter().map(Step::to_string).collect();
+        assert_eq!(
+            text,
+            [
+                "remove route vni 7 10.0.0.9/32",
+                "ensure vtep",
+                "ensure port 00000000-0000-0000-0000-000000000001 vni 7 10.0.0.2 at web/eth0: missing",
+                "set route vni 7 10.0.0.2/32 to port 00000000-0000-0000-0000-000000000001 vni 7",
+            ]
+        );
+    }
+
+    fn port_of(n: u8) -> PortSpec {
+        PortSpec {
+            vni: Vni::try_from(7).unwrap(),
+            address: [10, 0, 0, n].into(),
+            subnet: "10.0.0.0/24".parse().unwrap(),
+            gateway: [10, 0, 0, 1].into(),
+            mac: Mac::local([0, 0, 0, 0, n]),
+            attachment: Attachment::Netns {
+                netns: "web".parse().unwrap(),
+                device: "eth0".parse().unwrap(),
+            },
+            routes: ["0.0.0.0/0".parse().unwrap()].into(),
+        }
+    }
+
+    fn key() -> impl Strategy<Value = RouteKey> {
+        (1u32..4, 0u8..8, 24u8..=32).prop_map(|(vni, host, len)| RouteKey {
+            vni: Vni::try_from(vni).unwrap(),
+            prefix: Prefix::containing(ipnet::IpNet::new([10, 0, 0, host].into(), len).unwrap()),
+        })
+    }
+
+    fn target() -> impl Strategy<Value = Target> {
+        let vni = Vni::try_from(7).unwrap();
+        prop_oneof![
+            (1u128..4).prop_map(move |n| Target::Local { port: Uuid::from_u128(n), vni }),
+            (1u8..4).prop_map(move |n| Target::Remote { vtep: [192, 0, 2, n].into(), vni }),
+            Just(Target::Nobody),
+        ]
+    }
+
+    fn spec() -> impl Strategy<Value = HostSpec> {
+        // A route to a port needs the port: the planner is never asked otherwise.
+        let ports: std::collections::BTreeMap<Uuid, PortSpec> =
+            (1u8..4).map(|n| (Uuid::from_u128(n.into()), port_of(n))).collect();
+        btree_map(key(), target(), 0..20).prop_map(move |routes| HostSpec {
+            revision: 1,
+            ports: ports.clone(),
+            routes,
+        })
+    }
+
+    fn state() -> impl Strategy<Value = HostState> {
+        let port = prop_oneof![
+            (1u8..6).prop_map(|n| Condition::Whole(port_of(n))),
+            Just(Condition::Broken("link down".to_owned())),
+        ];
+        let ports = (btree_set(1u128..8, 0..6), proptest::collection::vec(port, 8))
+            .prop_map(|(ids, ports)| ids.into_iter().map(Uuid::from_u128).zip(ports).collect());
+        (ports, btree_map(key(), target(), 0..20)).prop_map(|(ports, routes)| HostState {
+            vtep: Condition::Missing,
+            ports,
+            routes,
+        })
+    }
+}

@@ -1,0 +1,113 @@
+//! What one host must carry, and what it was seen to carry.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::ids::{DeviceName, Mac, NetnsName, Prefix, Revision, Vni};
+
+/// Everything one host must carry at one revision.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostSpec {
+    pub revision: Revision,
+    pub ports: BTreeMap<Uuid, PortSpec>,
+    /// One table per VNI; the longest prefix wins.
+    pub routes: BTreeMap<RouteKey, Target>,
+}
+
+/// A NIC of a workload on this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortSpec {
+    pub vni: Vni,
+    /// The one address the workload may send from.
+    pub address: IpAddr,
+    /// The network's subnet that `address` lies in; every other address of it
+    /// is answered for by the host.
+    pub subnet: Prefix,
+    /// The router's address in `subnet`: next hop of `routes`, source of ICMP.
+    pub gateway: IpAddr,
+    pub mac: Mac,
+    pub attachment: Attachment,
+    /// What the workload is to reach through `gateway`; set by the host only
+    /// where it owns the device ([`Attachment::Netns`]).
+    pub routes: BTreeSet<Prefix>,
+}
+
+/// Where the workload's NIC is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "kind")]
+pub enum Attachment {
+    /// A veth pair of ours: one end stays on the host, the other is `device`
+    /// in the named namespace.
+    Netns { netns: NetnsName, device: DeviceName },
+    /// A tap, veth or bridge that somebody else made on the host.
+    Device { device: DeviceName },
+}
+
+impl fmt::Display for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Netns { netns, device } => write!(f, "{netns}/{device}"),
+            Self::Device { device } => write!(f, "{device}"),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RouteKey {
+    /// The table: the network a packet comes from.
+    pub vni: Vni,
+    pub prefix: Prefix,
+}
+
+impl fmt::Display for RouteKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "vni {} {}", self.vni, self.prefix)
+    }
+}
+
+/// Where packets to a prefix go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "to")]
+pub enum Target {
+    /// A port of this host, whose network is `vni`.
+    Local { port: Uuid, vni: Vni },
+    /// The host at `vtep`, in VXLAN with the destination network's `vni`.
+    Remote { vtep: IpAddr, vni: Vni },
+    /// Nobody has this address: drop and count as `no-port`.
+    Nobody,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local { port, vni } => write!(f, "port {port} vni {vni}"),
+            Self::Remote { vtep, vni } => write!(f, "vtep {vtep} vni {vni}"),
+            Self::Nobody => write!(f, "nobody"),
+        }
+    }
+}
+
+/// All of the kernel of one host that carries our mark, as it was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HostState {
+    /// The VXLAN device and its program.
+    pub vtep: Condition<()>,
+    pub ports: BTreeMap<Uuid, Condition<PortSpec>>,
+    /// Targets the kernel holds. A route to a port that is gone reads as
+    /// `Local` with the nil UUID, which no wish has.
+    pub routes: BTreeMap<RouteKey, Target>,
+}
+
+/// An object that was read back from the kernel.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Condition<T> {
+    #[default]
+    Missing,
+    /// There, but not as we make it; the text says what differs.
+    Broken(String),
+    Whole(T),
+}
