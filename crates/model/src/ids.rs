@@ -133,6 +133,15 @@ impl Prefix {
         Self(net.trunc())
     }
 
+    /// The default route of an address's family.
+    pub fn everything(family: IpAddr) -> Self {
+        let any = match family {
+            IpAddr::V4(_) => IpAddr::from([0; 4]),
+            IpAddr::V6(_) => IpAddr::from([0; 16]),
+        };
+        Self(IpNet::new(any, 0).expect("0 is a length of both families"))
+    }
+
     pub fn net(self) -> IpNet {
         self.0
     }

@@ -1,6 +1,21 @@
 //! The rules: what may be, what is, what must be done. No I/O, no clock, no
 //! randomness, no async.
 
+pub mod admission;
+pub mod change;
+pub mod error;
+pub mod host;
+pub mod host_spec;
 pub mod ids;
+pub mod label;
+pub mod network;
+pub mod objects;
+pub mod op;
+pub mod peering;
 pub mod plan;
+pub mod port;
+pub mod router;
 pub mod spec;
+pub mod state;
+pub mod world;
+pub mod zone;

@@ -1,0 +1,175 @@
+//! Which peerings may carry traffic: overlap, judged at each receiver.
+//!
+//! A network imports its router's other networks and the peer networks of its
+//! admitted peerings. No two of these may overlap. A router's networks are
+//! kept apart when they are attached, so here a peering gives way to them; and
+//! among peerings the one that has been complete for longer wins. So the
+//! newcomer conflicts, what works keeps working, and the verdict is the same
+//! whichever half was made first.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use uuid::Uuid;
+
+use crate::ids::{Prefix, Revision};
+use crate::objects::{Configured, Network, Peering};
+use crate::world::World;
+
+/// Two halves that answer each other, both active, both networks routed.
+#[derive(Debug, Clone, Copy)]
+pub struct Pair<'w> {
+    pub local: &'w Network,
+    pub peer: &'w Network,
+    half: &'w Peering,
+    mirror: &'w Peering,
+}
+
+/// What two prefixes clash over, seen from the network that would import both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clash {
+    pub receiver: Uuid,
+    pub newcomer: Prefix,
+    pub holder: Prefix,
+    pub through: Through,
+}
+
+/// How the receiver came by the prefix that was there first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Through {
+    Own,
+    Router(Uuid),
+    /// Named by the receiver's own half.
+    Peering(Uuid),
+}
+
+impl fmt::Display for Clash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { receiver, newcomer, holder, through } = self;
+        write!(f, "{newcomer} overlaps {holder}, which network {receiver} ")?;
+        match through {
+            Through::Own => f.write_str("has itself"),
+            Through::Router(uuid) => write!(f, "reaches through its router {uuid}"),
+            Through::Peering(uuid) => write!(f, "reaches through its peering {uuid}"),
+        }
+    }
+}
+
+type PairKey = (Uuid, Uuid);
+
+impl<'w> Pair<'w> {
+    /// The pair that `half` belongs to, when nothing but overlap or a host
+    /// can keep it from carrying traffic.
+    pub fn of(world: &'w World, half: &'w Peering) -> Option<Self> {
+        let mirror = world.mirror(half)?;
+        let local = world.network(half.network)?;
+        let peer = world.network(half.peer_network)?;
+        let active = [half, mirror].iter().all(|h| h.configured == Configured::Active);
+        let routed = local.router.is_some() && peer.router.is_some();
+        (active && routed).then_some(Self { local, peer, half, mirror })
+    }
+
+    /// The revision of the write that made the pair complete.
+    pub fn since(&self) -> Revision {
+        let networks = [self.local, self.peer].map(|n| n.router_since.max(n.subnets_since));
+        let halves = [self.half, self.mirror].map(|h| h.configured_since);
+        networks.into_iter().chain(halves).max().unwrap_or_default()
+    }
+
+    fn key(&self) -> PairKey {
+        let (a, b) = (self.local.uuid, self.peer.uuid);
+        (a.min(b), a.max(b))
+    }
+
+    /// Total: one write may complete several pairs, then their names decide.
+    fn age(&self) -> (Revision, PairKey) {
+        (self.since(), self.key())
+    }
+
+    fn turned(self) -> Self {
+        Self { local: self.peer, peer: self.local, half: self.mirror, mirror: self.half }
+    }
+}
+
+/// True when packets may flow between the two networks of `half`.
+pub fn admitted(world: &World, half: &Peering) -> bool {
+    Pair::of(world, half).is_some_and(|pair| clash(world, pair).is_none())
+}
+
+/// Why `pair` may not carry traffic, if so.
+///
+/// Only pairs that are older and overlap are looked at in turn, each once, on
+/// a list rather than the stack: a chain of clashes may be long.
+pub fn clash(world: &World, pair: Pair<'_>) -> Option<Clash> {
+    let mut verdicts: BTreeMap<PairKey, Option<Clash>> = BTreeMap::new();
+    let mut waiting = vec![pair];
+    while let Some(&next) = waiting.last() {
+        match judge(world, next, &verdicts) {
+            Judgement::NeedsFirst(older) => waiting.push(older),
+            Judgement::Done(verdict) => {
+                verdicts.insert(next.key(), verdict);
+                waiting.pop();
+            }
+        }
+    }
+    verdicts.remove(&pair.key()).flatten()
+}
+
+enum Judgement<'w> {
+    NeedsFirst(Pair<'w>),
+    Done(Option<Clash>),
+}
+
+fn judge<'w>(
+    world: &'w World,
+    pair: Pair<'w>,
+    verdicts: &BTreeMap<PairKey, Option<Clash>>,
+) -> Judgement<'w> {
+    if let Some(found) = fixed_clash(world, pair).or_else(|| fixed_clash(world, pair.turned())) {
+        return Judgement::Done(Some(found));
+    }
+    let mut rivals: Vec<(Pair<'w>, Clash)> =
+        [pair, pair.turned()].into_iter().flat_map(|side| rivals(world, side)).collect();
+    rivals.sort_by_key(|(rival, _)| rival.age());
+    for (rival, found) in rivals {
+        match verdicts.get(&rival.key()) {
+            None => return Judgement::NeedsFirst(rival),
+            Some(None) => return Judgement::Done(Some(found)),
+            Some(Some(_)) => {}
+        }
+    }
+    Judgement::Done(None)
+}
+
+/// A clash of the peer's prefixes with what the local network has for good.
+fn fixed_clash(world: &World, pair: Pair<'_>) -> Option<Clash> {
+    let own = overlap(pair.peer, pair.local).map(|(new, held)| (new, held, Through::Own));
+    let routed = || {
+        let router = pair.local.router?;
+        let mut others = world.neighbours(pair.local).filter(|n| n.uuid != pair.peer.uuid);
+        let (new, held) = others.find_map(|n| overlap(pair.peer, n))?;
+        Some((new, held, Through::Router(router)))
+    };
+    let (newcomer, holder, through) = own.or_else(routed)?;
+    Some(Clash { receiver: pair.local.uuid, newcomer, holder, through })
+}
+
+/// Older pairs of the local network that overlap this one there.
+fn rivals<'w>(world: &'w World, pair: Pair<'w>) -> impl Iterator<Item = (Pair<'w>, Clash)> {
+    let halves = world.halves_of(pair.local.uuid);
+    halves.filter_map(move |half| {
+        let other = Pair::of(world, half).filter(|o| o.age() < pair.age())?;
+        let (newcomer, holder) = overlap(pair.peer, other.peer)?;
+        let through = Through::Peering(half.uuid);
+        Some((other, Clash { receiver: pair.local.uuid, newcomer, holder, through }))
+    })
+}
+
+/// A prefix of `new` and one of `held` that share addresses.
+pub fn overlap(new: &Network, held: &Network) -> Option<(Prefix, Prefix)> {
+    new.prefixes().find_map(|n| held.prefixes().find(|h| n.overlaps(*h)).map(|h| (n, h)))
+}
+
+#[cfg(test)]
+#[path = "admission_tests.rs"]
+mod tests;

@@ -1,0 +1,79 @@
+//! What a write does to memory: objects put and keys deleted.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router};
+
+/// Anything that is remembered. The JSON of this is what the store keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Object {
+    Account(Account),
+    Authority(Authority),
+    Host(Host),
+    JoinToken(JoinToken),
+    Network(Network),
+    Peering(Peering),
+    Port(Port),
+    Router(Router),
+    /// The lowest VNI that was never given out. A number is not used twice,
+    /// so that a host that was away cannot mistake a new network for an old.
+    NextVni {
+        vni: u32,
+    },
+}
+
+/// The name of an object in memory.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", content = "id")]
+pub enum Key {
+    Account(String),
+    Authority,
+    Host(Uuid),
+    JoinToken(String),
+    Network(Uuid),
+    Peering(Uuid),
+    Port(Uuid),
+    Router(Uuid),
+    NextVni,
+}
+
+impl Object {
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Account(it) => Key::Account(it.name.clone()),
+            Self::Authority(_) => Key::Authority,
+            Self::Host(it) => Key::Host(it.uuid),
+            Self::JoinToken(it) => Key::JoinToken(it.digest.clone()),
+            Self::Network(it) => Key::Network(it.uuid),
+            Self::Peering(it) => Key::Peering(it.uuid),
+            Self::Port(it) => Key::Port(it.uuid),
+            Self::Router(it) => Key::Router(it.uuid),
+            Self::NextVni { .. } => Key::NextVni,
+        }
+    }
+}
+
+impl Key {
+    /// The two columns a store keeps a key in.
+    pub fn columns(&self) -> (&'static str, String) {
+        match self {
+            Self::Account(name) => ("account", name.clone()),
+            Self::Authority => ("authority", String::new()),
+            Self::Host(uuid) => ("host", uuid.to_string()),
+            Self::JoinToken(digest) => ("join-token", digest.clone()),
+            Self::Network(uuid) => ("network", uuid.to_string()),
+            Self::Peering(uuid) => ("peering", uuid.to_string()),
+            Self::Port(uuid) => ("port", uuid.to_string()),
+            Self::Router(uuid) => ("router", uuid.to_string()),
+            Self::NextVni => ("next-vni", String::new()),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    Put(Object),
+    Delete(Key),
+}

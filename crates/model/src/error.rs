@@ -1,0 +1,112 @@
+//! Every refusal: each 4xx of the API is one of these.
+
+use std::net::IpAddr;
+
+use uuid::Uuid;
+
+/// A rule of the product said no. The text is for the one who asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rule {
+    /// The attribute at `at` cannot be taken.
+    #[error("The attribute {at} {why}.")]
+    Bad { subject: Subject, at: String, why: String },
+    #[error("The attribute {0} is not known here.")]
+    UnknownAttribute(String),
+    #[error("The {0} {1} does not exist.")]
+    Absent(Noun, String),
+    #[error("The network {0} belongs to another account.")]
+    NetworkForbidden(Uuid),
+    #[error("The networks have a peering in this direction already: {0}.")]
+    PeeringExists(Uuid),
+    #[error("A network cannot be peered with itself.")]
+    PeeringWithItself,
+    #[error("The local network {0} has no router attached.")]
+    LocalNetworkNoRouter(Uuid),
+    #[error("The peering {0} is not disabled.")]
+    PeeringNotDisabled(Uuid),
+    #[error("The network {0} has peerings; delete them first.")]
+    NetworkHasPeerings(Uuid),
+    #[error("The network {0} has ports; delete them first.")]
+    NetworkHasPorts(Uuid),
+    #[error("The router {0} has networks attached; detach them first.")]
+    RouterAttached(Uuid),
+    #[error(
+        "The network cannot use this router: its {mine} overlaps {theirs}, which network {network} reaches already."
+    )]
+    OverlapsOnRouter { mine: String, theirs: String, network: Uuid },
+    #[error("The address {0} is in use on the network already.")]
+    AddressTaken(IpAddr),
+    #[error("The network {0} has no free address left.")]
+    NoFreeAddress(Uuid),
+    #[error("A port is attached at {0} of that host already.")]
+    AttachmentTaken(String),
+    #[error("The {0} {1} exists already.")]
+    Exists(Noun, String),
+    #[error("The host {0} carries ports; delete them first.")]
+    HostHasPorts(String),
+    #[error("The network is in zone {network_zone}, the host in zone {host_zone}.")]
+    ZoneMismatch { network_zone: String, host_zone: String },
+    #[error("The join token is not known, was used already or has expired.")]
+    JoinTokenInvalid,
+    #[error("The account {0} may not do this: it is for administrators.")]
+    AdminOnly(String),
+    #[error("No VNI is left: every number up to 16777215 was given out.")]
+    NoVniLeft,
+}
+
+impl Rule {
+    pub fn bad(subject: Subject, at: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Bad { subject, at: at.into(), why: why.into() }
+    }
+}
+
+/// What a bad attribute is about; the API has a code for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    Request,
+    Name,
+    NetworkNameMissing,
+    NetworkName,
+    RouterNameMissing,
+    RouterName,
+    ZoneMissing,
+    Zone,
+    Network,
+    NetworkType,
+    Router,
+    IpAddress,
+    LabelKey,
+    LabelValue,
+    LabelKeys,
+    Route,
+    RouteDuplicate,
+    Nexthop,
+}
+
+/// A kind of thing, as the API's sentences name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noun {
+    Peering,
+    Network,
+    PeerNetwork,
+    Router,
+    Zone,
+    Host,
+    Port,
+    Account,
+}
+
+impl std::fmt::Display for Noun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Peering => "peering",
+            Self::Network => "network",
+            Self::PeerNetwork => "peer network",
+            Self::Router => "router",
+            Self::Zone => "zone",
+            Self::Host => "host",
+            Self::Port => "port",
+            Self::Account => "account",
+        })
+    }
+}

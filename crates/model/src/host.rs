@@ -1,0 +1,92 @@
+//! What may be done to hosts, join tokens and accounts: by administrators,
+//! and by a machine that holds a join token.
+
+use std::net::IpAddr;
+
+use uuid::Uuid;
+
+use crate::change::{Change, Key, Object};
+use crate::error::{Noun, Rule, Subject};
+use crate::objects::{Account, Host, JoinToken};
+use crate::world::World;
+use crate::zone;
+
+/// A machine's wish to be a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Join {
+    /// SHA-256 of the token's secret, in hex.
+    pub digest: String,
+    pub name: String,
+    pub zone: String,
+    pub underlay: IpAddr,
+    /// Seconds since 1970.
+    pub now: i64,
+}
+
+/// # Errors
+/// An unknown zone.
+pub fn allow_join(token: &JoinToken) -> Result<Vec<Change>, Rule> {
+    if !zone::exists(&token.zone) {
+        return Err(Rule::Absent(Noun::Zone, token.zone.clone()));
+    }
+    Ok(vec![Change::Put(Object::JoinToken(token.clone()))])
+}
+
+/// Uses the token up.
+///
+/// # Errors
+/// [`Rule::JoinTokenInvalid`] also for a token of another zone; a name or an
+/// underlay address that another host has.
+pub fn join(world: &World, uuid: Uuid, wish: &Join) -> Result<Vec<Change>, Rule> {
+    let token = world.join_tokens.get(&wish.digest);
+    let good = |t: &&std::sync::Arc<JoinToken>| t.zone == wish.zone && t.expires > wish.now;
+    let token = token.filter(good).ok_or(Rule::JoinTokenInvalid)?;
+    if !(1..=63).contains(&wish.name.len())
+        || !wish.name.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c))
+    {
+        let why = "must be 1 to 63 letters, digits, hyphens and dots";
+        return Err(Rule::bad(Subject::Name, "host.name", why));
+    }
+    if wish.underlay.is_unspecified() || wish.underlay.is_multicast() || !wish.underlay.is_ipv4() {
+        let why = "must be an IPv4 unicast address of the host";
+        return Err(Rule::bad(Subject::IpAddress, "host.underlay", why));
+    }
+    for other in world.hosts.values() {
+        if other.name == wish.name {
+            return Err(Rule::Exists(Noun::Host, wish.name.clone()));
+        }
+        if other.underlay == wish.underlay {
+            return Err(Rule::Exists(Noun::Host, format!("at {}", wish.underlay)));
+        }
+    }
+    let host =
+        Host { uuid, name: wish.name.clone(), zone: wish.zone.clone(), underlay: wish.underlay };
+    Ok(vec![Change::Delete(Key::JoinToken(token.digest.clone())), Change::Put(Object::Host(host))])
+}
+
+/// # Errors
+/// [`Rule::HostHasPorts`]; an unknown host.
+pub fn delete(world: &World, id: &str) -> Result<Vec<Change>, Rule> {
+    let by_uuid = Uuid::try_parse(id).ok().and_then(|uuid| world.hosts.get(&uuid));
+    let found = by_uuid.or_else(|| world.host_named(id));
+    let host = found.ok_or_else(|| Rule::Absent(Noun::Host, id.to_owned()))?;
+    if world.ports_at(host.uuid).next().is_some() {
+        return Err(Rule::HostHasPorts(host.name.clone()));
+    }
+    Ok(vec![Change::Delete(Key::Host(host.uuid))])
+}
+
+/// # Errors
+/// A name that is taken or that Basic authentication cannot carry
+/// (RFC 7617 §2: no colon).
+pub fn create_account(world: &World, account: &Account) -> Result<Vec<Change>, Rule> {
+    let fits = (1..=64).contains(&account.name.chars().count());
+    if !fits || account.name.chars().any(|c| c == ':' || c.is_control() || c.is_whitespace()) {
+        let why = "must be 1 to 64 characters without colon or space";
+        return Err(Rule::bad(Subject::Name, "account.username", why));
+    }
+    if world.accounts.contains_key(&account.name) {
+        return Err(Rule::Exists(Noun::Account, account.name.clone()));
+    }
+    Ok(vec![Change::Put(Object::Account(account.clone()))])
+}

@@ -1,0 +1,158 @@
+//! The things an account owns, as they are remembered.
+//!
+//! A `…since` field is the revision of the write that last made the thing so.
+//! It is a fact of history that cannot be computed; states are computed from it.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::ids::{Mac, Prefix, Revision, Vni};
+use crate::label::Label;
+use crate::spec::Attachment;
+
+/// Who may call. Keyed by name, which is the user of Basic authentication.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    pub name: String,
+    /// PHC string of argon2id.
+    pub password: String,
+    /// May see and place hosts, and make accounts.
+    pub admin: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Router {
+    pub uuid: Uuid,
+    pub account: String,
+    pub name: String,
+    pub labels: Vec<Label>,
+    pub static_routes: Vec<StaticRoute>,
+    pub revision: Revision,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaticRoute {
+    pub name: String,
+    pub route: Prefix,
+    /// None is the API's `no-nexthop`.
+    pub nexthop: Option<IpAddr>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    pub uuid: Uuid,
+    pub account: String,
+    pub name: String,
+    pub zone: String,
+    pub vni: Vni,
+    pub labels: Vec<Label>,
+    pub router: Option<Uuid>,
+    pub router_since: Revision,
+    pub subnets: Vec<Subnet>,
+    pub subnets_since: Revision,
+    pub revision: Revision,
+}
+
+impl Network {
+    pub fn prefixes(&self) -> impl Iterator<Item = Prefix> {
+        self.subnets.iter().map(|s| s.prefix)
+    }
+
+    /// The subnet that `address` lies in.
+    pub fn subnet_of(&self, address: IpAddr) -> Option<&Subnet> {
+        self.subnets.iter().find(|s| s.prefix.contains(address))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subnet {
+    /// As it was given, host bits and all: the API echoes it byte for byte.
+    pub address: String,
+    pub prefix: Prefix,
+    pub gateway: IpAddr,
+    pub dhcp: bool,
+    pub dhcp_default_route: bool,
+    pub dhcp_dns: Vec<IpAddr>,
+    /// `CIDR` or `CIDR-nexthop=IP`, as given.
+    pub dhcp_routes: Vec<String>,
+    pub dhcp_bootfile_url: Option<String>,
+    pub auto_population: Option<AutoPopulation>,
+}
+
+/// `dhcp_routes_configuration.effective_routes_auto_population`: which routes
+/// a network's DHCP hands out besides the user's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AutoPopulation {
+    pub enabled: bool,
+    pub exclude_by_source: Vec<String>,
+    pub filter_by_destination: Vec<Prefix>,
+    pub filter_by_route_type: Vec<String>,
+}
+
+/// One half: what one account wants between its network and another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peering {
+    pub uuid: Uuid,
+    pub account: String,
+    pub name: String,
+    pub configured: Configured,
+    pub configured_since: Revision,
+    pub network: Uuid,
+    pub peer_network: Uuid,
+    pub labels: Vec<Label>,
+    pub revision: Revision,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Configured {
+    Active,
+    Disabled,
+}
+
+/// A Linux machine with an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    pub uuid: Uuid,
+    pub name: String,
+    pub zone: String,
+    /// Where other hosts send VXLAN packets to: its VTEP.
+    pub underlay: IpAddr,
+}
+
+/// Lets one machine become a host, once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinToken {
+    /// SHA-256 of the secret, in hex: the secret itself is not kept.
+    pub digest: String,
+    pub zone: String,
+    /// Seconds since 1970.
+    pub expires: i64,
+}
+
+/// A NIC of a workload on a network at a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    pub uuid: Uuid,
+    pub account: String,
+    pub network: Uuid,
+    pub host: Uuid,
+    pub address: IpAddr,
+    pub mac: Mac,
+    pub attachment: Attachment,
+}
+
+/// The certificate authority of the agents.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authority {
+    pub certificate_pem: String,
+    pub key_pem: String,
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Authority")
+    }
+}

@@ -1,0 +1,119 @@
+//! Every write there is, as data: decided in the store's one write order.
+
+use uuid::Uuid;
+
+use crate::change::{Change, Object};
+use crate::error::Rule;
+use crate::objects::{Account, Authority, JoinToken};
+use crate::world::World;
+use crate::{host, network, peering, port, router};
+
+/// A wish, by whom, and the UUID of what it makes or touches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op {
+    Peering {
+        by: String,
+        uuid: Uuid,
+        wish: Wish<peering::Create, peering::Modify>,
+    },
+    Network {
+        by: String,
+        uuid: Uuid,
+        wish: Wish<network::Create, network::Modify>,
+    },
+    Router {
+        by: String,
+        uuid: Uuid,
+        wish: Wish<router::Create, router::Modify>,
+    },
+    CreatePort {
+        by: String,
+        uuid: Uuid,
+        wish: port::Create,
+    },
+    DeletePort {
+        by: String,
+        uuid: Uuid,
+    },
+    AllowJoin {
+        by: String,
+        token: JoinToken,
+    },
+    Join {
+        uuid: Uuid,
+        wish: host::Join,
+    },
+    DeleteHost {
+        by: String,
+        id: String,
+    },
+    CreateAccount {
+        by: String,
+        account: Account,
+    },
+    /// The first account and the authority of a new installation; nothing
+    /// when there is one.
+    Found {
+        admin: Account,
+        authority: Authority,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish<C, M> {
+    Create(C),
+    Modify(M),
+    Delete,
+}
+
+/// What `op` does to `world`: no changes is a write that changes nothing.
+///
+/// # Errors
+/// The rule that says no; then nothing changes.
+pub fn decide(world: &World, op: &Op) -> Result<Vec<Change>, Rule> {
+    match op {
+        Op::Peering { by, uuid, wish: Wish::Create(wish) } => {
+            peering::create(world, by, *uuid, wish)
+        }
+        Op::Peering { by, uuid, wish: Wish::Modify(wish) } => {
+            peering::modify(world, by, *uuid, wish)
+        }
+        Op::Peering { by, uuid, wish: Wish::Delete } => peering::delete(world, by, *uuid),
+        Op::Network { by, uuid, wish: Wish::Create(wish) } => {
+            network::create(world, by, *uuid, wish)
+        }
+        Op::Network { by, uuid, wish: Wish::Modify(wish) } => {
+            network::modify(world, by, *uuid, wish)
+        }
+        Op::Network { by, uuid, wish: Wish::Delete } => network::delete(world, by, *uuid),
+        Op::Router { by, uuid, wish: Wish::Create(wish) } => router::create(world, by, *uuid, wish),
+        Op::Router { by, uuid, wish: Wish::Modify(wish) } => router::modify(world, by, *uuid, wish),
+        Op::Router { by, uuid, wish: Wish::Delete } => router::delete(world, by, *uuid),
+        Op::CreatePort { by, uuid, wish } => port::create(world, by, *uuid, wish),
+        Op::DeletePort { by, uuid } => port::delete(world, by, *uuid),
+        Op::AllowJoin { by, token } => admin(world, by).and_then(|()| host::allow_join(token)),
+        Op::Join { uuid, wish } => host::join(world, *uuid, wish),
+        Op::DeleteHost { by, id } => admin(world, by).and_then(|()| host::delete(world, id)),
+        Op::CreateAccount { by, account } => {
+            admin(world, by).and_then(|()| host::create_account(world, account))
+        }
+        Op::Found { admin, authority } => Ok(found(world, admin, authority)),
+    }
+}
+
+/// # Errors
+/// [`Rule::AdminOnly`].
+pub fn admin(world: &World, account: &str) -> Result<(), Rule> {
+    match world.accounts.get(account) {
+        Some(it) if it.admin => Ok(()),
+        Some(_) | None => Err(Rule::AdminOnly(account.to_owned())),
+    }
+}
+
+fn found(world: &World, admin: &Account, authority: &Authority) -> Vec<Change> {
+    if world.authority().is_some() {
+        return Vec::new();
+    }
+    let account = Change::Put(Object::Account(admin.clone()));
+    vec![account, Change::Put(Object::Authority(authority.clone()))]
+}

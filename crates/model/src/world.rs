@@ -1,0 +1,217 @@
+//! All that is remembered at one revision, with the indexes the rules need.
+//!
+//! The maps share structure: a clone costs nothing, so every reader has a
+//! picture of its own that no writer disturbs.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet};
+use uuid::Uuid;
+
+use crate::change::{Change, Key, Object};
+use crate::ids::Revision;
+use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router};
+
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    revision: Revision,
+    next_vni: u32,
+    authority: Option<Arc<Authority>>,
+    pub accounts: OrdMap<String, Arc<Account>>,
+    pub hosts: OrdMap<Uuid, Arc<Host>>,
+    pub join_tokens: OrdMap<String, Arc<JoinToken>>,
+    pub networks: OrdMap<Uuid, Arc<Network>>,
+    pub peerings: OrdMap<Uuid, Arc<Peering>>,
+    pub ports: OrdMap<Uuid, Arc<Port>>,
+    pub routers: OrdMap<Uuid, Arc<Router>>,
+    by_router: OrdSet<(Uuid, Uuid)>,
+    by_local: OrdMap<(Uuid, Uuid), Uuid>,
+    by_peer: OrdSet<(Uuid, Uuid)>,
+    by_host: OrdSet<(Uuid, Uuid)>,
+    by_address: OrdMap<(Uuid, IpAddr), Uuid>,
+}
+
+impl World {
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The revision of the write that is being decided.
+    pub fn next_revision(&self) -> Revision {
+        self.revision + 1
+    }
+
+    pub fn next_vni(&self) -> u32 {
+        self.next_vni.max(1)
+    }
+
+    pub fn authority(&self) -> Option<&Arc<Authority>> {
+        self.authority.as_ref()
+    }
+
+    pub fn network(&self, uuid: Uuid) -> Option<&Arc<Network>> {
+        self.networks.get(&uuid)
+    }
+
+    /// The half that `local` has towards `peer`.
+    pub fn half(&self, local: Uuid, peer: Uuid) -> Option<&Arc<Peering>> {
+        self.peerings.get(self.by_local.get(&(local, peer))?)
+    }
+
+    /// The half that answers this one, whichever account owns it.
+    pub fn mirror(&self, peering: &Peering) -> Option<&Arc<Peering>> {
+        self.half(peering.peer_network, peering.network)
+    }
+
+    /// Halves whose local network is `network`, by peer network.
+    pub fn halves_of(&self, network: Uuid) -> impl Iterator<Item = &Arc<Peering>> {
+        let all = self.by_local.range((network, Uuid::nil())..=(network, Uuid::max()));
+        all.filter_map(|(_, uuid)| self.peerings.get(uuid))
+    }
+
+    /// Halves whose peer network is `network`.
+    pub fn halves_towards(&self, network: Uuid) -> impl Iterator<Item = &Arc<Peering>> {
+        seconds(&self.by_peer, network).filter_map(|uuid| self.peerings.get(&uuid))
+    }
+
+    /// Networks attached to `router`, by UUID.
+    pub fn networks_on(&self, router: Uuid) -> impl Iterator<Item = &Arc<Network>> {
+        seconds(&self.by_router, router).filter_map(|uuid| self.networks.get(&uuid))
+    }
+
+    /// The other networks on the same router.
+    pub fn neighbours(&self, network: &Network) -> impl Iterator<Item = &Arc<Network>> {
+        let own = network.uuid;
+        network.router.into_iter().flat_map(|r| self.networks_on(r)).filter(move |n| n.uuid != own)
+    }
+
+    /// Ports on `network`, by address.
+    pub fn ports_on(&self, network: Uuid) -> impl Iterator<Item = &Arc<Port>> {
+        let first = IpAddr::from([0; 4]);
+        let last = IpAddr::from([0xff; 16]);
+        let all = self.by_address.range((network, first)..=(network, last));
+        all.filter_map(|(_, uuid)| self.ports.get(uuid))
+    }
+
+    pub fn port_at(&self, network: Uuid, address: IpAddr) -> Option<Uuid> {
+        self.by_address.get(&(network, address)).copied()
+    }
+
+    /// Ports at `host`, by UUID.
+    pub fn ports_at(&self, host: Uuid) -> impl Iterator<Item = &Arc<Port>> {
+        seconds(&self.by_host, host).filter_map(|uuid| self.ports.get(&uuid))
+    }
+
+    /// Hosts that carry a port of `network`.
+    pub fn hosts_of(&self, network: Uuid) -> BTreeSet<Uuid> {
+        self.ports_on(network).map(|p| p.host).collect()
+    }
+
+    pub fn host_named(&self, name: &str) -> Option<&Arc<Host>> {
+        self.hosts.values().find(|h| h.name == name)
+    }
+
+    /// Takes one committed write in.
+    pub fn commit(&mut self, changes: &[Change]) {
+        self.revision += 1;
+        for change in changes {
+            self.apply(change);
+        }
+    }
+
+    /// Puts what a store has read, at the revision it was read at.
+    pub fn restore(revision: Revision, objects: impl IntoIterator<Item = Object>) -> Self {
+        let mut world = Self { revision, ..Self::default() };
+        for object in objects {
+            world.put(object);
+        }
+        world
+    }
+
+    fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Put(object) => {
+                self.unindex(&object.key());
+                self.put(object.clone());
+            }
+            Change::Delete(key) => {
+                self.unindex(key);
+                self.remove(key);
+            }
+        }
+    }
+
+    fn put(&mut self, object: Object) {
+        match object {
+            Object::Account(it) => drop(self.accounts.insert(it.name.clone(), Arc::new(it))),
+            Object::Authority(it) => self.authority = Some(Arc::new(it)),
+            Object::Host(it) => drop(self.hosts.insert(it.uuid, Arc::new(it))),
+            Object::JoinToken(it) => drop(self.join_tokens.insert(it.digest.clone(), Arc::new(it))),
+            Object::Network(it) => {
+                if let Some(router) = it.router {
+                    self.by_router.insert((router, it.uuid));
+                }
+                self.networks.insert(it.uuid, Arc::new(it));
+            }
+            Object::Peering(it) => {
+                self.by_local.insert((it.network, it.peer_network), it.uuid);
+                self.by_peer.insert((it.peer_network, it.uuid));
+                self.peerings.insert(it.uuid, Arc::new(it));
+            }
+            Object::Port(it) => {
+                self.by_host.insert((it.host, it.uuid));
+                self.by_address.insert((it.network, it.address), it.uuid);
+                self.ports.insert(it.uuid, Arc::new(it));
+            }
+            Object::Router(it) => drop(self.routers.insert(it.uuid, Arc::new(it))),
+            Object::NextVni { vni } => self.next_vni = vni,
+        }
+    }
+
+    /// Takes the object at `key`, if any, out of the indexes.
+    fn unindex(&mut self, key: &Key) {
+        match key {
+            Key::Network(uuid) => {
+                let router = self.networks.get(uuid).and_then(|n| n.router);
+                if let Some(router) = router {
+                    self.by_router.remove(&(router, *uuid));
+                }
+            }
+            Key::Peering(uuid) => {
+                if let Some(it) = self.peerings.get(uuid) {
+                    self.by_local.remove(&(it.network, it.peer_network));
+                    self.by_peer.remove(&(it.peer_network, *uuid));
+                }
+            }
+            Key::Port(uuid) => {
+                if let Some(it) = self.ports.get(uuid) {
+                    self.by_host.remove(&(it.host, *uuid));
+                    self.by_address.remove(&(it.network, it.address));
+                }
+            }
+            Key::Account(_) | Key::Authority | Key::Host(_) => {}
+            Key::JoinToken(_) | Key::Router(_) | Key::NextVni => {}
+        }
+    }
+
+    fn remove(&mut self, key: &Key) {
+        match key {
+            Key::Account(name) => drop(self.accounts.remove(name)),
+            Key::Authority => self.authority = None,
+            Key::Host(uuid) => drop(self.hosts.remove(uuid)),
+            Key::JoinToken(digest) => drop(self.join_tokens.remove(digest)),
+            Key::Network(uuid) => drop(self.networks.remove(uuid)),
+            Key::Peering(uuid) => drop(self.peerings.remove(uuid)),
+            Key::Port(uuid) => drop(self.ports.remove(uuid)),
+            Key::Router(uuid) => drop(self.routers.remove(uuid)),
+            Key::NextVni => self.next_vni = 1,
+        }
+    }
+}
+
+/// The second halves of the pairs that begin with `first`.
+fn seconds(set: &OrdSet<(Uuid, Uuid)>, first: Uuid) -> impl Iterator<Item = Uuid> {
+    set.range((first, Uuid::nil())..=(first, Uuid::max())).map(|(_, second)| *second)
+}
