@@ -1,1 +1,31 @@
+//! The proof: hosts made of network namespaces, waiting for conditions, golden files, and a bench of packet paths.
+//!
+//! Development only: nothing of this is shipped. Everything that touches a namespace needs root and **fails**
+//! without it, it never skips.
+//!
+//! Two habits keep a run from disturbing another one on the same machine:
+//! - every namespace is named after a prefix that the caller made with [`netns::prefix`]: `kt-<pid>-` for tests,
+//!   `kb-<pid>-` for the bench; what a killed run left is found by that name ([`netns::sweep_abandoned`]);
+//! - a process enters a namespace by `setns(CLONE_NEWNET)` alone. `ip netns exec` would also give it a mount
+//!   namespace with a fresh `/sys`, in which bpffs is hidden.
 
+pub mod bench;
+pub mod eventually;
+pub mod golden;
+mod mmsg;
+pub mod netns;
+pub mod paths;
+pub mod process;
+pub mod relay;
+pub mod table;
+pub mod traffic;
+
+mod cpu;
+
+pub use cpu::Spent;
+pub use eventually::eventually;
+pub use golden::assert_golden;
+pub use netns::Netns;
+pub use paths::{Endpoint, Path};
+pub use process::Process;
+pub use relay::Relay;

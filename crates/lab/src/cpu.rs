@@ -1,0 +1,177 @@
+//! What a piece of work cost in CPU time, softirqs included.
+//!
+//! A packet that is sent through veth pairs is carried by its sender: the far end's receive path runs as a softirq
+//! on the same core, at the end of the sending system call. So with **one** thread, pinned to one core, that both
+//! sends and receives, the whole path runs on that core, and what the core spends is the path's cost.
+//!
+//! The core is shared with whatever else the machine does, so wall-clock is not the cost yet. Used is
+//!
+//! `wall - (time our thread waited for the core) + (time of this core's ksoftirqd)`
+//!
+//! - the waiting is `run_delay` of `/proc/thread-self/schedstat`, in ns, and takes other programs out;
+//! - ksoftirqd gets softirqs when there are too many at once: work of ours that our thread had to wait for.
+//!
+//! `/proc/stat` is no use here: its unit of 10 ms is 4 % of a round, and it counts everybody's work. The thread's
+//! own clock would do on this kernel, but leaves softirqs out under CONFIG_IRQ_TIME_ACCOUNTING (most distributions).
+//! The formula needs a thread that never sleeps; sleeping would count as spent.
+//!
+//! Whether the work did stay on the core is measured each time: [`Spent::elsewhere`].
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
+/// What was spent between two moments.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spent {
+    pub wall: Duration,
+    /// On the pinned core, for us.
+    pub cpu: Duration,
+    /// Of all packets that the kernel received meanwhile in any namespace, the part (0 to 1) that other cores
+    /// handled. What is not other programs' traffic is work of ours that `cpu` has missed.
+    pub elsewhere: f64,
+}
+
+/// Runs `work` on a thread of its own that is pinned to one core.
+pub(crate) fn pinned<T: Send>(work: impl FnOnce(&Core) -> Result<T> + Send) -> Result<T> {
+    std::thread::scope(|scope| match scope.spawn(|| work(&Core::pin()?)).join() {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}
+
+/// The core that the current thread is pinned to.
+pub(crate) struct Core {
+    number: usize,
+    ksoftirqd: String,
+}
+
+pub(crate) struct Meter<'a> {
+    core: &'a Core,
+    start: Reading,
+}
+
+struct Reading {
+    at: Instant,
+    waited: Duration,
+    ksoftirqd: Duration,
+    /// Packets since boot: on this core, on the others. The kernel's counters are 32 bits and wrap.
+    packets: [u32; 2],
+}
+
+impl Core {
+    /// The last core allowed: the first one has more of the machine's interrupts.
+    fn pin() -> Result<Self> {
+        let us = Pid::from_raw(0);
+        let allowed = sched_getaffinity(us).context("sched_getaffinity")?;
+        let is_allowed = |core: &usize| allowed.is_set(*core).unwrap_or(false);
+        let number = (0..CpuSet::count()).rev().find(is_allowed).context("no core is allowed")?;
+        let mut one = CpuSet::new();
+        one.set(number).context("core number")?;
+        sched_setaffinity(us, &one).context("sched_setaffinity")?;
+        Ok(Self { number, ksoftirqd: schedstat_of_ksoftirqd(number)? })
+    }
+
+    pub(crate) fn meter(&self) -> Result<Meter<'_>> {
+        Ok(Meter { core: self, start: self.read()? })
+    }
+
+    fn read(&self) -> Result<Reading> {
+        Ok(Reading {
+            at: Instant::now(),
+            waited: schedstat("/proc/thread-self/schedstat")?[1],
+            ksoftirqd: schedstat(&self.ksoftirqd)?[0],
+            packets: packets(self.number)?,
+        })
+    }
+}
+
+impl Meter<'_> {
+    pub(crate) fn stop(&self) -> Result<Spent> {
+        let (start, end) = (&self.start, self.core.read()?);
+        let wall = end.at - start.at;
+        let waited = end.waited.saturating_sub(start.waited);
+        let cpu = wall.saturating_sub(waited) + end.ksoftirqd.saturating_sub(start.ksoftirqd);
+        let [here, others] =
+            [0, 1].map(|i| f64::from(end.packets[i].wrapping_sub(start.packets[i])));
+        Ok(Spent { wall, cpu, elsewhere: others / (here + others).max(1.0) })
+    }
+}
+
+/// Time on the core, time waiting for it; Documentation/scheduler/sched-stats.rst.
+fn schedstat(path: &str) -> Result<[Duration; 2]> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("{path} (needs CONFIG_SCHED_INFO)"))?;
+    let mut numbers =
+        text.split_whitespace().map(|number| number.parse().map(Duration::from_nanos));
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(ran)), Some(Ok(waited))) => Ok([ran, waited]),
+        _ => bail!("{path} has {text:?}"),
+    }
+}
+
+fn schedstat_of_ksoftirqd(core: usize) -> Result<String> {
+    let wanted = format!("ksoftirqd/{core}\n");
+    for entry in fs::read_dir("/proc").context("/proc")?.flatten() {
+        // Processes end while we look at them.
+        if fs::read_to_string(entry.path().join("comm")).is_ok_and(|name| name == wanted) {
+            return Ok(entry.path().join("schedstat").to_string_lossy().into_owned());
+        }
+    }
+    bail!("no process ksoftirqd/{core}: is this a process namespace of its own?")
+}
+
+/// One line per core: the first column is packets received, the 13th the core's number; net/core/net-procfs.c.
+fn packets(core: usize) -> Result<[u32; 2]> {
+    let path = "/proc/net/softnet_stat";
+    let text = fs::read_to_string(path).context(path)?;
+    let mut sum = [0_u32; 2];
+    for line in text.lines() {
+        let column = |n| line.split(' ').nth(n).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        let (Some(received), Some(of)) = (column(0), column(12)) else {
+            bail!("{path} has {line:?}")
+        };
+        let other = usize::from(usize::try_from(of).is_ok_and(|of| of != core));
+        sum[other] = sum[other].wrapping_add(received);
+    }
+    Ok(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::time::{ClockId, clock_gettime};
+
+    use super::*;
+
+    fn thread_clock() -> Duration {
+        clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap().into()
+    }
+
+    #[test]
+    fn spent_is_what_the_thread_ran_however_busy_the_core_is() {
+        let (spent, ran) = pinned(|core| {
+            std::thread::scope(|scope| {
+                // Inherits the pinning, so it takes about half of the core.
+                scope.spawn(|| spin(Duration::from_millis(200)));
+                let before = thread_clock();
+                let meter = core.meter()?;
+                spin(Duration::from_millis(200));
+                Ok((meter.stop()?, thread_clock() - before))
+            })
+        })
+        .unwrap();
+        let ratio = spent.cpu.as_secs_f64() / ran.as_secs_f64();
+        assert!((0.9..1.1).contains(&ratio), "spent {spent:?}, ran {ran:?}");
+        assert!(spent.cpu < spent.wall.mul_f64(0.9), "the rival was not seen: {spent:?}");
+    }
+
+    fn spin(time: Duration) {
+        let start = Instant::now();
+        while start.elapsed() < time {
+            std::hint::spin_loop();
+        }
+    }
+}
