@@ -1,26 +1,247 @@
 //! Who is connected, what they have acted on, and the worlds to resume from.
 
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use model::ids::Revision;
 use model::state::Presence;
-use store::Store;
+use model::wire::agent::Report;
+use model::world::World;
+use store::{Commit, Store};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, watch};
+use uuid::Uuid;
+
+use super::concern::concerned;
+use super::roster::{Heard, Roster, Start};
+
+/// Worlds to resume from. They share structure: one costs what its write
+/// changed.
+const WORLDS: usize = 1024;
 
 /// A handle; clones are the same hub.
-#[derive(Debug, Clone)]
-pub struct Hub;
+#[derive(Clone)]
+pub struct Hub {
+    shared: Arc<Shared>,
+    _follower: Arc<Follower>,
+}
+
+struct Shared {
+    inner: Mutex<Inner>,
+    /// Told after each change of the roster.
+    changed: watch::Sender<()>,
+    started: Instant,
+}
+
+struct Inner {
+    roster: Roster,
+    /// One per revision, without gaps; the last is the newest.
+    worlds: VecDeque<World>,
+    bells: BTreeMap<Uuid, Arc<Notify>>,
+    sessions: u64,
+}
+
+/// The task that follows the store, for as long as there is a hub.
+struct Follower(tokio::task::AbortHandle);
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The revision a host wants to resume from is not kept.
+#[derive(Debug)]
+pub(crate) struct Gone;
 
 impl Hub {
-    pub fn start(_store: Store) -> Self {
-        Self
+    /// Follows `store` from now on. Needs a tokio runtime.
+    pub fn start(store: Store) -> Self {
+        let mut commits = store.commits();
+        let world = World::clone(&store.world());
+        let inner = Inner {
+            roster: Roster::new(world.revision()),
+            worlds: [world].into(),
+            bells: BTreeMap::new(),
+            sessions: 0,
+        };
+        let changed = watch::channel(()).0;
+        let shared =
+            Arc::new(Shared { inner: Mutex::new(inner), changed, started: Instant::now() });
+        let follower = shared.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                match commits.recv().await {
+                    Ok(commit) => follower.take(&commit, &store),
+                    Err(RecvError::Lagged(_)) => follower.jump(World::clone(&store.world())),
+                    Err(RecvError::Closed) => return,
+                }
+            }
+        });
+        Self { shared, _follower: Arc::new(Follower(task.abort_handle())) }
     }
 
     /// What the connected hosts say.
     pub fn presence(&self) -> Presence {
-        Presence::new()
+        let now = self.shared.now_ms();
+        self.shared.lock().roster.presence(now)
+    }
+
+    /// Packets by verdict, as each connected host counted them.
+    pub fn verdicts(&self) -> BTreeMap<Uuid, BTreeMap<String, u64>> {
+        self.shared.lock().roster.verdicts()
     }
 
     /// Waits until every connected host has acted on `revision`, or `limit`
     /// has passed.
-    pub async fn settled(&self, _revision: Revision, _limit: Duration) {}
+    pub async fn settled(&self, revision: Revision, limit: Duration) {
+        let mut changed = self.shared.changed.subscribe();
+        let all_have = async {
+            while !self.shared.lock().roster.settled(revision) {
+                if changed.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // That the limit has passed is seen in the presence.
+        let _ = tokio::time::timeout(limit, all_have).await;
+    }
+
+    /// A host begins to watch, from the slice at `resume` or from nothing.
+    pub(crate) fn begin(
+        &self,
+        host: Uuid,
+        connection: u64,
+        resume: Option<Revision>,
+    ) -> Result<(Seat, Option<World>), Gone> {
+        let now_ms = self.shared.now_ms();
+        let mut inner = self.shared.lock();
+        let world = match resume {
+            Some(revision) => Some(inner.world_at(revision).ok_or(Gone)?),
+            None => None,
+        };
+        inner.sessions += 1;
+        let id = inner.sessions;
+        inner.roster.begin(host, Start { id, connection, resume, now_ms });
+        let bell = Arc::new(Notify::new());
+        if let Some(older) = inner.bells.insert(host, bell.clone()) {
+            older.notify_one();
+        }
+        drop(inner);
+        self.shared.changed.send_replace(());
+        Ok((Seat { hub: self.clone(), host, id, bell }, world))
+    }
+
+    pub(crate) fn report(&self, host: Uuid, connection: u64, report: Report) -> Heard {
+        let heard = self.shared.lock().roster.reported(host, connection, report);
+        self.shared.changed.send_replace(());
+        heard
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn take(&self, commit: &Commit, store: &Store) {
+        let newest = self.lock().newest();
+        let revision = commit.world.revision();
+        if revision <= newest.revision() {
+            return;
+        }
+        if revision != newest.revision() + 1 {
+            return self.jump(World::clone(&store.world()));
+        }
+        let hosts = concerned(&newest, &commit.world, &commit.changes);
+        let now_ms = self.now_ms();
+        let mut inner = self.lock();
+        inner.worlds.push_back(commit.world.clone());
+        if inner.worlds.len() > WORLDS {
+            inner.worlds.pop_front();
+        }
+        inner.announce(&hosts, now_ms);
+        drop(inner);
+        self.changed.send_replace(());
+    }
+
+    /// Goes on from `world` when commits were missed.
+    fn jump(&self, world: World) {
+        let now_ms = self.now_ms();
+        let mut inner = self.lock();
+        inner.worlds = [world].into();
+        let everybody = inner.bells.keys().copied().collect();
+        inner.announce(&everybody, now_ms);
+        drop(inner);
+        self.changed.send_replace(());
+    }
+}
+
+impl Inner {
+    fn newest(&self) -> World {
+        self.worlds.back().cloned().unwrap_or_default()
+    }
+
+    fn world_at(&self, revision: Revision) -> Option<World> {
+        let first = self.worlds.front()?.revision();
+        let index = usize::try_from(revision.checked_sub(first)?).ok()?;
+        self.worlds.get(index).cloned()
+    }
+
+    fn announce(&mut self, hosts: &BTreeSet<Uuid>, now_ms: u64) {
+        let revision = self.newest().revision();
+        self.roster.committed(revision, hosts, now_ms);
+        for host in hosts {
+            if let Some(bell) = self.bells.get(host) {
+                bell.notify_one();
+            }
+        }
+    }
+}
+
+/// One session's place in the hub; it is free again on drop.
+pub(crate) struct Seat {
+    hub: Hub,
+    host: Uuid,
+    id: u64,
+    bell: Arc<Notify>,
+}
+
+impl Seat {
+    pub(crate) fn host(&self) -> Uuid {
+        self.host
+    }
+
+    pub(crate) fn newest(&self) -> World {
+        self.hub.shared.lock().newest()
+    }
+
+    /// See [`Roster::looked`].
+    pub(crate) fn looked(&self, revision: Revision, tell: bool) -> bool {
+        let current = self.hub.shared.lock().roster.looked(self.host, self.id, revision, tell);
+        self.hub.shared.changed.send_replace(());
+        current
+    }
+
+    /// Waits for something that may concern the host.
+    pub(crate) async fn rung(&self) {
+        self.bell.notified().await;
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut inner = self.hub.shared.lock();
+        inner.roster.end(self.host, self.id);
+        if inner.bells.get(&self.host).is_some_and(|bell| Arc::ptr_eq(bell, &self.bell)) {
+            inner.bells.remove(&self.host);
+        }
+        drop(inner);
+        self.hub.shared.changed.send_replace(());
+    }
 }

@@ -1,5 +1,13 @@
 //! The agents' door: HTTP/2 over mutual TLS, apart from the API's.
 
+mod authority;
+mod concern;
+mod door;
 mod hub;
+mod listener;
+mod roster;
+mod watch;
 
+pub use authority::{fingerprint, new_authority};
 pub use hub::Hub;
+pub use listener::serve;

@@ -1,0 +1,156 @@
+//! The agents' certificate authority: one key that signs the server's
+//! certificate and every host's.
+//!
+//! Certificates name no end (RFC 5280 §4.1.2.5): a host's is worth nothing
+//! once the host is deleted, which is looked up at each request, and a machine
+//! whose clock is not set yet must be able to connect.
+
+use model::objects::Authority;
+use model::wire::agent::SERVER_NAME;
+use rcgen::string::Ia5String;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedKey,
+    DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SanType,
+};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use sha2::{Digest, Sha256};
+use time::{Date, Month, OffsetDateTime, Time};
+use uuid::Uuid;
+use x509_parser::extensions::GeneralName;
+
+/// A certificate that cannot be made or read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CertificateError {
+    #[error("cannot make the certificate")]
+    Make(#[from] rcgen::Error),
+    #[error("the authority's certificate is not PEM")]
+    Pem(#[from] rustls::pki_types::pem::Error),
+}
+
+/// Makes the authority of a new installation.
+///
+/// # Panics
+/// The system gives no random numbers.
+pub fn new_authority() -> Authority {
+    let key = KeyPair::generate().expect("the system has random numbers");
+    let mut params = params("Kannas authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let certificate = params.self_signed(&key).expect("a fixed request that rcgen can sign");
+    Authority { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() }
+}
+
+/// SHA-256 of the authority's certificate in DER, in hex: what a join token
+/// names the authority by. Empty when the certificate is none.
+pub fn fingerprint(authority: &Authority) -> String {
+    let certificate = CertificateDer::from_pem_slice(authority.certificate_pem.as_bytes());
+    certificate.map(|der| hex_digest(&der)).unwrap_or_default()
+}
+
+/// SHA-256 in lower-case hex.
+pub(crate) fn hex_digest(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        write!(hex, "{byte:02x}").expect("a String takes everything");
+    }
+    hex
+}
+
+/// A new key and certificate for the server. It lasts as long as the process.
+pub(crate) fn issue_server(
+    authority: &Authority,
+) -> Result<CertifiedKey<KeyPair>, CertificateError> {
+    let signing_key = KeyPair::generate()?;
+    let mut params = params("Kannas server");
+    params.subject_alt_names = vec![SanType::DnsName(Ia5String::try_from(SERVER_NAME)?)];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let cert = params.signed_by(&signing_key, &issuer(authority)?)?;
+    Ok(CertifiedKey { cert, signing_key })
+}
+
+/// The key that a host asks a certificate for; it was seen to own it.
+pub(crate) struct HostKey(rcgen::PublicKey);
+
+impl HostKey {
+    /// Takes nothing but the key: what else the request asks for is not the
+    /// host's to say.
+    pub(crate) fn from_request(pem: &str) -> Result<Self, rcgen::Error> {
+        Ok(Self(CertificateSigningRequestParams::from_pem(pem)?.public_key))
+    }
+}
+
+/// The certificate, PEM, by which `host` is known from now on.
+pub(crate) fn issue_host(
+    authority: &Authority,
+    host: Uuid,
+    key: &HostKey,
+) -> Result<String, CertificateError> {
+    let mut params = params(&format!("Kannas host {host}"));
+    params.subject_alt_names = vec![SanType::URI(Ia5String::try_from(host.urn().to_string())?)];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    Ok(params.signed_by(&key.0, &issuer(authority)?)?.pem())
+}
+
+/// The host that a certificate of ours names.
+pub(crate) fn host_of(certificate: &CertificateDer<'_>) -> Option<Uuid> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let names = certificate.subject_alternative_name().ok()??;
+    names.value.general_names.iter().find_map(|name| match name {
+        GeneralName::URI(uri) => Uuid::try_parse(uri.strip_prefix("urn:uuid:")?).ok(),
+        _ => None,
+    })
+}
+
+fn issuer(authority: &Authority) -> Result<Issuer<'static, KeyPair>, CertificateError> {
+    let key = KeyPair::from_pem(&authority.key_pem)?;
+    Ok(Issuer::from_ca_cert_pem(&authority.certificate_pem, key)?)
+}
+
+fn params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    let last_day = Date::from_calendar_date(9999, Month::December, 31);
+    let last_second = Time::from_hms(23, 59, 59).expect("a time of day");
+    params.not_before = OffsetDateTime::UNIX_EPOCH;
+    params.not_after = last_day.expect("a day of the calendar").with_time(last_second).assume_utc();
+    params
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_known_by_its_certificate_whatever_its_request_says() {
+        let authority = new_authority();
+        let key = KeyPair::generate().unwrap();
+        let other = Uuid::from_u128(1).urn().to_string();
+        let mut request =
+            CertificateParams::new(vec!["server.kannas.internal".to_owned()]).unwrap();
+        request.subject_alt_names.push(SanType::URI(Ia5String::try_from(other).unwrap()));
+        request.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let request = request.serialize_request(&key).unwrap().pem().unwrap();
+
+        let host = Uuid::from_u128(2);
+        let key = HostKey::from_request(&request).unwrap();
+        let pem = issue_host(&authority, host, &key).unwrap();
+
+        let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+        assert_eq!(host_of(&der), Some(host));
+        let (_, parsed) = x509_parser::parse_x509_certificate(&der).unwrap();
+        assert!(!parsed.is_ca());
+        let names = parsed.subject_alternative_name().unwrap().unwrap();
+        assert_eq!(names.value.general_names.len(), 1);
+    }
+
+    #[test]
+    fn a_fingerprint_is_64_hex_digits_and_each_authority_has_its_own() {
+        let prints = [fingerprint(&new_authority()), fingerprint(&new_authority())];
+        assert!(prints.iter().all(|p| p.len() == 64 && p.chars().all(|c| c.is_ascii_hexdigit())));
+        assert_ne!(prints[0], prints[1]);
+    }
+}

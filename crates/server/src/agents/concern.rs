@@ -1,0 +1,116 @@
+//! Which hosts a write may concern.
+
+use std::collections::BTreeSet;
+
+use model::change::{Change, Key, Object};
+use model::host_spec::hosts_near;
+use model::objects::{Network, Peering};
+use model::world::World;
+use uuid::Uuid;
+
+/// The hosts whose slice may differ between the two worlds, of which the
+/// second is the first after `changes`. May name too many, never too few.
+pub(crate) fn concerned(before: &World, after: &World, changes: &[Change]) -> BTreeSet<Uuid> {
+    let mut hosts = BTreeSet::new();
+    for change in changes {
+        match touched(before, change) {
+            Touched::Nothing => {}
+            Touched::Host(uuid) => drop(hosts.insert(uuid)),
+            Touched::EveryHost => hosts.extend(after.hosts.keys().copied()),
+            Touched::Port(networks) => {
+                for network in networks {
+                    hosts.extend(hosts_near(before, network));
+                    hosts.extend(hosts_near(after, network));
+                }
+            }
+            Touched::Admission(networks) => {
+                hosts.extend(hosts_connected(before, &networks));
+                hosts.extend(hosts_connected(after, &networks));
+            }
+        }
+    }
+    hosts
+}
+
+enum Touched {
+    Nothing,
+    Host(Uuid),
+    EveryHost,
+    /// A port of these networks came, went or is another.
+    Port(Vec<Uuid>),
+    /// What these networks may exchange packets with may be another.
+    Admission(Vec<Uuid>),
+}
+
+fn touched(before: &World, change: &Change) -> Touched {
+    match change {
+        Change::Put(Object::Port(new)) => {
+            let old = before.ports.get(&new.uuid).map(|p| p.network);
+            Touched::Port(old.into_iter().chain([new.network]).collect())
+        }
+        Change::Delete(Key::Port(uuid)) => {
+            Touched::Port(before.ports.get(uuid).map(|p| p.network).into_iter().collect())
+        }
+        Change::Put(Object::Network(new)) => match before.network(new.uuid) {
+            Some(old) if same_network(old, new) => Touched::Nothing,
+            Some(_) | None => Touched::Admission(vec![new.uuid]),
+        },
+        Change::Delete(Key::Network(uuid)) => Touched::Admission(vec![*uuid]),
+        Change::Put(Object::Peering(new)) => match before.peerings.get(&new.uuid) {
+            Some(old) if same_peering(old, new) => Touched::Nothing,
+            Some(_) | None => Touched::Admission(vec![new.network, new.peer_network]),
+        },
+        Change::Delete(Key::Peering(uuid)) => {
+            let old = before.peerings.get(uuid);
+            Touched::Admission(old.into_iter().flat_map(|p| [p.network, p.peer_network]).collect())
+        }
+        Change::Put(Object::Host(new)) => match before.hosts.get(&new.uuid) {
+            Some(old) if old.underlay != new.underlay => Touched::EveryHost,
+            Some(_) | None => Touched::Host(new.uuid),
+        },
+        Change::Delete(Key::Host(uuid)) => Touched::Host(*uuid),
+        // A router is no more than what its networks name.
+        Change::Put(Object::Router(_)) | Change::Delete(Key::Router(_)) => Touched::Nothing,
+        Change::Put(Object::Account(_) | Object::Authority(_) | Object::JoinToken(_))
+        | Change::Put(Object::NextVni { .. })
+        | Change::Delete(Key::Account(_) | Key::Authority | Key::JoinToken(_) | Key::NextVni) => {
+            Touched::Nothing
+        }
+    }
+}
+
+/// True when they differ at most in what no packet can tell.
+fn same_network(old: &Network, new: &Network) -> bool {
+    let seen = |n: &Network| (n.vni, n.router, n.router_since, n.subnets_since);
+    seen(old) == seen(new) && old.subnets == new.subnets
+}
+
+fn same_peering(old: &Peering, new: &Peering) -> bool {
+    let seen = |p: &Peering| (p.network, p.peer_network, p.configured, p.configured_since);
+    seen(old) == seen(new)
+}
+
+/// Hosts of every network that peerings and routers connect with one of
+/// `start`, however far: that a peering is admitted or not decides over the
+/// next, so a change can reach along the whole chain.
+fn hosts_connected(world: &World, start: &[Uuid]) -> BTreeSet<Uuid> {
+    let mut found: BTreeSet<Uuid> = start.iter().copied().collect();
+    let mut open: Vec<Uuid> = start.to_vec();
+    let mut hosts = BTreeSet::new();
+    while let Some(network) = open.pop() {
+        hosts.extend(world.hosts_of(network));
+        let beside = world.network(network).into_iter().flat_map(|n| world.neighbours(n));
+        let peers = world.halves_of(network).map(|h| h.peer_network);
+        let peered = world.halves_towards(network).map(|h| h.network);
+        for next in beside.map(|n| n.uuid).chain(peers).chain(peered) {
+            if found.insert(next) {
+                open.push(next);
+            }
+        }
+    }
+    hosts
+}
+
+#[cfg(test)]
+#[path = "concern_tests.rs"]
+mod tests;

@@ -1,0 +1,177 @@
+use model::host::Join;
+use model::host_spec::host_spec;
+use model::network::{self, Attach};
+use model::objects::{Account, Authority, Configured, JoinToken, Subnet};
+use model::op::{Op, Wish, decide};
+use model::spec::{Attachment, HostSpec};
+use model::{peering, port, router};
+use proptest::prelude::*;
+
+use super::*;
+
+/// As many networks, with prefixes of which some overlap.
+const NETWORKS: u128 = 7;
+const ROUTERS: u128 = 4;
+const HOSTS: u128 = 4;
+
+proptest! {
+    #[test]
+    fn a_host_whose_slice_differs_is_concerned(steps in prop::collection::vec(step(), 1..60)) {
+        let mut world = founded();
+        let hosts: Vec<Uuid> = world.hosts.keys().copied().collect();
+        for op in steps {
+            let Ok(changes) = decide(&world, &op) else { continue };
+            let mut after = world.clone();
+            after.commit(&changes);
+            let concerned = concerned(&world, &after, &changes);
+            for host in &hosts {
+                if slice(&world, *host) != slice(&after, *host) {
+                    prop_assert!(concerned.contains(host), "{op:?} concerns host {host}");
+                }
+            }
+            world = after;
+        }
+    }
+}
+
+#[test]
+fn a_new_name_concerns_nobody() {
+    let mut world = founded();
+    commit(&mut world, create_network(0, Some(0)));
+    commit(&mut world, create_port(0, 0, 0));
+    let name = network::Modify { name: Some("other".to_owned()), ..Default::default() };
+    let op = network_op(0, Wish::Modify(name));
+    assert!(commit(&mut world, op).is_empty());
+}
+
+#[test]
+fn a_port_concerns_the_hosts_that_reach_it_and_no_others() {
+    let mut world = founded();
+    for (n, router) in [(0, Some(0)), (2, Some(0)), (4, None)] {
+        commit(&mut world, create_network(n, router));
+    }
+    commit(&mut world, create_port(2, 1, 0));
+    commit(&mut world, create_port(4, 2, 1));
+    let concerned = commit(&mut world, create_port(0, 0, 2));
+    assert_eq!(concerned, [host(0), host(1)].into());
+}
+
+fn commit(world: &mut World, op: Op) -> BTreeSet<Uuid> {
+    let changes = decide(world, &op).unwrap();
+    let before = world.clone();
+    world.commit(&changes);
+    concerned(&before, world, &changes)
+}
+
+fn slice(world: &World, host: Uuid) -> HostSpec {
+    HostSpec { revision: 0, ..host_spec(world, host) }
+}
+
+fn host(n: u128) -> Uuid {
+    Uuid::from_u128(100 + n)
+}
+
+fn founded() -> World {
+    let mut world = World::default();
+    let admin = Account { name: "a".to_owned(), password: String::new(), admin: true };
+    let authority = Authority { certificate_pem: String::new(), key_pem: String::new() };
+    commit(&mut world, Op::Found { admin, authority });
+    for n in 0..HOSTS {
+        let digest = n.to_string();
+        let zone = "fi-hel1".to_owned();
+        let token = JoinToken { digest: digest.clone(), zone: zone.clone(), expires: 1 };
+        commit(&mut world, Op::AllowJoin { by: "a".to_owned(), token });
+        let underlay = std::net::Ipv4Addr::from(0xc000_0200 + u32::try_from(n).unwrap()).into();
+        let wish = Join { digest, name: format!("h{n}"), zone, underlay, now: 0 };
+        commit(&mut world, Op::Join { uuid: host(n), wish });
+    }
+    for n in 0..ROUTERS {
+        let wish = router::Create { name: "r".to_owned(), labels: vec![], static_routes: vec![] };
+        let uuid = Uuid::from_u128(200 + n);
+        commit(&mut world, Op::Router { by: "a".to_owned(), uuid, wish: Wish::Create(wish) });
+    }
+    world
+}
+
+fn step() -> impl Strategy<Value = Op> {
+    let network = 0..NETWORKS;
+    let router = proptest::option::of(0..ROUTERS);
+    prop_oneof![
+        3 => (network.clone(), router.clone()).prop_map(|(n, r)| create_network(n, r)),
+        2 => (network.clone(), router).prop_map(|(n, r)| {
+            let router = r.map_or(Attach::Nothing, |r| Attach::To(router_uuid(r)));
+            let wish = network::Modify { router: Some(router), ..Default::default() };
+            network_op(n, Wish::Modify(wish))
+        }),
+        1 => network.clone().prop_map(|n| network_op(n, Wish::Delete)),
+        4 => (network.clone(), 0..HOSTS, 0..12u128).prop_map(|(n, h, p)| create_port(n, h, p)),
+        1 => (0..12u128).prop_map(|p| {
+            Op::DeletePort { by: "a".to_owned(), uuid: Uuid::from_u128(500 + p) }
+        }),
+        6 => (network.clone(), network.clone()).prop_map(|(a, b)| {
+            let wish = peering::Create {
+                name: "p".to_owned(),
+                configured: Configured::Active,
+                network: Uuid::from_u128(300 + a),
+                peer_network: Uuid::from_u128(300 + b),
+                labels: vec![],
+            };
+            peering_op(a, b, Wish::Create(wish))
+        }),
+        3 => (network.clone(), network.clone(), any::<bool>()).prop_map(|(a, b, on)| {
+            let configured = Some(if on { Configured::Active } else { Configured::Disabled });
+            peering_op(a, b, Wish::Modify(peering::Modify { configured, ..Default::default() }))
+        }),
+        1 => (network.clone(), network).prop_map(|(a, b)| peering_op(a, b, Wish::Delete)),
+    ]
+}
+
+fn router_uuid(n: u128) -> String {
+    Uuid::from_u128(200 + n).to_string()
+}
+
+fn network_op(n: u128, wish: Wish<network::Create, network::Modify>) -> Op {
+    Op::Network { by: "a".to_owned(), uuid: Uuid::from_u128(300 + n), wish }
+}
+
+fn peering_op(a: u128, b: u128, wish: Wish<peering::Create, peering::Modify>) -> Op {
+    Op::Peering { by: "a".to_owned(), uuid: Uuid::from_u128(400 + a * NETWORKS + b), wish }
+}
+
+fn create_network(n: u128, router: Option<u128>) -> Op {
+    // Two networks each share a prefix, so that some peerings clash.
+    let address = format!("10.0.{}.0/24", n / 2);
+    let subnet = Subnet {
+        prefix: address.parse().unwrap(),
+        gateway: format!("10.0.{}.1", n / 2).parse().unwrap(),
+        address,
+        dhcp: true,
+        dhcp_default_route: false,
+        dhcp_dns: vec![],
+        dhcp_routes: vec![],
+        dhcp_bootfile_url: None,
+        auto_population: None,
+    };
+    let wish = network::Create {
+        name: "n".to_owned(),
+        zone: "fi-hel1".to_owned(),
+        labels: vec![],
+        router: router.map(router_uuid),
+        subnets: vec![subnet],
+    };
+    network_op(n, Wish::Create(wish))
+}
+
+fn create_port(network: u128, at: u128, n: u128) -> Op {
+    let wish = port::Create {
+        network: Uuid::from_u128(300 + network).to_string(),
+        host: host(at).to_string(),
+        address: None,
+        mac: None,
+        attachment: Attachment::Netns {
+            netns: format!("w{n}").try_into().unwrap(),
+            device: "eth0".to_owned().try_into().unwrap(),
+        },
+    };
+    Op::CreatePort { by: "a".to_owned(), uuid: Uuid::from_u128(500 + n), wish }
+}

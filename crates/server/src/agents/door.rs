@@ -1,0 +1,204 @@
+//! The agents' three requests.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Json;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Query, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use model::error::Rule;
+use model::host;
+use model::ids::Revision;
+use model::op::Op;
+use model::wire::agent::{Join, Joined, Report};
+use store::{Store, WriteError};
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use uuid::Uuid;
+
+use super::authority::{HostKey, hex_digest, issue_host};
+use super::hub::{Gone, Hub};
+use super::roster::Heard;
+use super::watch as stream;
+
+/// Bytes of the largest body: a report with an error for each of some
+/// thousand ports.
+const BODY: usize = 1 << 20;
+
+#[derive(Clone)]
+pub(crate) struct Door {
+    pub(crate) store: Store,
+    pub(crate) hub: Hub,
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer {
+    /// As its certificate says; None without one.
+    pub(crate) host: Option<Uuid>,
+    connection: u64,
+}
+
+impl Peer {
+    pub(crate) fn new(host: Option<Uuid>) -> Self {
+        static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+        Self { host, connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+pub(crate) fn router(door: Door) -> Router {
+    Router::new()
+        .route("/agent/v1/join", post(join))
+        .route("/agent/v1/watch", get(watch_slice))
+        .route("/agent/v1/report", post(report))
+        .layer(DefaultBodyLimit::max(BODY))
+        .with_state(door)
+}
+
+/// A request that is refused, with the sentence for the agent's log.
+#[derive(Debug)]
+struct Refusal(StatusCode, String);
+
+impl Refusal {
+    fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
+        Self(status, sentence.into())
+    }
+
+    /// The chain of causes is the operator's, not the agent's.
+    fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error, "an agent's request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The server failed; its log says why.")
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let code = self.0.canonical_reason().unwrap_or("Refused").to_uppercase().replace(' ', "_");
+        let error = serde_json::json!({ "error_code": code, "error_message": self.1 });
+        (self.0, Json(serde_json::json!({ "error": error }))).into_response()
+    }
+}
+
+impl From<JsonRejection> for Refusal {
+    fn from(rejection: JsonRejection) -> Self {
+        Self::new(rejection.status(), rejection.body_text())
+    }
+}
+
+/// A host that exists and has shown its certificate.
+struct Member {
+    host: Uuid,
+    connection: u64,
+}
+
+impl FromRequestParts<Door> for Member {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Refusal> {
+        let peer = parts.extensions.get::<Peer>().copied();
+        let shown = peer.and_then(|p| Some((p.host?, p.connection)));
+        let (host, connection) = shown.ok_or_else(|| {
+            Refusal::new(StatusCode::UNAUTHORIZED, "A host's certificate is needed; join first.")
+        })?;
+        if !door.store.world().hosts.contains_key(&host) {
+            let sentence = format!("The host {host} does not exist or was deleted.");
+            return Err(Refusal::new(StatusCode::FORBIDDEN, sentence));
+        }
+        Ok(Self { host, connection })
+    }
+}
+
+async fn join(
+    State(door): State<Door>,
+    body: Result<Json<Join>, JsonRejection>,
+) -> Result<Json<Joined>, Refusal> {
+    let Json(wish) = body?;
+    // Before the token is used up.
+    let key = HostKey::from_request(&wish.request_pem).map_err(|error| {
+        let sentence = format!("The certificate request cannot be used: {error}.");
+        Refusal::new(StatusCode::BAD_REQUEST, sentence)
+    })?;
+    let host = Uuid::new_v4();
+    let digest = hex_digest(wish.secret.as_bytes());
+    let Join { name, zone, underlay, .. } = wish;
+    let wish = host::Join { digest, name, zone, underlay, now: now() };
+    let commit = door.store.write(Op::Join { uuid: host, wish }).await.map_err(refuse)?;
+    let authority = commit.world.authority().cloned().ok_or_else(|| {
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "The server has no authority.")
+    })?;
+    let certificate_pem =
+        issue_host(&authority, host, &key).map_err(|error| Refusal::internal(&error))?;
+    tracing::info!(%host, "a host has joined");
+    let authority_pem = authority.certificate_pem.clone();
+    Ok(Json(Joined { host, certificate_pem, authority_pem }))
+}
+
+fn refuse(error: WriteError) -> Refusal {
+    let rule = match error {
+        WriteError::Rule(rule) => rule,
+        WriteError::Store(error) => return Refusal::internal(&error),
+    };
+    let status = match rule {
+        Rule::JoinTokenInvalid => StatusCode::FORBIDDEN,
+        Rule::Exists(..) => StatusCode::CONFLICT,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    Refusal::new(status, rule.to_string())
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    #[expect(clippy::disallowed_methods, reason = "the edge: a token's expiry is wall-clock time")]
+    let now = std::time::SystemTime::now();
+    let since = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct WatchQuery {
+    revision: Option<Revision>,
+}
+
+async fn watch_slice(
+    member: Member,
+    State(door): State<Door>,
+    Query(query): Query<WatchQuery>,
+) -> Result<Response, Refusal> {
+    let Member { host, connection } = member;
+    let begun = door.hub.begin(host, connection, query.revision);
+    let (seat, resumed) = begun.map_err(|Gone| {
+        Refusal::new(StatusCode::GONE, "That revision is not kept; ask without one.")
+    })?;
+    tracing::info!(%host, revision = query.revision, "a host watches");
+    let (pieces, stream) = mpsc::channel(2);
+    tokio::spawn(stream::run(seat, resumed, pieces, door.stop));
+    let body = Body::from_stream(ReceiverStream::new(stream));
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+}
+
+async fn report(
+    member: Member,
+    State(door): State<Door>,
+    body: Result<Json<Report>, JsonRejection>,
+) -> Result<StatusCode, Refusal> {
+    let Json(report) = body?;
+    for error in &report.errors {
+        tracing::debug!(host = %member.host, revision = report.revision, error = error.message);
+    }
+    match door.hub.report(member.host, member.connection, report) {
+        Heard::Taken => Ok(StatusCode::NO_CONTENT),
+        Heard::NoSession => {
+            let sentence = "Reports go over the connection of the host's newest watch.";
+            Err(Refusal::new(StatusCode::CONFLICT, sentence))
+        }
+        Heard::Unasked => {
+            Err(Refusal::new(StatusCode::CONFLICT, "The report answers no mark of this watch."))
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Connections: TLS with the authority's certificates, HTTP/2, all bounded.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::{Extension, Router};
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use model::objects::Authority;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use store::Store;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::authority::{CertificateError, host_of, issue_server};
+use super::door::{Door, Peer, router};
+use super::hub::Hub;
+
+/// Connections at a time; more wait to be accepted.
+const CONNECTIONS: usize = 16 << 10;
+
+/// From the first byte to a finished TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// A connection without a certificate is for one join.
+const STRANGER: Duration = Duration::from_secs(30);
+
+/// How long requests may go on after a stop.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Serves agents until `shutdown`, then ends their streams.
+///
+/// # Errors
+/// There is no authority, or it cannot be used.
+pub async fn serve(
+    listener: TcpListener,
+    store: Store,
+    hub: Hub,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let authority = store.world().authority().cloned();
+    let authority = authority.ok_or_else(|| io::Error::other("the store has no authority"))?;
+    let acceptor = TlsAcceptor::from(Arc::new(tls(&authority).map_err(io::Error::other)?));
+    let (stopping, stop) = watch::channel(false);
+    let router = router(Door { store, hub, stop: stop.clone() });
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    tokio::pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            stream = accept(&listener, &room) => {
+                let (stream, permit) = stream;
+                let connection = connect(stream, acceptor.clone(), router.clone(), stop.clone());
+                connections.spawn(async move {
+                    connection.await;
+                    drop(permit);
+                });
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(listener);
+    stopping.send_replace(true);
+    // Those that do not end by themselves are cut.
+    let _ =
+        tokio::time::timeout(FAREWELL, async { while connections.join_next().await.is_some() {} })
+            .await;
+    Ok(())
+}
+
+/// Waits until the server is to stop, or is gone.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> (TcpStream, tokio::sync::OwnedSemaphorePermit) {
+    let permit = room.clone().acquire_owned().await.expect("the semaphore is never closed");
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, permit),
+            Err(error) => {
+                // Out of descriptors, or a client that was gone at once: the
+                // next may do.
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn connect(
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) {
+    // Lines are small and waited for.
+    let _ = stream.set_nodelay(true);
+    let stream = match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            return tracing::debug!(error = &error as &dyn std::error::Error, "no TLS");
+        }
+        Err(_) => return tracing::debug!("a TLS handshake took too long"),
+    };
+    let certificates = stream.get_ref().1.peer_certificates();
+    let host = certificates.and_then(|chain| host_of(chain.first()?));
+    let service = TowerToHyperService::new(router.layer(Extension(Peer::new(host))));
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(20))
+        .max_concurrent_streams(8)
+        .max_header_list_size(16 << 10)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let stranger = async {
+        match host {
+            Some(_) => std::future::pending().await,
+            None => tokio::time::sleep(STRANGER).await,
+        }
+    };
+    tokio::select! {
+        ended = connection.as_mut() => {
+            if let Err(error) = ended {
+                tracing::debug!(error = &error as &dyn std::error::Error, "a connection broke");
+            }
+            return;
+        }
+        () = stopped(&mut stop) => {}
+        () = stranger => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = tokio::time::timeout(FAREWELL, connection).await;
+}
+
+#[derive(Debug, thiserror::Error)]
+enum TlsError {
+    #[error("cannot use the authority")]
+    Authority(#[from] CertificateError),
+    #[error("cannot set up TLS")]
+    Rustls(#[from] rustls::Error),
+    #[error("cannot set up the check of hosts' certificates")]
+    Verifier(#[from] rustls::server::VerifierBuilderError),
+}
+
+/// A certificate of the client is checked if there is one: a machine that
+/// joins has none yet.
+fn tls(authority: &Authority) -> Result<ServerConfig, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let root = CertificateDer::from_pem_slice(authority.certificate_pem.as_bytes())
+        .map_err(CertificateError::from)?;
+    let server = issue_server(authority)?;
+    let key = PrivateKeyDer::try_from(server.signing_key.serialize_der())
+        .map_err(|why| rustls::Error::General(why.to_owned()))?;
+    let mut roots = RootCertStore::empty();
+    roots.add(root.clone())?;
+    let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone())
+        .allow_unauthenticated()
+        .build()?;
+    let chain = vec![server.cert.der().clone(), root];
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_client_cert_verifier(clients)
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    // Hosts stay connected; so tickets would be memory for nothing.
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}

@@ -1,0 +1,228 @@
+//! Who watches and how far they are: bookkeeping without I/O or clock.
+//!
+//! For each session there is a floor: the oldest write that may concern its
+//! host and that the host has not answered for. What is below the floor the
+//! host carries; with no floor it carries everything, as nothing since
+//! concerned it. Times are milliseconds of one monotonic clock.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use model::ids::Revision;
+use model::state::{HostError, Presence, Standing};
+use model::wire::agent::Report;
+use uuid::Uuid;
+
+/// Marks of one session that are kept apart. Beyond that the two newest count
+/// as one, so that a host that never answers costs no memory.
+const MARKS: usize = 16;
+
+#[derive(Debug, Default)]
+pub(crate) struct Roster {
+    newest: Revision,
+    sessions: BTreeMap<Uuid, Session>,
+    /// Live hosts with a floor.
+    behind: BTreeSet<Uuid>,
+    /// Presence but for the waiting times, until something changes.
+    drawn: Option<Presence>,
+}
+
+#[derive(Debug)]
+struct Session {
+    id: u64,
+    /// The connection its reports come over.
+    connection: u64,
+    /// The host has answered a mark of this session.
+    live: bool,
+    /// Writes that may concern the host and were not looked at yet.
+    unseen: Option<Unseen>,
+    /// Oldest first.
+    unanswered: VecDeque<Mark>,
+    answered: Revision,
+    errors: Vec<HostError>,
+    verdicts: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Unseen {
+    first: Revision,
+    last: Revision,
+    since_ms: u64,
+}
+
+/// A mark that was sent: it covers the writes from `first` on.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    revision: Revision,
+    first: Revision,
+    since_ms: u64,
+}
+
+/// What came of a report.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    Taken,
+    /// No session of that host sends over that connection.
+    NoSession,
+    /// It answers no mark that was sent.
+    Unasked,
+}
+
+impl Roster {
+    pub(crate) fn new(newest: Revision) -> Self {
+        Self { newest, ..Self::default() }
+    }
+
+    /// A host watches, from the slice at `resume` or from nothing. An earlier
+    /// session of the host is over.
+    pub(crate) fn begin(&mut self, host: Uuid, start: Start) {
+        let first = start.resume.map_or(1, |r| r + 1);
+        let session = Session {
+            id: start.id,
+            connection: start.connection,
+            live: false,
+            unseen: Some(Unseen { first, last: self.newest, since_ms: start.now_ms }),
+            unanswered: VecDeque::new(),
+            answered: 0,
+            errors: Vec::new(),
+            verdicts: BTreeMap::new(),
+        };
+        self.sessions.insert(host, session);
+        self.changed(host);
+    }
+
+    /// The session's stream has ended. Ignored if the host has another by now.
+    pub(crate) fn end(&mut self, host: Uuid, id: u64) {
+        if self.session(host, id).is_some() {
+            self.sessions.remove(&host);
+            self.changed(host);
+        }
+    }
+
+    /// A write was committed.
+    pub(crate) fn committed(&mut self, newest: Revision, concerned: &BTreeSet<Uuid>, now_ms: u64) {
+        self.newest = newest;
+        self.drawn = None;
+        for host in concerned {
+            let Some(session) = self.sessions.get_mut(host) else { continue };
+            let fresh = Unseen { first: newest, last: newest, since_ms: now_ms };
+            session.unseen = Some(Unseen { last: newest, ..session.unseen.unwrap_or(fresh) });
+            self.changed(*host);
+        }
+    }
+
+    /// The session has looked at the world of `revision`, and with `tell` is
+    /// about to send a mark. False when it is not the host's session any more.
+    pub(crate) fn looked(&mut self, host: Uuid, id: u64, revision: Revision, tell: bool) -> bool {
+        let Some(session) = self.session(host, id) else { return false };
+        let seen = session.unseen;
+        session.unseen = seen
+            .filter(|u| u.last > revision)
+            .map(|u| Unseen { first: u.first.max(revision + 1), ..u });
+        if tell && let Some(Unseen { first, since_ms, .. }) = seen {
+            session.ask(Mark { revision, first, since_ms });
+        }
+        self.changed(host);
+        true
+    }
+
+    /// The host says what it has acted on.
+    pub(crate) fn reported(&mut self, host: Uuid, connection: u64, report: Report) -> Heard {
+        let found = self.sessions.get_mut(&host).filter(|s| s.connection == connection);
+        let Some(session) = found else { return Heard::NoSession };
+        let asked = session.unanswered.back().map_or(session.answered, |m| m.revision);
+        if report.revision > asked || report.revision < session.answered {
+            return Heard::Unasked;
+        }
+        while session.unanswered.front().is_some_and(|m| m.revision <= report.revision) {
+            session.unanswered.pop_front();
+            session.live = true;
+        }
+        session.answered = report.revision;
+        session.errors = report.errors;
+        session.verdicts = report.verdicts;
+        self.changed(host);
+        Heard::Taken
+    }
+
+    /// Live hosts. One that is connected and has yet to answer is not.
+    pub(crate) fn presence(&mut self, now_ms: u64) -> Presence {
+        let newest = self.newest;
+        let draw = || {
+            let live = self.sessions.iter().filter(|(_, s)| s.live);
+            live.map(|(host, s)| (*host, s.standing(newest))).collect()
+        };
+        let mut presence = self.drawn.take().unwrap_or_else(draw);
+        self.drawn = Some(presence.clone());
+        for host in &self.behind {
+            let since = self.sessions.get(host).and_then(Session::waiting_since);
+            if let (Some(standing), Some(since)) = (presence.get_mut(host), since) {
+                standing.waiting_ms = now_ms.saturating_sub(since);
+            }
+        }
+        presence
+    }
+
+    /// True when every live host carries `revision`.
+    pub(crate) fn settled(&self, revision: Revision) -> bool {
+        let floors = self.behind.iter().filter_map(|h| self.sessions.get(h)?.floor());
+        self.newest >= revision && floors.min().is_none_or(|floor| floor > revision)
+    }
+
+    /// Packets by verdict, as each live host counted them.
+    pub(crate) fn verdicts(&self) -> BTreeMap<Uuid, BTreeMap<String, u64>> {
+        let live = self.sessions.iter().filter(|(_, s)| s.live);
+        live.map(|(host, s)| (*host, s.verdicts.clone())).collect()
+    }
+
+    fn session(&mut self, host: Uuid, id: u64) -> Option<&mut Session> {
+        self.sessions.get_mut(&host).filter(|s| s.id == id)
+    }
+
+    fn changed(&mut self, host: Uuid) {
+        self.drawn = None;
+        let session = self.sessions.get(&host);
+        if session.is_some_and(|s| s.live && s.floor().is_some()) {
+            self.behind.insert(host);
+        } else {
+            self.behind.remove(&host);
+        }
+    }
+}
+
+/// How a session begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Start {
+    pub(crate) id: u64,
+    pub(crate) connection: u64,
+    pub(crate) resume: Option<Revision>,
+    pub(crate) now_ms: u64,
+}
+
+impl Session {
+    fn ask(&mut self, mark: Mark) {
+        let full = self.unanswered.len() >= MARKS;
+        match self.unanswered.back_mut() {
+            Some(last) if full => last.revision = mark.revision,
+            Some(_) | None => self.unanswered.push_back(mark),
+        }
+    }
+
+    fn floor(&self) -> Option<Revision> {
+        let asked = self.unanswered.front().map(|m| m.first);
+        asked.or(self.unseen.map(|u| u.first))
+    }
+
+    fn waiting_since(&self) -> Option<u64> {
+        let asked = self.unanswered.front().map(|m| m.since_ms);
+        asked.or(self.unseen.map(|u| u.since_ms))
+    }
+
+    fn standing(&self, newest: Revision) -> Standing {
+        let applied = self.floor().map_or(newest, |floor| floor - 1);
+        Standing { applied, waiting_ms: 0, errors: self.errors.clone() }
+    }
+}
+
+#[cfg(test)]
+#[path = "roster_tests.rs"]
+mod tests;

@@ -1,0 +1,110 @@
+//! One host's stream: its slice, then what changes of it.
+//!
+//! Nothing is queued for a slow reader: each time there is room the newest
+//! slice is compared with the one that was sent last.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::host_spec::host_spec;
+use model::ids::Revision;
+use model::spec::HostSpec;
+use model::wire::agent::{Line, changes};
+use model::world::World;
+use tokio::sync::{mpsc, watch};
+
+use super::hub::Seat;
+use super::listener::stopped;
+
+/// How often a stream without news says that it is alive.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// A reader that takes nothing for this long is given up: it may resume.
+const STUCK: Duration = Duration::from_secs(30);
+
+/// A piece of the stream, in bytes, is a line longer than this at most.
+const PIECE: usize = 32 << 10;
+
+pub(crate) type Pieces = mpsc::Sender<Result<Bytes, Infallible>>;
+
+/// Sends until the reader is gone, the host is deleted, another session of the
+/// host has begun or the server stops.
+pub(crate) async fn run(
+    seat: Seat,
+    resumed: Option<World>,
+    pieces: Pieces,
+    mut stop: watch::Receiver<bool>,
+) {
+    let host = seat.host();
+    let mut first = Some(if resumed.is_some() { Vec::new() } else { vec![Line::Snapshot] });
+    let mut sent = resumed.map_or_else(HostSpec::default, |world| host_spec(&world, host));
+    loop {
+        let world = seat.newest();
+        if !world.hosts.contains_key(&host) {
+            return tracing::info!(%host, "watch ends: the host was deleted");
+        }
+        let slice = host_spec(&world, host);
+        let news = changes(&sent, &slice);
+        // The first mark is sent in any case: its answer says the host is up.
+        let tell = first.is_some() || !news.is_empty();
+        if !seat.looked(slice.revision, tell) {
+            return tracing::info!(%host, "watch ends: the host has begun another");
+        }
+        if tell {
+            let lines = first.take().unwrap_or_default().into_iter().chain(news);
+            let sent = send(&pieces, lines, slice.revision).await;
+            if sent.is_none() {
+                return tracing::info!(%host, "watch ends: the reader is gone or stuck");
+            }
+        }
+        sent = slice;
+        if !news_to_come(&seat, &pieces, &mut stop).await {
+            return;
+        }
+    }
+}
+
+/// Waits for news, saying now and then that there is none. False when there
+/// is nobody to send it to.
+async fn news_to_come(seat: &Seat, pieces: &Pieces, stop: &mut watch::Receiver<bool>) -> bool {
+    loop {
+        tokio::select! {
+            () = seat.rung() => return true,
+            () = pieces.closed() => return false,
+            () = stopped(stop) => return false,
+            () = tokio::time::sleep(IDLE) => {
+                let mut idle = Vec::new();
+                write(&mut idle, &Line::Idle);
+                if piece(pieces, idle).await.is_none() {
+                    return false;
+                }
+            }
+        }
+    }
+}
+
+async fn send(
+    pieces: &Pieces,
+    lines: impl Iterator<Item = Line>,
+    revision: Revision,
+) -> Option<()> {
+    let mut buffer = Vec::new();
+    for line in lines.chain([Line::Mark { revision }]) {
+        write(&mut buffer, &line);
+        if buffer.len() >= PIECE {
+            piece(pieces, std::mem::take(&mut buffer)).await?;
+        }
+    }
+    if buffer.is_empty() { Some(()) } else { piece(pieces, buffer).await }
+}
+
+fn write(buffer: &mut Vec<u8>, line: &Line) {
+    serde_json::to_writer(&mut *buffer, line).expect("a line is JSON and memory takes it");
+    buffer.push(b'\n');
+}
+
+async fn piece(pieces: &Pieces, buffer: Vec<u8>) -> Option<()> {
+    let sent = tokio::time::timeout(STUCK, pieces.send(Ok(buffer.into()))).await;
+    sent.ok()?.ok()
+}
