@@ -142,9 +142,12 @@ fn packets(core: usize) -> Result<[u32; 2]> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::UdpSocket;
+
     use nix::time::{ClockId, clock_gettime};
 
     use super::*;
+    use crate::netns::{Netns, prefix};
 
     fn thread_clock() -> Duration {
         clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap().into()
@@ -166,6 +169,31 @@ mod tests {
         let ratio = spent.cpu.as_secs_f64() / ran.as_secs_f64();
         assert!((0.9..1.1).contains(&ratio), "spent {spent:?}, ran {ran:?}");
         assert!(spent.cpu < spent.wall.mul_f64(0.9), "the rival was not seen: {spent:?}");
+    }
+
+    #[test]
+    fn packets_on_another_core_are_seen() {
+        let spent = pinned(|core| {
+            std::thread::scope(|scope| {
+                let meter = core.meter()?;
+                scope.spawn(|| send_on_first_core(20_000)).join().expect("sender")?;
+                meter.stop()
+            })
+        })
+        .unwrap();
+        assert!(spent.elsewhere > 0.5, "needs two cores, and no other traffic: {spent:?}");
+    }
+
+    fn send_on_first_core(packets: usize) -> Result<()> {
+        let mut first = CpuSet::new();
+        first.set(0)?;
+        sched_setaffinity(Pid::from_raw(0), &first)?;
+        let netns = Netns::new(format!("{}elsewhere", prefix("kt")))?;
+        let socket = netns.run(|| UdpSocket::bind("127.0.0.1:0"))??;
+        for _ in 0..packets {
+            socket.send_to(&[0], socket.local_addr()?)?;
+        }
+        Ok(())
     }
 
     fn spin(time: Duration) {

@@ -32,6 +32,8 @@ impl Process {
     /// Starts the command with stdout and stderr **appended** to `log`, so that a restart keeps what was said before.
     ///
     /// The kernel kills the process (SIGKILL) when we end in any way, `kill -9` included; its children are spared.
+    /// A namespace comes from [`crate::Netns::command`], not from being inside [`crate::Netns::run`]: another thread
+    /// does the fork.
     ///
     /// # Errors
     /// The log cannot be opened, the program not started.
@@ -173,6 +175,9 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(5);
 
+    /// Names the folder to the test that is run as a program.
+    const VICTIM: &str = "LAB_TEST_VICTIM";
+
     fn shell(script: &str, folder: &tempfile::TempDir) -> Process {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
@@ -214,11 +219,8 @@ mod tests {
         })
         .unwrap();
         process.kill9().unwrap();
-        let stat = format!("/proc/{child}/stat");
-        let gone = || {
-            std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z ")).then_some(())
-        };
-        eventually(SOON, "the grandchild is gone", gone).unwrap();
+        eventually(SOON, "the grandchild is gone", || gone(&child.to_string()).then_some(()))
+            .unwrap();
     }
 
     #[test]
@@ -231,10 +233,37 @@ mod tests {
     }
 
     #[test]
+    fn a_process_dies_with_us() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut us = Command::new(std::env::current_exe().unwrap());
+        us.args(["--exact", "process::tests::start_and_be_killed"]).env(VICTIM, folder.path());
+        let status = us.stdout(Stdio::null()).status().unwrap();
+        assert!(ended_by(status, Signal::SIGKILL), "{status}");
+        let pid = std::fs::read_to_string(folder.path().join("pid")).unwrap();
+        eventually(SOON, "the orphan is gone", || gone(&pid).then_some(())).unwrap();
+    }
+
+    /// The other half of the test above; by itself it has nothing to do.
+    #[test]
+    fn start_and_be_killed() {
+        let Some(folder) = std::env::var_os(VICTIM).map(PathBuf::from) else { return };
+        let mut command = Command::new("sleep");
+        command.arg("60");
+        let process = Process::start("sleep", command, &folder.join("log")).unwrap();
+        std::fs::write(folder.join("pid"), process.pid().to_string()).unwrap();
+        nix::sys::signal::raise(Signal::SIGKILL).unwrap();
+    }
+
+    #[test]
     fn what_cannot_start_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let error = Process::start("ghost", Command::new("/no/such"), &folder.path().join("log"))
             .unwrap_err();
         assert!(format!("{error:#}").starts_with("start ghost: "), "{error:#}");
+    }
+
+    fn gone(pid: &str) -> bool {
+        std::fs::read_to_string(format!("/proc/{pid}/stat"))
+            .map_or(true, |stat| stat.contains(") Z "))
     }
 }

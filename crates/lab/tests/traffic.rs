@@ -66,6 +66,29 @@ fn the_outer_packet_is_vxlan_and_fits_the_underlay() {
 }
 
 #[test]
+fn every_packet_that_is_counted_went_through_the_tunnel_as_a_64_byte_frame() {
+    let path = paths::bridge_vxlan(&prefix("count")).unwrap();
+    path.ready(Duration::from_secs(5)).unwrap();
+    let counters = |device: &str, way: &str| -> [u64; 2] {
+        let json = path.between[0].ip(&format!("-j -s link show {device}")).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        ["packets", "bytes"].map(|unit| json[0]["stats64"][way][unit].as_u64().unwrap())
+    };
+    let read = || [counters("port", "rx"), counters("vx", "tx"), counters("under", "tx")];
+    let before = read();
+    let sent = udp64(&path.client, &path.server, ROUND).unwrap();
+    let after = read();
+    // A few more are IPv6's own (neighbour discovery).
+    let wanted = sent.received + 1..sent.received + 50;
+    for (before, after) in before.iter().zip(&after) {
+        assert!(wanted.contains(&(after[0] - before[0])), "{sent:?}: {before:?} {after:?}");
+    }
+    // Without the 4 bytes of the frame check sequence.
+    let frame = (after[0][1] - before[0][1]) / (after[0][0] - before[0][0]);
+    assert_eq!(frame, 60);
+}
+
+#[test]
 fn a_broken_path_is_an_error_that_names_it() {
     let [a, b] = ["a", "b"]
         .map(|end| std::sync::Arc::new(Netns::new(format!("{}{end}", prefix("cut"))).unwrap()));
