@@ -1,1 +1,24 @@
+//! The loop on a host: watch, reconcile, report.
 
+mod backoff;
+mod client;
+mod config;
+mod files;
+mod identity;
+mod join;
+mod mailbox;
+mod reconcile;
+mod run;
+mod slice;
+mod tls;
+mod token;
+mod watch;
+
+pub use client::ClientError;
+pub use config::Config;
+pub use identity::IdentityError;
+pub use join::JoinError;
+pub use reconcile::{BoxError, Kernel};
+pub use run::{AgentError, run_on};
+pub use tls::TlsError;
+pub use token::TokenError;

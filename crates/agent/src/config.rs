@@ -1,0 +1,42 @@
+//! What an operator sets.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// Where and as whom this host takes part.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// Where the server listens for agents, as https://HOST:PORT.
+    #[arg(long, env = "KANNAS_SERVER", value_name = "URL")]
+    pub server: String,
+    /// Join token, needed once. Others on this host can read the command line:
+    /// prefer --join-file or the environment.
+    #[arg(long, env = "KANNAS_JOIN", value_name = "TOKEN", hide_env_values = true)]
+    pub join: Option<String>,
+    /// File with the join token.
+    #[arg(long, env = "KANNAS_JOIN_FILE", value_name = "FILE", conflicts_with = "join")]
+    pub join_file: Option<PathBuf>,
+    /// Zone to join; later it is remembered.
+    #[arg(long, env = "KANNAS_ZONE")]
+    pub zone: Option<String>,
+    /// Name of this host; remembered.
+    #[arg(long, env = "KANNAS_NAME")]
+    pub name: Option<String>,
+    /// Address of this host that other hosts send VXLAN packets to; remembered.
+    #[arg(long, env = "KANNAS_UNDERLAY", value_name = "IP")]
+    pub underlay: Option<IpAddr>,
+    /// Directory for the host's identity and the last slice it was given.
+    #[arg(
+        long,
+        env = "KANNAS_STATE_DIR",
+        value_name = "DIR",
+        default_value = "/var/lib/kannas/agent"
+    )]
+    pub state_dir: PathBuf,
+    /// UDP port of VXLAN, the same on every host.
+    #[arg(long, env = "KANNAS_VXLAN_PORT", value_name = "PORT", default_value_t = 4789)]
+    pub vxlan_port: u16,
+    /// Directory of the kernel's BPF objects [default: /sys/fs/bpf/kannas/NAME].
+    #[arg(long, env = "KANNAS_PIN_DIR", value_name = "DIR")]
+    pub pin_dir: Option<PathBuf>,
+}

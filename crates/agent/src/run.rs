@@ -1,0 +1,146 @@
+//! Starts the agent's parts and stops them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::spec::HostSpec;
+use model::wire::agent::Report;
+use tokio::sync::{oneshot, watch};
+
+use crate::client::{Address, ClientError};
+use crate::config::Config;
+use crate::identity::{self, Identity, IdentityError};
+use crate::join::{JoinError, join};
+use crate::mailbox::Mailbox;
+use crate::reconcile::{BoxError, Kernel, work};
+use crate::slice::SliceFile;
+use crate::tls::{self, TlsError};
+use crate::watch::Watch;
+
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    #[error(transparent)]
+    Address(#[from] ClientError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    #[error("this host's identity cannot be used")]
+    Tls(#[from] TlsError),
+    #[error("this host's kernel cannot be used")]
+    Kernel(#[source] BoxError),
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
+    #[error("the thread that owns the kernel has ended")]
+    Worker,
+}
+
+/// The step that is under way when the agent stops may take this long.
+const LAST_STEP: Duration = Duration::from_secs(5);
+
+/// Takes part as `config` says until `shutdown`, on the kernel that `open`
+/// gives. What is in the kernel then stays.
+///
+/// # Errors
+/// The kernel or the configuration cannot be used, or the server refuses the
+/// join. Once joined, nothing that the server does ends it.
+pub async fn run_on<K: Kernel>(
+    config: Config,
+    open: impl FnOnce() -> Result<K, BoxError> + Send + 'static,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), AgentError> {
+    let at: Address = config.server.parse()?;
+    let known = known_identity(&config)?;
+    let mut owner = Owner::start(&config.state_dir, open).await?;
+    let Owner { slices, reports, last, ended, .. } = &mut owner;
+    let takes_part = async {
+        let identity = match known {
+            Some(identity) => identity,
+            None => join(&at, &config).await?,
+        };
+        let tls = Arc::new(tls::member(&identity)?);
+        let (slices, reports) = (slices.clone(), reports.clone());
+        Watch { at, tls, slices, reports, known: last.take() }.run().await;
+        Ok(())
+    };
+    let result = tokio::select! {
+        () = shutdown => Ok(()),
+        result = takes_part => result,
+        _ = ended => Err(AgentError::Worker),
+    };
+    owner.stop().await;
+    result
+}
+
+/// As whom this host takes part; None when it is to join.
+fn known_identity(config: &Config) -> Result<Option<Identity>, AgentError> {
+    identity::make_dir(&config.state_dir)?;
+    let known = Identity::load(&config.state_dir)?;
+    match &known {
+        None => drop(identity::Card::wished(config)?),
+        Some(Identity { card, .. }) => {
+            card.check(config)?;
+            if config.join.is_some() || config.join_file.is_some() {
+                tracing::info!(host = %card.host, "joined already: the join token is not used");
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// The thread that owns the kernel, as others see it.
+struct Owner {
+    slices: Arc<Mailbox<HostSpec>>,
+    reports: watch::Receiver<Option<Report>>,
+    /// The slice it started with.
+    last: Option<HostSpec>,
+    ended: oneshot::Receiver<()>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Owner {
+    /// Goes to work at once with the last slice there is on disk.
+    async fn start<K: Kernel>(
+        dir: &Path,
+        open: impl FnOnce() -> Result<K, BoxError> + Send + 'static,
+    ) -> Result<Self, AgentError> {
+        let slices = Arc::new(Mailbox::new());
+        let (said, reports) = watch::channel(None);
+        let (opened, is_open) = oneshot::channel();
+        let (ends, ended) = oneshot::channel();
+        let file = SliceFile::open(dir);
+        let last = file.held().cloned();
+        let mailbox = slices.clone();
+        let thread = std::thread::Builder::new().name("kernel".to_owned()).spawn(move || {
+            let _ends: oneshot::Sender<()> = ends;
+            match open() {
+                Ok(kernel) => {
+                    // Nobody asks any more if the agent was stopped meanwhile.
+                    let _ = opened.send(Ok(()));
+                    work(kernel, &mailbox, &said, file);
+                }
+                Err(error) => drop(opened.send(Err(error))),
+            }
+        });
+        let thread = thread.map_err(AgentError::Thread)?;
+        let is_open = is_open.await.map_err(|_| AgentError::Worker)?;
+        is_open.map_err(AgentError::Kernel)?;
+        Ok(Self { slices, reports, last, ended, thread })
+    }
+
+    async fn stop(self) {
+        self.slices.close();
+        let thread = self.thread;
+        let joined = tokio::task::spawn_blocking(move || thread.join());
+        if tokio::time::timeout(LAST_STEP, joined).await.is_err() {
+            tracing::warn!("a step is still under way; stopping without it");
+        }
+    }
+}
+
+/// Where the kernel's objects of this host are pinned.
+pub(crate) fn pin_dir(config: &Config, name: &str) -> PathBuf {
+    let default = || Path::new("/sys/fs/bpf/kannas").join(name);
+    config.pin_dir.clone().unwrap_or_else(default)
+}

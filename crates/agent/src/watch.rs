@@ -1,0 +1,165 @@
+//! Follows the server: each whole slice goes to the kernel's thread, each of
+//! its reports to the server. Connects again for as long as it runs.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use model::spec::HostSpec;
+use model::wire::agent::{Assembly, Line, Report};
+use rustls::ClientConfig;
+use tokio::sync::watch;
+
+use crate::backoff::Backoff;
+use crate::client::{Address, ClientError, Link};
+use crate::mailbox::Mailbox;
+
+/// Without a line for this long the server is gone; it sends one every 5 s.
+const SILENCE: Duration = Duration::from_secs(20);
+
+/// Bytes of the longest line.
+const LINE: usize = 1 << 20;
+
+/// A host that was deleted asks now and then only.
+const UNWANTED: Duration = Duration::from_secs(60);
+
+pub(crate) struct Watch {
+    pub(crate) at: Address,
+    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) slices: Arc<Mailbox<HostSpec>>,
+    pub(crate) reports: watch::Receiver<Option<Report>>,
+    /// The last whole slice: where to resume.
+    pub(crate) known: Option<HostSpec>,
+}
+
+impl Watch {
+    /// Never ends by itself.
+    pub(crate) async fn run(mut self) {
+        let mut backoff = Backoff::default();
+        loop {
+            let mut healthy = false;
+            let error = self.session(&mut healthy).await;
+            if healthy {
+                backoff.reset();
+            }
+            let mut delay = backoff.next_delay();
+            if is_unwanted(&error) {
+                delay = UNWANTED;
+            }
+            let error = &error as &dyn Error;
+            tracing::warn!(error, ?delay, "the watch ended; what is in the kernel stays");
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// One connection, until it breaks.
+    async fn session(&mut self, healthy: &mut bool) -> ClientError {
+        let link = match Link::open(&self.at, self.tls.clone()).await {
+            Ok(link) => link,
+            Err(error) => return error,
+        };
+        let body = match self.begin(&link).await {
+            Ok(body) => body,
+            Err(error) => return error,
+        };
+        tracing::info!(revision = self.known.as_ref().map(|k| k.revision), "watching");
+        // A report that was made earlier answers no mark of this session.
+        self.reports.mark_unchanged();
+        let Self { slices, reports, known, .. } = self;
+        tokio::select! {
+            error = follow(body, known, |slice| {
+                *healthy = true;
+                slices.put(slice);
+            }) => error,
+            error = tell(&link, reports) => error,
+        }
+    }
+
+    async fn begin(&mut self, link: &Link) -> Result<Incoming, ClientError> {
+        let revision = self.known.as_ref().map(|slice| slice.revision);
+        match link.watch(revision).await {
+            Err(ClientError::Refused { status: StatusCode::GONE, .. }) => {
+                tracing::info!(revision, "too old to resume from; asking for everything");
+                self.known = None;
+                link.watch(None).await
+            }
+            answer => answer,
+        }
+    }
+}
+
+/// Hands each whole slice on; what was cut off half way is forgotten.
+async fn follow(
+    body: Incoming,
+    known: &mut Option<HostSpec>,
+    mut hand_on: impl FnMut(HostSpec),
+) -> ClientError {
+    let mut lines = Lines { body, buffer: Vec::new(), read: 0 };
+    let mut assembly = Assembly::from(known.clone().unwrap_or_default());
+    loop {
+        let line = match tokio::time::timeout(SILENCE, lines.next()).await {
+            Err(_) => return ClientError::Late,
+            Ok(Err(error)) => return error,
+            Ok(Ok(line)) => line,
+        };
+        if let Some(slice) = assembly.take(line) {
+            *known = Some(slice.clone());
+            hand_on(slice.clone());
+        }
+    }
+}
+
+async fn tell(link: &Link, reports: &mut watch::Receiver<Option<Report>>) -> ClientError {
+    loop {
+        if reports.changed().await.is_err() {
+            // The kernel's thread is gone, which ends the agent.
+            std::future::pending::<()>().await;
+        }
+        let Some(report) = reports.borrow_and_update().clone() else { continue };
+        match link.post("report", &report).await {
+            Ok(_) => {}
+            // It was about a slice of an earlier session.
+            Err(ClientError::Refused { status: StatusCode::CONFLICT, message }) => {
+                tracing::debug!(revision = report.revision, message, "report not taken");
+            }
+            Err(error) => return error,
+        }
+    }
+}
+
+fn is_unwanted(error: &ClientError) -> bool {
+    let ClientError::Refused { status, .. } = error else { return false };
+    [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(status)
+}
+
+struct Lines {
+    body: Incoming,
+    buffer: Vec<u8>,
+    /// Bytes of the buffer that were handed out.
+    read: usize,
+}
+
+impl Lines {
+    async fn next(&mut self) -> Result<Line, ClientError> {
+        loop {
+            let rest = &self.buffer[self.read..];
+            if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                let line = serde_json::from_slice(&rest[..end]);
+                self.read += end + 1;
+                return line.map_err(|e| ClientError::Answer(e.into()));
+            }
+            self.buffer.drain(..self.read);
+            self.read = 0;
+            if self.buffer.len() > LINE {
+                return Err(ClientError::Answer("a line without end".into()));
+            }
+            let frame = self.body.frame().await.ok_or(ClientError::Ended)??;
+            if let Ok(data) = frame.into_data() {
+                self.buffer.extend_from_slice(&data);
+            }
+        }
+    }
+}
