@@ -98,9 +98,9 @@ pub(crate) fn issue_host(
 pub(crate) fn host_of(certificate: &CertificateDer<'_>) -> Option<Uuid> {
     let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
     let names = certificate.subject_alternative_name().ok()??;
-    names.value.general_names.iter().find_map(|name| match name {
-        GeneralName::URI(uri) => Uuid::try_parse(uri.strip_prefix("urn:uuid:")?).ok(),
-        _ => None,
+    names.value.general_names.iter().find_map(|name| {
+        let GeneralName::URI(uri) = name else { return None };
+        Uuid::try_parse(uri.strip_prefix("urn:uuid:")?).ok()
     })
 }
 

@@ -144,10 +144,12 @@ fn refuse(error: WriteError) -> Refusal {
         WriteError::Rule(rule) => rule,
         WriteError::Store(error) => return Refusal::internal(&error),
     };
-    let status = match rule {
-        Rule::JoinTokenInvalid => StatusCode::FORBIDDEN,
-        Rule::Exists(..) => StatusCode::CONFLICT,
-        _ => StatusCode::BAD_REQUEST,
+    let status = if rule == Rule::JoinTokenInvalid {
+        StatusCode::FORBIDDEN
+    } else if matches!(rule, Rule::Exists(..)) {
+        StatusCode::CONFLICT
+    } else {
+        StatusCode::BAD_REQUEST
     };
     Refusal::new(status, rule.to_string())
 }

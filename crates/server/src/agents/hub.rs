@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use model::ids::Revision;
-use model::state::Presence;
-use model::wire::agent::Report;
+use model::state::{HostError, Presence};
+use model::wire::agent::{Fault, Report};
 use model::world::World;
 use store::{Commit, Store};
 use tokio::sync::broadcast::error::RecvError;
@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use super::concern::concerned;
-use super::roster::{Heard, Roster, Start};
+use super::roster::{Heard, Roster, Start, Word};
 
 /// Worlds to resume from. They share structure: one costs what its write
 /// changed.
@@ -134,10 +134,25 @@ impl Hub {
     }
 
     pub(crate) fn report(&self, host: Uuid, connection: u64, report: Report) -> Heard {
-        let heard = self.shared.lock().roster.reported(host, connection, report);
+        let mut inner = self.shared.lock();
+        let world = inner.newest();
+        let errors = report.errors.into_iter().filter_map(|fault| host_error(&world, fault));
+        let errors = errors.collect();
+        let word = Word { revision: report.revision, errors, verdicts: report.verdicts };
+        let heard = inner.roster.reported(host, connection, word);
+        drop(inner);
         self.shared.changed.send_replace(());
         heard
     }
+}
+
+/// None when the network was deleted: then nobody's state depends on it.
+fn host_error(world: &World, fault: Fault) -> Option<HostError> {
+    let network = match fault.vni {
+        Some(vni) => Some(world.networks.values().find(|n| n.vni == vni)?.uuid),
+        None => None,
+    };
+    Some(HostError { network, message: fault.message })
 }
 
 impl Shared {

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use model::ids::Revision;
 use model::state::{HostError, Presence, Standing};
-use model::wire::agent::Report;
 use uuid::Uuid;
 
 /// Marks of one session that are kept apart. Beyond that the two newest count
@@ -57,7 +56,16 @@ struct Mark {
     since_ms: u64,
 }
 
-/// What came of a report.
+/// What a host says, its networks by the names the API has for them.
+#[derive(Debug, Default)]
+pub(crate) struct Word {
+    /// The mark that was acted on.
+    pub(crate) revision: Revision,
+    pub(crate) errors: Vec<HostError>,
+    pub(crate) verdicts: BTreeMap<String, u64>,
+}
+
+/// What came of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
     Taken,
@@ -126,20 +134,20 @@ impl Roster {
     }
 
     /// The host says what it has acted on.
-    pub(crate) fn reported(&mut self, host: Uuid, connection: u64, report: Report) -> Heard {
+    pub(crate) fn reported(&mut self, host: Uuid, connection: u64, word: Word) -> Heard {
         let found = self.sessions.get_mut(&host).filter(|s| s.connection == connection);
         let Some(session) = found else { return Heard::NoSession };
         let asked = session.unanswered.back().map_or(session.answered, |m| m.revision);
-        if report.revision > asked || report.revision < session.answered {
+        if word.revision > asked || word.revision < session.answered {
             return Heard::Unasked;
         }
-        while session.unanswered.front().is_some_and(|m| m.revision <= report.revision) {
+        while session.unanswered.front().is_some_and(|m| m.revision <= word.revision) {
             session.unanswered.pop_front();
             session.live = true;
         }
-        session.answered = report.revision;
-        session.errors = report.errors;
-        session.verdicts = report.verdicts;
+        session.answered = word.revision;
+        session.errors = word.errors;
+        session.verdicts = word.verdicts;
         self.changed(host);
         Heard::Taken
     }

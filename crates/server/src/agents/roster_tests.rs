@@ -143,7 +143,7 @@ fn waiting_is_counted_from_the_oldest_write_without_an_answer() {
 fn errors_are_those_of_the_last_report() {
     let mut roster = live(7);
     let failed = HostError { network: None, message: "no".to_owned() };
-    roster.reported(HOST, 1, Report { errors: vec![failed.clone()], ..report(7) });
+    roster.reported(HOST, 1, Word { errors: vec![failed.clone()], ..report(7) });
     assert_eq!(roster.presence(0)[&HOST].errors, [failed]);
     roster.reported(HOST, 1, report(7));
     assert!(roster.presence(0)[&HOST].errors.is_empty());
@@ -153,8 +153,8 @@ fn start(id: u64, resume: Option<Revision>) -> Start {
     Start { id, connection: id, resume, now_ms: 0 }
 }
 
-fn report(revision: Revision) -> Report {
-    Report { revision, ..Report::default() }
+fn report(revision: Revision) -> Word {
+    Word { revision, ..Word::default() }
 }
 
 /// One host, live in session 1, that carries `revision`.
