@@ -1,3 +1,136 @@
+//! The door: UpCloud's HTTP API 1.3 for network peerings, the few calls that
+//! Kannas adds to it, and the agents' port beside them.
 
-
+mod account;
 pub mod agents;
+mod api;
+mod auth;
+mod body;
+mod config;
+mod founding;
+mod hold;
+mod host;
+mod listener;
+mod network;
+mod openapi;
+mod peering;
+mod port;
+mod problem;
+mod query;
+mod router;
+mod routes;
+mod zone;
+
+use std::io;
+use std::net::SocketAddr;
+
+use store::Store;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use agents::Hub;
+use api::Api;
+pub use config::Config;
+pub use founding::FoundingError;
+
+/// The server cannot start, or cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    Founding(#[from] FoundingError),
+    #[error("cannot open the store")]
+    Store(#[from] store::Error),
+    #[error("cannot listen on {0}")]
+    Listen(SocketAddr, #[source] io::Error),
+    #[error("cannot serve agents")]
+    Agents(#[source] io::Error),
+}
+
+/// A server that listens and has yet to answer.
+pub struct Server {
+    api: TcpListener,
+    agents: TcpListener,
+    addresses: Addresses,
+    store: Store,
+    hub: Hub,
+}
+
+/// Where a server listens, with the ports it was given for port 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    pub api: SocketAddr,
+    pub agents: SocketAddr,
+}
+
+impl Server {
+    /// Opens the store, made with its first account and authority if it is
+    /// new, and begins to listen.
+    ///
+    /// # Errors
+    /// The data directory, the store, the password file or an address cannot
+    /// be used.
+    pub async fn start(config: &Config) -> Result<Self, ServeError> {
+        founding::data_dir(&config.data_dir)?;
+        let store = Store::open(&config.data_dir)?;
+        founding::found(&store, config).await?;
+        let (api, api_address) = listen(config.listen).await?;
+        let (agents, agents_address) = listen(config.agent_listen).await?;
+        let hub = Hub::start(store.clone());
+        let addresses = Addresses { api: api_address, agents: agents_address };
+        Ok(Self { api, agents, addresses, store, hub })
+    }
+
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Answers until `shutdown`, then ends what is under way.
+    ///
+    /// # Errors
+    /// The authority cannot be used.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let Self { api, agents, addresses, store, hub } = self;
+        let revision = store.world().revision();
+        tracing::info!(api = %addresses.api, agents = %addresses.agents, revision, "listening");
+        let (stopping, stop) = watch::channel(false);
+        let mut stop_hosts = stop.clone();
+        let calls = async {
+            listener::serve(api, Api::new(store.clone(), hub.clone()), stop).await;
+            Ok(())
+        };
+        let hosts = async {
+            let served = agents::serve(agents, store.clone(), hub.clone(), stopped(&mut stop_hosts)).await;
+            served.map_err(ServeError::Agents)
+        };
+        let told = async {
+            shutdown.await;
+            tracing::info!("stopping");
+            stopping.send_replace(true);
+            Ok(())
+        };
+        tokio::try_join!(calls, hosts, told).map(drop)
+    }
+}
+
+/// Starts a server and answers until `shutdown`.
+///
+/// # Errors
+/// As [`Server::start`] and [`Server::serve`].
+pub async fn run(
+    config: &Config,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    Server::start(config).await?.serve(shutdown).await
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let failed = |error| ServeError::Listen(address, error);
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// Waits until the server is to stop, or is gone.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}

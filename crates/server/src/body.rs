@@ -1,0 +1,49 @@
+//! Bodies: taken in whole and bounded, given out as JSON.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Serialize;
+
+use crate::problem::Problem;
+
+/// Bytes of the largest body that is read.
+const LIMIT: usize = 1 << 20;
+
+/// How long a client may take to send one.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// As UpCloud's core services label their answers (contract section 1.1).
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
+
+/// # Errors
+/// Larger than 1 MiB, slower than 30 seconds, or cut off.
+pub(crate) async fn read(body: Body) -> Result<Bytes, Problem> {
+    let whole = tokio::time::timeout(PATIENCE, Limited::new(body, LIMIT).collect()).await;
+    match whole.map_err(|_| Problem::TooSlow)? {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Problem::TooLarge),
+        Err(_) => Err(Problem::BodyCut),
+    }
+}
+
+/// # Panics
+/// `it` has a map whose keys are no strings, which none of ours has.
+pub(crate) fn json(status: StatusCode, it: &impl Serialize) -> Response {
+    let text = serde_json::to_vec(it).expect("views are structs, lists and strings");
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    response
+}
+
+/// 204: neither body nor content type, as clients decode what is labelled.
+pub(crate) fn nothing() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}

@@ -1,0 +1,69 @@
+//! Answers to writes wait for the hosts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::op::Op;
+use model::world::World;
+use store::{Commit, WriteError};
+use uuid::Uuid;
+
+use crate::api::Api;
+
+/// The longest that an answer waits. A host that takes longer shows in the
+/// peering's state, `provisioning`, and clients poll that.
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// UUIDs begin with two digits that tell the kind (contract section 1.4).
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    Network = 0x03,
+    Router = 0x04,
+    Port = 0x05,
+    Peering = 0x0f,
+}
+
+impl Kind {
+    /// A new random UUID (RFC 9562 §5.4) of this kind.
+    pub(crate) fn uuid(self) -> Uuid {
+        let mut bytes = Uuid::new_v4().into_bytes();
+        bytes[0] = self as u8;
+        Uuid::from_bytes(bytes)
+    }
+}
+
+impl Api {
+    /// Writes, then waits until every connected host that the write concerns
+    /// has acted on it, at most a second.
+    ///
+    /// So what an answer says is true of packets: a peering that can be active
+    /// is answered as active, which saves Terraform its first poll of five
+    /// seconds; and when the answer to a DELETE or to `disabled` is out, no
+    /// packet crosses any more. A write that concerns no connected host is
+    /// answered at once.
+    ///
+    /// # Errors
+    /// As [`store::Store::write`].
+    pub(crate) async fn write_and_hold(&self, op: Op) -> Result<Arc<Commit>, WriteError> {
+        let commit = self.store.write(op).await?;
+        self.hub.settled(commit.world.revision(), LIMIT).await;
+        Ok(commit)
+    }
+
+    /// The picture to answer a write from: the newest one, as others may have
+    /// written what makes the object's state meanwhile; or the write's own
+    /// when somebody has written or deleted the object itself since, as the
+    /// answer shows what was written. `revision_of` finds the object's
+    /// revision.
+    pub(crate) fn picture(
+        &self,
+        commit: &Commit,
+        revision_of: impl Fn(&World) -> Option<u64>,
+    ) -> World {
+        let newest = self.store.world();
+        if revision_of(&newest) == revision_of(&commit.world) {
+            return World::clone(&newest);
+        }
+        commit.world.clone()
+    }
+}

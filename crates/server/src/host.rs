@@ -1,0 +1,62 @@
+//! `/kannas/v1/hosts` and the tokens that machines join by: for
+//! administrators.
+
+use axum::http::StatusCode;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use model::objects::JoinToken;
+use model::op::{self, Op};
+use model::wire::port::{HostView, NewToken};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+
+use crate::agents;
+use crate::api::{Api, Call};
+use crate::body::{json as answer, nothing};
+use crate::routes::Answer;
+
+pub(crate) async fn list(api: Api, call: Call) -> Answer {
+    let world = api.store.world();
+    op::admin(&world, &call.account)?;
+    let presence = api.hub.presence();
+    let asked_for = world.hosts.values().filter(|it| call.query.is("zone", &it.zone));
+    let page = call.query.page(asked_for);
+    let hosts: Vec<HostView> = page.iter().map(|it| HostView::new(it, &presence)).collect();
+    Ok(answer(StatusCode::OK, &json!({"hosts": {"host": hosts}})))
+}
+
+pub(crate) async fn delete(api: Api, call: Call) -> Answer {
+    let (by, id) = (call.account.clone(), call.id().to_owned());
+    let commit = api.store.write(Op::DeleteHost { by, id }).await?;
+    tracing::info!(host = call.id(), revision = commit.world.revision(), "deleted a host");
+    Ok(nothing())
+}
+
+/// The token names the authority by its fingerprint, so that a machine that
+/// joins knows the server that it talks to. Only the secret's digest is kept.
+pub(crate) async fn create_token(api: Api, call: Call) -> Answer {
+    let wish = NewToken::of_body(&call.body)?;
+    let expires = OffsetDateTime::now_utc() + Duration::seconds(wish.valid_seconds);
+    let secret = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+    let token = JoinToken {
+        digest: hex(&Sha256::digest(&secret)),
+        zone: wish.zone.clone(),
+        expires: expires.unix_timestamp(),
+    };
+    let commit = api.store.write(Op::AllowJoin { by: call.account, token }).await?;
+    let authority = commit.world.authority().map(|a| agents::fingerprint(a)).unwrap_or_default();
+    tracing::info!(zone = wish.zone, revision = commit.world.revision(), "made a host token");
+    let expires_at = expires.replace_nanosecond(0).unwrap_or(expires).format(&Rfc3339);
+    let host_token = json!({
+        "token": format!("kjt_{secret}.{authority}"),
+        "zone": wish.zone,
+        "expires_at": expires_at.expect("years have four digits"),
+    });
+    Ok(answer(StatusCode::CREATED, &json!({ "host_token": host_token })))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,90 @@
+//! The API's connections: plain HTTP/1.1, all bounded.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::api::Api;
+use crate::stopped;
+
+/// Connections at a time; more wait to be accepted.
+const CONNECTIONS: usize = 4096;
+
+/// From one request's end, or the start, to the next request's whole head.
+const HEAD: Duration = Duration::from_secs(60);
+
+/// How long requests may go on after a stop.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// Serves until `stop` says so or is dropped, then ends what is under way.
+pub(crate) async fn serve(listener: TcpListener, api: Api, mut stop: watch::Receiver<bool>) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    let stopping = stop.clone();
+    loop {
+        tokio::select! {
+            () = stopped(&mut stop) => break,
+            (stream, permit) = accept(&listener, &room) => {
+                let connection = connect(stream, api.clone(), stopping.clone());
+                connections.spawn(async move {
+                    connection.await;
+                    drop(permit);
+                });
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(listener);
+    // Those that do not end by themselves are cut.
+    let all = async { while connections.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(FAREWELL, all).await;
+}
+
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> (TcpStream, OwnedSemaphorePermit) {
+    let permit = room.clone().acquire_owned().await.expect("the semaphore is never closed");
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, permit),
+            Err(error) => {
+                // Out of descriptors, or a client that was gone at once: the
+                // next may do.
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn connect(stream: TcpStream, api: Api, mut stop: watch::Receiver<bool>) {
+    // Answers are written whole and waited for.
+    let _ = stream.set_nodelay(true);
+    let service =
+        service_fn(|request: Request<Incoming>| api.clone().serve(request.map(Body::new)));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopped(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error = &error as &dyn std::error::Error, "a connection broke");
+    }
+}

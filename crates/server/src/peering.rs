@@ -1,0 +1,70 @@
+//! `/1.3/network-peering` (seed; contract section 4).
+
+use axum::http::StatusCode;
+use model::error::{Noun, Rule};
+use model::op::{Op, Wish};
+use model::peering::{Create, Modify, own};
+use model::wire::peering::{Many, ManyInner, One, View};
+use uuid::Uuid;
+
+use crate::api::{Api, Call};
+use crate::body::{json, nothing};
+use crate::hold::Kind;
+use crate::problem::Problem;
+use crate::routes::Answer;
+
+pub(crate) async fn list(api: Api, call: Call) -> Answer {
+    let (world, presence, query) = (api.store.world(), api.hub.presence(), &call.query);
+    let asked_for = world.peerings.values().filter(|it| {
+        it.account == call.account
+            && query.labels_match(&it.labels)
+            && query.is_uuid("uuid", it.uuid)
+            && query.is_uuid("network_uuid_local", it.network)
+            && query.is_uuid("network_uuid_peer", it.peer_network)
+    });
+    let page = query.page(asked_for);
+    let network_peering = page.iter().map(|it| View::new(&world, &presence, it)).collect();
+    let network_peerings = ManyInner { network_peering };
+    Ok(json(StatusCode::OK, &Many { network_peerings }))
+}
+
+pub(crate) async fn show(api: Api, call: Call) -> Answer {
+    let world = api.store.world();
+    let it = own(&world, &call.account, call.id())?;
+    let network_peering = View::new(&world, &api.hub.presence(), it);
+    Ok(json(StatusCode::OK, &One { network_peering }))
+}
+
+pub(crate) async fn create(api: Api, call: Call) -> Answer {
+    let wish = Wish::Create(Create::of_body(&call.body)?);
+    write(api, call.account, Kind::Peering.uuid(), wish).await
+}
+
+pub(crate) async fn modify(api: Api, call: Call) -> Answer {
+    let uuid = call.uuid(Noun::Peering)?;
+    let wish = Wish::Modify(Modify::of_body(&call.body)?);
+    write(api, call.account, uuid, wish).await
+}
+
+pub(crate) async fn delete(api: Api, call: Call) -> Answer {
+    let uuid = call.uuid(Noun::Peering)?;
+    let op = Op::Peering { by: call.account, uuid, wish: Wish::Delete };
+    let commit = api.write_and_hold(op).await?;
+    tracing::info!(peering = %uuid, revision = commit.world.revision(), "deleted a peering");
+    Ok(nothing())
+}
+
+async fn write(api: Api, by: String, uuid: Uuid, wish: Wish<Create, Modify>) -> Answer {
+    let status = match wish {
+        Wish::Create(_) => StatusCode::CREATED,
+        Wish::Modify(_) | Wish::Delete => StatusCode::OK,
+    };
+    let commit = api.write_and_hold(Op::Peering { by, uuid, wish }).await?;
+    let world = api.picture(&commit, |w| w.peerings.get(&uuid).map(|p| p.revision));
+    let absent = || Problem::Rule(Rule::Absent(Noun::Peering, uuid.to_string()));
+    let it = world.peerings.get(&uuid).ok_or_else(absent)?;
+    let network_peering = View::new(&world, &api.hub.presence(), it);
+    let revision = commit.world.revision();
+    tracing::info!(peering = %uuid, revision, state = ?network_peering.state(), "wrote a peering");
+    Ok(json(status, &One { network_peering }))
+}

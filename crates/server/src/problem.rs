@@ -1,0 +1,212 @@
+//! What goes wrong, as the API tells it: the one table of statuses and codes.
+
+use std::any::Any;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use model::error::{Noun, Rule, Subject};
+use serde_json::{Value, json};
+use store::WriteError;
+
+use crate::body;
+
+/// A request that did not get what it asked for.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    Rule(Rule),
+    Store(store::Error),
+    /// A bug; the text is what the panic said.
+    Panic(String),
+    NoCredentials,
+    BadCredentials,
+    NotFound,
+    /// The methods there are, as the header `Allow` lists them.
+    MethodNotAllowed(String),
+    NotAcceptable,
+    TooLarge,
+    TooSlow,
+    BodyCut,
+}
+
+impl From<Rule> for Problem {
+    fn from(rule: Rule) -> Self {
+        Self::Rule(rule)
+    }
+}
+
+impl From<WriteError> for Problem {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Rule(rule) => Self::Rule(rule),
+            WriteError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<Box<dyn Any + Send>> for Problem {
+    fn from(panic: Box<dyn Any + Send>) -> Self {
+        let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Self::Panic(text.unwrap_or_default())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        self.log();
+        let (status, code) = self.number();
+        let mut response = body::json(status, &self.body(status, code));
+        let headers = response.headers_mut();
+        match self {
+            Self::NoCredentials | Self::BadCredentials => {
+                let scheme = HeaderValue::from_static("Basic realm=\"kannas\"");
+                headers.insert(header::WWW_AUTHENTICATE, scheme);
+            }
+            Self::MethodNotAllowed(methods) => {
+                let methods = HeaderValue::try_from(methods).expect("names of methods are ASCII");
+                headers.insert(header::ALLOW, methods);
+            }
+            // What is left of the body is not read.
+            Self::TooLarge | Self::TooSlow | Self::BodyCut => {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Self::Rule(_) | Self::Store(_) | Self::Panic(_) => {}
+            Self::NotFound | Self::NotAcceptable => {}
+        }
+        response
+    }
+}
+
+impl Problem {
+    fn number(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Rule(rule) => rule_number(rule),
+            Self::Store(_) | Self::Panic(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR")
+            }
+            Self::NoCredentials => (StatusCode::UNAUTHORIZED, "AUTHENTICATION_REQUIRED"),
+            Self::BadCredentials => (StatusCode::UNAUTHORIZED, "AUTHENTICATION_FAILED"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
+            Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
+            Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "REQUEST_TOO_LARGE"),
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT"),
+            Self::BodyCut => (StatusCode::BAD_REQUEST, "REQUEST_INVALID"),
+        }
+    }
+
+    fn sentence(&self) -> String {
+        let fixed = match self {
+            Self::Rule(rule) => return rule.to_string(),
+            Self::Store(_) | Self::Panic(_) => "Internal error.",
+            Self::NoCredentials => "Authentication is required: username and password.",
+            Self::BadCredentials => "Authentication failed using the given username and password.",
+            Self::NotFound => "The requested resource does not exist.",
+            Self::MethodNotAllowed(_) => "The method is not allowed for this resource.",
+            Self::NotAcceptable => "Answers are application/json, which Accept leaves out.",
+            Self::TooLarge => "The body is larger than 1 MiB.",
+            Self::TooSlow => "The body took too long to arrive.",
+            Self::BodyCut => "The body could not be read.",
+        };
+        fixed.to_owned()
+    }
+
+    fn body(&self, status: StatusCode, code: &str) -> Value {
+        let mut body = json!({"error": {"error_code": code, "error_message": self.sentence()}});
+        // Valid under both of the readings that clients give this answer
+        // (contract section 1.3).
+        if matches!(self, Self::NoCredentials) {
+            body["type"] =
+                "https://developers.upcloud.com/1.3/errors#ERROR_AUTHENTICATION_REQUIRED".into();
+            body["title"] = "Authentication is required.".into();
+            body["status"] = status.as_u16().into();
+        }
+        body
+    }
+
+    fn log(&self) {
+        match self {
+            Self::Store(error) => {
+                let error = error as &(dyn std::error::Error + 'static);
+                tracing::error!(error, "the store failed a request");
+            }
+            Self::Panic(error) => tracing::error!(error, "a request met a bug"),
+            Self::Rule(_) | Self::NoCredentials | Self::BadCredentials => {}
+            Self::NotFound | Self::MethodNotAllowed(_) | Self::NotAcceptable => {}
+            Self::TooLarge | Self::TooSlow | Self::BodyCut => {}
+        }
+    }
+}
+
+/// Contract sections 1.7, 4.4, 5.1 and 5.2. Codes that UpCloud has none of
+/// are ours: those of hosts, ports and accounts, and of limits.
+fn rule_number(rule: &Rule) -> (StatusCode, &'static str) {
+    const CONFLICT: StatusCode = StatusCode::CONFLICT;
+    match rule {
+        Rule::Bad { subject, .. } => (StatusCode::BAD_REQUEST, subject_code(*subject)),
+        Rule::UnknownAttribute(_) => (StatusCode::BAD_REQUEST, "UNKNOWN_ATTRIBUTE"),
+        Rule::Absent(noun, _) => (StatusCode::NOT_FOUND, absent_code(*noun)),
+        Rule::NetworkForbidden(_) => (StatusCode::FORBIDDEN, "NETWORK_FORBIDDEN"),
+        Rule::AdminOnly(_) => (StatusCode::FORBIDDEN, "ACCOUNT_FORBIDDEN"),
+        Rule::JoinTokenInvalid => (StatusCode::FORBIDDEN, "HOST_TOKEN_INVALID"),
+        Rule::PeeringExists(_) | Rule::PeeringWithItself => (CONFLICT, "PEERING_CONFLICT"),
+        Rule::LocalNetworkNoRouter(_) => (CONFLICT, "LOCAL_NETWORK_NO_ROUTER"),
+        Rule::PeeringNotDisabled(_) => (CONFLICT, "PEERING_NOT_DISABLED"),
+        Rule::NetworkHasPeerings(_) | Rule::NetworkHasPorts(_) => (CONFLICT, "NETWORK_NOT_EMPTY"),
+        Rule::RouterAttached(_) => (CONFLICT, "ROUTER_ATTACHED"),
+        Rule::OverlapsOnRouter { .. } => (CONFLICT, "NETWORK_CONFLICT"),
+        Rule::AddressTaken(_) => (CONFLICT, "ADDRESS_ATTACHED"),
+        Rule::NoFreeAddress(_) => (CONFLICT, "IP_ADDRESS_RESOURCES_UNAVAILABLE"),
+        Rule::AttachmentTaken(_) => (CONFLICT, "DEVICE_ADDRESS_IN_USE"),
+        Rule::Exists(noun, _) => (CONFLICT, exists_code(*noun)),
+        Rule::HostHasPorts(_) => (CONFLICT, "HOST_NOT_EMPTY"),
+        Rule::ZoneMismatch { .. } => (CONFLICT, "ZONE_MISMATCH"),
+        Rule::NoVniLeft => (CONFLICT, "NETWORK_LIMIT_REACHED"),
+    }
+}
+
+fn subject_code(subject: Subject) -> &'static str {
+    match subject {
+        Subject::Request | Subject::Router => "REQUEST_INVALID",
+        Subject::Name | Subject::RouterName => "NAME_INVALID",
+        Subject::NetworkNameMissing => "NETWORK_NAME_MISSING",
+        Subject::NetworkName => "NETWORK_NAME_INVALID",
+        Subject::RouterNameMissing => "ROUTER_NAME_MISSING",
+        Subject::ZoneMissing => "ZONE_MISSING",
+        Subject::Zone => "ZONE_INVALID",
+        Subject::Network => "NETWORK_INVALID",
+        Subject::NetworkType => "NETWORK_TYPE_INVALID",
+        Subject::IpAddress => "IP_ADDRESS_INVALID",
+        Subject::LabelKey => "INVALID_LABEL_KEY",
+        Subject::LabelValue => "INVALID_LABEL_VALUE",
+        Subject::LabelKeys => "DUPLICATE_LABEL_KEYS",
+        Subject::Route => "INVALID_ROUTE",
+        Subject::RouteDuplicate => "DUPLICATE_ROUTE",
+        Subject::Nexthop => "NEXTHOP_INVALID",
+    }
+}
+
+fn absent_code(noun: Noun) -> &'static str {
+    match noun {
+        Noun::Peering => "PEERING_NOT_FOUND",
+        Noun::Network => "NETWORK_NOT_FOUND",
+        Noun::PeerNetwork => "PEER_NETWORK_NOT_FOUND",
+        Noun::Router => "ROUTER_NOT_FOUND",
+        Noun::Zone => "ZONE_NOT_FOUND",
+        Noun::Host => "HOST_NOT_FOUND",
+        Noun::Port => "PORT_NOT_FOUND",
+        Noun::Account => "ACCOUNT_NOT_FOUND",
+    }
+}
+
+fn exists_code(noun: Noun) -> &'static str {
+    match noun {
+        Noun::Peering | Noun::PeerNetwork => "PEERING_CONFLICT",
+        Noun::Network => "NETWORK_EXISTS",
+        Noun::Router => "ROUTER_EXISTS",
+        Noun::Zone => "ZONE_EXISTS",
+        Noun::Host => "HOST_EXISTS",
+        Noun::Port => "PORT_EXISTS",
+        Noun::Account => "ACCOUNT_EXISTS",
+    }
+}

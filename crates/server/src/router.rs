@@ -1,0 +1,60 @@
+//! `/1.3/router` (contract section 5.2).
+
+use axum::http::StatusCode;
+use model::error::{Noun, Rule};
+use model::op::{Op, Wish};
+use model::router::{Create, Modify, own};
+use model::wire::router::{Many, ManyInner, One, View};
+use uuid::Uuid;
+
+use crate::api::{Api, Call};
+use crate::body::{json, nothing};
+use crate::hold::Kind;
+use crate::problem::Problem;
+use crate::routes::Answer;
+
+pub(crate) async fn list(api: Api, call: Call) -> Answer {
+    let (world, query) = (api.store.world(), &call.query);
+    let own = world.routers.values().filter(|it| it.account == call.account);
+    let page = query.page(own.filter(|it| query.labels_match(&it.labels)));
+    let router = page.iter().map(|it| View::new(&world, it)).collect();
+    Ok(json(StatusCode::OK, &Many { routers: ManyInner { router } }))
+}
+
+pub(crate) async fn show(api: Api, call: Call) -> Answer {
+    let world = api.store.world();
+    let it = own(&world, &call.account, call.id())?;
+    Ok(json(StatusCode::OK, &One { router: View::new(&world, it) }))
+}
+
+pub(crate) async fn create(api: Api, call: Call) -> Answer {
+    let wish = Wish::Create(Create::of_body(&call.body)?);
+    write(api, call.account, Kind::Router.uuid(), wish).await
+}
+
+pub(crate) async fn modify(api: Api, call: Call) -> Answer {
+    let uuid = call.uuid(Noun::Router)?;
+    let wish = Wish::Modify(Modify::of_body(&call.body)?);
+    write(api, call.account, uuid, wish).await
+}
+
+pub(crate) async fn delete(api: Api, call: Call) -> Answer {
+    let uuid = call.uuid(Noun::Router)?;
+    let op = Op::Router { by: call.account, uuid, wish: Wish::Delete };
+    let commit = api.store.write(op).await?;
+    tracing::info!(router = %uuid, revision = commit.world.revision(), "deleted a router");
+    Ok(nothing())
+}
+
+async fn write(api: Api, by: String, uuid: Uuid, wish: Wish<Create, Modify>) -> Answer {
+    let status = match wish {
+        Wish::Create(_) => StatusCode::CREATED,
+        Wish::Modify(_) | Wish::Delete => StatusCode::OK,
+    };
+    let commit = api.store.write(Op::Router { by, uuid, wish }).await?;
+    let world = api.picture(&commit, |w| w.routers.get(&uuid).map(|r| r.revision));
+    tracing::info!(router = %uuid, revision = commit.world.revision(), "wrote a router");
+    let absent = || Problem::Rule(Rule::Absent(Noun::Router, uuid.to_string()));
+    let it = world.routers.get(&uuid).ok_or_else(absent)?;
+    Ok(json(status, &One { router: View::new(&world, it) }))
+}
