@@ -10,6 +10,7 @@ use crate::client::{Address, ClientError, Link};
 use crate::config::Config;
 use crate::files;
 use crate::identity::{Card, Identity, IdentityError};
+use crate::reconcile::chain;
 use crate::tls::{self, TlsError};
 use crate::token::{Token, TokenError};
 
@@ -77,7 +78,7 @@ async fn ask(
             Err(error @ ClientError::Untrusted { .. }) => return Err(error.into()),
             Err(error) => error,
         };
-        let error = &error as &dyn std::error::Error;
+        let error = chain(&error);
         tracing::warn!(error, "cannot reach the server to join; trying on");
         tokio::time::sleep(backoff.next_delay()).await;
     }

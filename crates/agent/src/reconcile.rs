@@ -178,7 +178,7 @@ fn vni_of(step: &Step, have: &HostState) -> Option<Vni> {
 }
 
 /// An error with all that caused it.
-fn chain(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| (*error).source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -1,6 +1,6 @@
 //! Starts the agent's parts and stops them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -137,10 +137,4 @@ impl Owner {
             tracing::warn!("a step is still under way; stopping without it");
         }
     }
-}
-
-/// Where the kernel's objects of this host are pinned.
-pub(crate) fn pin_dir(config: &Config, name: &str) -> PathBuf {
-    let default = || Path::new("/sys/fs/bpf/kannas").join(name);
-    config.pin_dir.clone().unwrap_or_else(default)
 }

@@ -1,7 +1,6 @@
 //! Follows the server: each whole slice goes to the kernel's thread, each of
 //! its reports to the server. Connects again for as long as it runs.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use tokio::sync::watch;
 use crate::backoff::Backoff;
 use crate::client::{Address, ClientError, Link};
 use crate::mailbox::Mailbox;
+use crate::reconcile::chain;
 
 /// Without a line for this long the server is gone; it sends one every 5 s.
 const SILENCE: Duration = Duration::from_secs(20);
@@ -49,7 +49,7 @@ impl Watch {
             if is_unwanted(&error) {
                 delay = UNWANTED;
             }
-            let error = &error as &dyn Error;
+            let error = chain(&error);
             tracing::warn!(error, ?delay, "the watch ended; what is in the kernel stays");
             tokio::time::sleep(delay).await;
         }

@@ -1,0 +1,270 @@
+//! A server and agents in this process, over TLS on loopback.
+#![expect(dead_code, reason = "each test file uses its part")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+pub(crate) mod kernel;
+pub(crate) mod raw;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use agent::{AgentError, Config};
+use model::network;
+use model::objects::{Account, Configured, JoinToken, Subnet};
+use model::op::{Op, Wish};
+use model::spec::{Attachment, HostSpec};
+use model::{host_spec, peering, port, router};
+use server::agents::{Hub, fingerprint, new_authority, serve};
+use sha2::{Digest, Sha256};
+use store::{Commit, Store};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use kernel::Fake;
+
+pub(crate) const ZONE: &str = "fi-hel1";
+const ADMIN: &str = "admin";
+
+/// No wait of a test is longer.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Waits until `what` is so.
+pub(crate) async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < DEADLINE, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// An installation with its server.
+pub(crate) struct Site {
+    pub(crate) store: Store,
+    pub(crate) hub: Hub,
+    pub(crate) address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<std::io::Result<()>>,
+    pub(crate) dir: Arc<TempDir>,
+}
+
+impl Site {
+    pub(crate) async fn found() -> Self {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let store = Store::open(dir.path()).unwrap();
+        let admin = Account { name: ADMIN.to_owned(), password: String::new(), admin: true };
+        store.write(Op::Found { admin, authority: new_authority() }).await.unwrap();
+        Self::start(dir, store, "127.0.0.1:0".parse().unwrap()).await
+    }
+
+    async fn start(dir: Arc<TempDir>, store: Store, at: SocketAddr) -> Self {
+        let listener = TcpListener::bind(at).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let hub = Hub::start(store.clone());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = tokio::spawn(serve(listener, store.clone(), hub.clone(), async {
+            let _ = stopped.await;
+        }));
+        Self { store, hub, address, stop, serving, dir }
+    }
+
+    /// Stops the server, does `meanwhile`, and starts it anew at its address
+    /// on what is on disk.
+    pub(crate) async fn restart(self, meanwhile: impl AsyncFnOnce(&Store)) -> Self {
+        let Self { store, hub, address, stop, serving, dir } = self;
+        stop.send(()).unwrap();
+        serving.await.unwrap().unwrap();
+        drop(hub);
+        meanwhile(&store).await;
+        drop(store);
+        let mut store = None;
+        // The last task that holds the old one may still be ending.
+        eventually("the store is free", || {
+            store = Store::open(dir.path()).ok();
+            store.is_some()
+        })
+        .await;
+        Self::start(dir, store.unwrap(), address).await
+    }
+
+    pub(crate) async fn token(&self) -> String {
+        let secret = Uuid::new_v4().simple().to_string();
+        let digest = Sha256::digest(secret.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+        let token = JoinToken { digest, zone: ZONE.to_owned(), expires: i64::MAX };
+        self.write(Op::AllowJoin { by: ADMIN.to_owned(), token }).await;
+        let authority = self.store.world().authority().unwrap().clone();
+        format!("kjt_{secret}.{}", fingerprint(&authority))
+    }
+
+    pub(crate) async fn write(&self, op: Op) -> Arc<Commit> {
+        write(&self.store, op).await
+    }
+
+    pub(crate) fn host(&self, name: &str) -> Uuid {
+        self.store.world().host_named(name).unwrap().uuid
+    }
+
+    pub(crate) fn slice(&self, name: &str) -> HostSpec {
+        host_spec::host_spec(&self.store.world(), self.host(name))
+    }
+
+    pub(crate) fn is_live(&self, name: &str) -> bool {
+        let host = self.store.world().host_named(name).map(|h| h.uuid);
+        host.is_some_and(|host| self.hub.presence().contains_key(&host))
+    }
+
+    pub(crate) fn applied(&self, name: &str) -> Option<u64> {
+        Some(self.hub.presence().get(&self.host(name))?.applied)
+    }
+
+    /// An agent of its own kernel, up and answering.
+    pub(crate) async fn agent(&self, n: u8) -> Agent {
+        let agent = Agent::new(self, n, self.token().await);
+        let agent = agent.start();
+        eventually("the agent is live", || self.is_live(&agent.name)).await;
+        agent
+    }
+}
+
+pub(crate) async fn write(store: &Store, op: Op) -> Arc<Commit> {
+    store.write(op).await.unwrap()
+}
+
+/// One host: its state directory and its kernel outlive its agent.
+pub(crate) struct Agent {
+    pub(crate) name: String,
+    pub(crate) config: Config,
+    pub(crate) kernel: Fake,
+    dir: TempDir,
+    running: Option<Running>,
+}
+
+type Running = (oneshot::Sender<()>, JoinHandle<Result<(), AgentError>>);
+
+impl Agent {
+    pub(crate) fn new(site: &Site, n: u8, token: String) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let name = format!("host{n}");
+        let config = Config {
+            server: format!("https://{}", site.address),
+            join: Some(token),
+            join_file: None,
+            zone: Some(ZONE.to_owned()),
+            name: Some(name.clone()),
+            underlay: Some(Ipv4Addr::new(192, 0, 2, n).into()),
+            state_dir: dir.path().to_owned(),
+            vxlan_port: 4789,
+            pin_dir: None,
+        };
+        Self { name, config, kernel: Fake::default(), dir, running: None }
+    }
+
+    pub(crate) fn state_dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn start(mut self) -> Self {
+        let kernel = self.kernel.clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = agent::run_on(self.config.clone(), move || Ok(kernel), async {
+            let _ = stopped.await;
+        });
+        self.running = Some((stop, tokio::spawn(running)));
+        self
+    }
+
+    pub(crate) async fn stop(mut self) -> Self {
+        let (stop, running) = self.running.take().unwrap();
+        stop.send(()).unwrap();
+        running.await.unwrap().unwrap();
+        self
+    }
+
+    /// How the agent ends by itself.
+    pub(crate) async fn ends(mut self) -> AgentError {
+        let (_stop, running) = self.running.take().unwrap();
+        tokio::time::timeout(DEADLINE, running).await.unwrap().unwrap().unwrap_err()
+    }
+
+    /// The kernel carries what the store says the host is to carry.
+    pub(crate) fn carries(&self, slice: &HostSpec) -> bool {
+        let has = self.kernel.carried();
+        has.ports == slice.ports && has.routes == slice.routes
+    }
+}
+
+pub(crate) fn create_router(n: u128) -> Op {
+    let wish = router::Create { name: "r".to_owned(), labels: vec![], static_routes: vec![] };
+    Op::Router { by: ADMIN.to_owned(), uuid: Uuid::from_u128(200 + n), wish: Wish::Create(wish) }
+}
+
+/// Network `n` has 10.`n`.0.0/16.
+pub(crate) fn create_network(n: u8, router: Option<u128>) -> Op {
+    let address = format!("10.{n}.0.0/16");
+    let subnet = Subnet {
+        prefix: address.parse().unwrap(),
+        gateway: Ipv4Addr::new(10, n, 0, 1).into(),
+        address,
+        dhcp: true,
+        dhcp_default_route: false,
+        dhcp_dns: vec![],
+        dhcp_routes: vec![],
+        dhcp_bootfile_url: None,
+        auto_population: None,
+    };
+    let wish = network::Create {
+        name: "n".to_owned(),
+        zone: ZONE.to_owned(),
+        labels: vec![],
+        router: router.map(|n| Uuid::from_u128(200 + n).to_string()),
+        subnets: vec![subnet],
+    };
+    Op::Network { by: ADMIN.to_owned(), uuid: network_of(n), wish: Wish::Create(wish) }
+}
+
+pub(crate) fn network_of(n: u8) -> Uuid {
+    Uuid::from_u128(300 + u128::from(n))
+}
+
+pub(crate) fn create_peering(from: u8, to: u8) -> Op {
+    let wish = peering::Create {
+        name: "p".to_owned(),
+        configured: Configured::Active,
+        network: network_of(from),
+        peer_network: network_of(to),
+        labels: vec![],
+    };
+    let uuid = Uuid::from_u128(400_000 + 1000 * u128::from(from) + u128::from(to));
+    Op::Peering { by: ADMIN.to_owned(), uuid, wish: Wish::Create(wish) }
+}
+
+/// Port `n` on network `network` at `host`.
+pub(crate) fn create_port(n: u32, network: u8, host: &str) -> Op {
+    let wish = port::Create {
+        network: network_of(network).to_string(),
+        host: host.to_owned(),
+        address: None,
+        mac: None,
+        attachment: Attachment::Netns {
+            netns: format!("w{n}").parse().unwrap(),
+            device: "eth0".parse().unwrap(),
+        },
+    };
+    Op::CreatePort { by: ADMIN.to_owned(), uuid: port_of(n), wish }
+}
+
+pub(crate) fn port_of(n: u32) -> Uuid {
+    Uuid::from_u128(500_000 + u128::from(n))
+}
+
+pub(crate) fn delete_port(n: u32) -> Op {
+    Op::DeletePort { by: ADMIN.to_owned(), uuid: port_of(n) }
+}
+
+pub(crate) fn delete_host(name: &str) -> Op {
+    Op::DeleteHost { by: ADMIN.to_owned(), id: name.to_owned() }
+}

@@ -1,0 +1,109 @@
+//! The protocol by hand, with a host's identity or none.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use model::wire::agent::{Line, SERVER_NAME};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+
+use super::DEADLINE;
+
+#[derive(Clone)]
+pub(crate) struct Raw {
+    requests: SendRequest<Full<Bytes>>,
+}
+
+impl Raw {
+    /// With the certificate in `identity`, or with none but its trust.
+    pub(crate) async fn connect(to: SocketAddr, identity: &Path, with_certificate: bool) -> Self {
+        let file = |name: &str| std::fs::read(identity.join(name)).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(&file("ca.pem")).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(roots);
+        let mut config = if with_certificate {
+            let chain = vec![CertificateDer::from_pem_slice(&file("cert.pem")).unwrap()];
+            let key = PrivateKeyDer::from_pem_slice(&file("key.pem")).unwrap();
+            builder.with_client_auth_cert(chain, key).unwrap()
+        } else {
+            builder.with_no_client_auth()
+        };
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let stream = TcpStream::connect(to).await.unwrap();
+        let name = ServerName::try_from(SERVER_NAME).unwrap();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        let stream = connector.connect(name, stream).await.unwrap();
+        // So that the server feels soon that nobody reads.
+        let builder =
+            Builder::new(TokioExecutor::new()).initial_stream_window_size(16 << 10).clone();
+        let (requests, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        Self { requests }
+    }
+
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> Response<Incoming> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("https://{SERVER_NAME}/agent/v1/{path}"))
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(body.to_owned())))
+            .unwrap();
+        self.requests.clone().send_request(request).await.unwrap()
+    }
+
+    pub(crate) async fn status(&self, method: &str, path: &str, body: &str) -> u16 {
+        self.ask(method, path, body).await.status().as_u16()
+    }
+
+    pub(crate) async fn watch(&self, query: &str) -> Watch {
+        let answer = self.ask("GET", &format!("watch{query}"), "").await;
+        assert_eq!(answer.status(), 200);
+        Watch { body: answer.into_body(), buffer: Vec::new() }
+    }
+}
+
+pub(crate) struct Watch {
+    body: Incoming,
+    buffer: Vec<u8>,
+}
+
+impl Watch {
+    /// The lines up to the next mark, with it.
+    pub(crate) async fn run(&mut self) -> Vec<Line> {
+        let mut lines = Vec::new();
+        loop {
+            while let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.buffer.drain(..=end).collect();
+                lines.push(serde_json::from_slice(&line).unwrap());
+                if matches!(lines.last(), Some(Line::Mark { .. })) {
+                    return lines;
+                }
+            }
+            let data = self.frame().await.expect("the stream goes on");
+            self.buffer.extend_from_slice(&data);
+        }
+    }
+
+    /// Waits for the end of the stream.
+    pub(crate) async fn end(&mut self) {
+        while self.frame().await.is_some() {}
+    }
+
+    async fn frame(&mut self) -> Option<Bytes> {
+        let frame = tokio::time::timeout(DEADLINE, self.body.frame()).await.unwrap()?;
+        Some(frame.ok()?.into_data().unwrap_or_default())
+    }
+}

@@ -1,0 +1,164 @@
+//! The server's side of the protocol, spoken to by hand.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use common::raw::Raw;
+use common::{
+    Agent, Site, create_network, create_port, create_router, delete_host, delete_port, eventually,
+};
+use model::wire::agent::{Fault, Line, Report};
+
+#[tokio::test]
+async fn only_a_join_goes_without_a_certificate() {
+    let site = Site::found().await;
+    let identity = joined(&site).await;
+    let stranger = Raw::connect(site.address, identity.state_dir(), false).await;
+    assert_eq!(stranger.status("GET", "watch", "").await, 401);
+    assert_eq!(stranger.status("POST", "report", "{}").await, 401);
+    assert_eq!(stranger.status("POST", "join", "{}").await, 422);
+    assert_eq!(stranger.status("GET", "nothing", "").await, 404);
+}
+
+#[tokio::test]
+async fn a_deleted_host_is_shut_out_and_its_watch_ends() {
+    let site = Site::found().await;
+    let identity = joined(&site).await;
+    let host = Raw::connect(site.address, identity.state_dir(), true).await;
+    let mut watch = host.watch("").await;
+    watch.run().await;
+    site.write(delete_host("host1")).await;
+    watch.end().await;
+    assert_eq!(host.status("GET", "watch", "").await, 403);
+}
+
+#[tokio::test]
+async fn a_watch_is_a_snapshot_and_then_what_changes() {
+    let site = Site::found().await;
+    let identity = joined(&site).await;
+    let host = Raw::connect(site.address, identity.state_dir(), true).await;
+    let mut watch = host.watch("").await;
+    let start = watch.run().await;
+    let revision = site.store.world().revision();
+    assert_eq!(start, [Line::Snapshot, Line::Mark { revision }]);
+
+    site.write(create_router(1)).await;
+    site.write(create_network(1, Some(1))).await;
+    let made = site.write(create_port(1, 1, "host1")).await.world.revision();
+    let lines = watch.run().await;
+    assert!(matches!(lines[0], Line::Port { .. }), "{lines:?}");
+    assert_eq!(lines.last(), Some(&Line::Mark { revision: made }));
+    assert_eq!(lines.len(), 4, "a port, its address, the subnet, the mark: {lines:?}");
+}
+
+#[tokio::test]
+async fn a_watch_resumes_without_a_snapshot_where_it_was() {
+    let site = Site::found().await;
+    let identity = joined(&site).await;
+    site.write(create_network(1, None)).await;
+    let host = Raw::connect(site.address, identity.state_dir(), true).await;
+    let mut watch = host.watch("").await;
+    let at = revision_of(&watch.run().await);
+    drop(watch);
+    let made = site.write(create_port(1, 1, "host1")).await.world.revision();
+
+    let mut watch = host.watch(&format!("?revision={at}")).await;
+    let lines = watch.run().await;
+    assert!(!lines.contains(&Line::Snapshot), "{lines:?}");
+    assert_eq!(revision_of(&lines), made);
+    drop(watch);
+    let mut watch = host.watch(&format!("?revision={made}")).await;
+    assert_eq!(watch.run().await, [Line::Mark { revision: made }]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_that_is_not_kept_is_gone() {
+    let site = Site::found().await;
+    let identity = joined(&site).await;
+    let host = Raw::connect(site.address, identity.state_dir(), true).await;
+    assert_eq!(host.status("GET", "watch?revision=999999", "").await, 410);
+    let site = site.restart(async |_| ()).await;
+    let host = Raw::connect(site.address, identity.state_dir(), true).await;
+    assert_eq!(host.status("GET", "watch?revision=1", "").await, 410);
+}
+
+#[tokio::test]
+async fn what_happens_while_nobody_reads_comes_as_one_run() {
+    let site = Site::found().await;
+    let identity = joined(&site).await;
+    site.write(create_network(1, None)).await;
+    let host = Raw::connect(site.address, identity.state_dir(), true).await;
+    let mut watch = host.watch("").await;
+    watch.run().await;
+    for n in 0..500 {
+        site.write(create_port(n, 1, "host1")).await;
+    }
+    let last = site.write(delete_port(0)).await.world.revision();
+    let mut runs = 1;
+    while revision_of(&watch.run().await) != last {
+        runs += 1;
+    }
+    assert!(runs < 500, "{runs} runs for 501 writes");
+}
+
+#[tokio::test]
+async fn a_host_is_live_and_has_applied_what_it_reports() {
+    let site = Site::found().await;
+    let identity = joined(&site).await;
+    site.write(create_network(1, None)).await;
+    let host = Raw::connect(site.address, identity.state_dir(), true).await;
+    let mut watch = host.watch("").await;
+    let first = revision_of(&watch.run().await);
+    assert!(!site.is_live("host1"));
+    assert_eq!(host.status("POST", "report", &report(first)).await, 204);
+    assert_eq!(site.applied("host1"), Some(first));
+
+    let made = site.write(create_port(1, 1, "host1")).await.world.revision();
+    let run = watch.run().await;
+    assert_eq!(site.applied("host1"), Some(made - 1));
+    let unconcerned = site.write(create_router(5)).await.world.revision();
+    eventually("it is seen", || site.hub.presence()[&site.host("host1")].waiting_ms > 0).await;
+    assert_eq!(site.applied("host1"), Some(made - 1));
+    assert_eq!(host.status("POST", "report", &report(revision_of(&run))).await, 204);
+    assert_eq!(site.applied("host1"), Some(unconcerned));
+    assert_eq!(host.status("POST", "report", &report(unconcerned)).await, 409, "no such mark");
+    drop(watch);
+    eventually("the host is away", || !site.is_live("host1")).await;
+}
+
+#[tokio::test]
+async fn an_error_is_of_the_network_with_that_vni() {
+    let site = Site::found().await;
+    let identity = joined(&site).await;
+    let made = site.write(create_network(1, None)).await;
+    let network = made.world.networks.values().next().unwrap().clone();
+    let host = Raw::connect(site.address, identity.state_dir(), true).await;
+    let revision = revision_of(&host.watch("").await.run().await);
+    let mut watch = host.watch("").await;
+    watch.run().await;
+    let vni = |n: u32| Some(n.try_into().unwrap());
+    let fault = |vni| Fault { vni, message: "no".to_owned() };
+    let errors = vec![fault(Some(network.vni)), fault(None), fault(vni(999))];
+    let report = Report { revision, errors, ..Report::default() };
+    let body = serde_json::to_string(&report).unwrap();
+    assert_eq!(host.status("POST", "report", &body).await, 204);
+    let presence = site.hub.presence();
+    let networks: Vec<_> = presence[&site.host("host1")].errors.iter().map(|e| e.network).collect();
+    assert_eq!(networks, [Some(network.uuid), None], "one was deleted meanwhile");
+}
+
+/// A host that has joined and whose agent is stopped.
+async fn joined(site: &Site) -> Agent {
+    site.agent(1).await.stop().await
+}
+
+fn revision_of(lines: &[Line]) -> u64 {
+    match lines.last() {
+        Some(Line::Mark { revision }) => *revision,
+        other => panic!("no mark but {other:?}"),
+    }
+}
+
+fn report(revision: u64) -> String {
+    serde_json::to_string(&Report { revision, ..Report::default() }).unwrap()
+}
