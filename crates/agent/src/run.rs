@@ -96,7 +96,7 @@ struct Owner {
     /// The slice it started with.
     last: Option<HostSpec>,
     ended: oneshot::Receiver<()>,
-    thread: std::thread::JoinHandle<()>,
+    thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Owner {
@@ -126,15 +126,22 @@ impl Owner {
         let thread = thread.map_err(AgentError::Thread)?;
         let is_open = is_open.await.map_err(|_| AgentError::Worker)?;
         is_open.map_err(AgentError::Kernel)?;
+        let thread = Some(thread);
         Ok(Self { slices, reports, last, ended, thread })
     }
 
-    async fn stop(self) {
+    async fn stop(mut self) {
         self.slices.close();
-        let thread = self.thread;
+        let Some(thread) = self.thread.take() else { return };
         let joined = tokio::task::spawn_blocking(move || thread.join());
         if tokio::time::timeout(LAST_STEP, joined).await.is_err() {
             tracing::warn!("a step is still under way; stopping without it");
         }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.slices.close();
     }
 }

@@ -2,7 +2,7 @@
 //! its reports to the server. Connects again for as long as it runs.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
 use hyper::StatusCode;
@@ -19,6 +19,9 @@ use crate::reconcile::chain;
 
 /// Without a line for this long the server is gone; it sends one every 5 s.
 const SILENCE: Duration = Duration::from_secs(20);
+
+/// A watch that the server ends sooner than this is not begun anew at once.
+const BRIEF: Duration = Duration::from_secs(5);
 
 /// Bytes of the longest line.
 const LINE: usize = 1 << 20;
@@ -41,8 +44,11 @@ impl Watch {
         let mut backoff = Backoff::default();
         loop {
             let mut healthy = false;
+            let begun = Instant::now();
             let error = self.session(&mut healthy).await;
-            if healthy {
+            // Two agents with one identity end each other's watch in turn.
+            let replaced = matches!(error, ClientError::Ended) && begun.elapsed() < BRIEF;
+            if healthy && !replaced {
                 backoff.reset();
             }
             let mut delay = backoff.next_delay();

@@ -21,6 +21,19 @@ async fn only_a_join_goes_without_a_certificate() {
 }
 
 #[tokio::test]
+async fn a_certificate_of_another_authority_is_not_taken() {
+    let [site, other] = [Site::found().await, Site::found().await];
+    let [host, stranger] = [joined(&site).await, joined(&other).await];
+    let shown = Some(stranger.state_dir());
+    // TLS 1.3: the client is done before the server has looked.
+    let answer = match Raw::open(site.address, host.state_dir(), shown).await {
+        Ok(raw) => raw.try_ask("GET", "watch", "").await,
+        Err(error) => Err(error),
+    };
+    assert!(answer.is_err(), "{answer:?}");
+}
+
+#[tokio::test]
 async fn a_deleted_host_is_shut_out_and_its_watch_ends() {
     let site = Site::found().await;
     let identity = joined(&site).await;

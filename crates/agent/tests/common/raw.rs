@@ -26,20 +26,30 @@ pub(crate) struct Raw {
 impl Raw {
     /// With the certificate in `identity`, or with none but its trust.
     pub(crate) async fn connect(to: SocketAddr, identity: &Path, with_certificate: bool) -> Self {
-        let file = |name: &str| std::fs::read(identity.join(name)).unwrap();
+        let shown = with_certificate.then_some(identity);
+        Self::open(to, identity, shown).await.unwrap()
+    }
+
+    /// Trusts the authority of `trusted`, shows the certificate of `shown`.
+    pub(crate) async fn open(
+        to: SocketAddr,
+        trusted: &Path,
+        shown: Option<&Path>,
+    ) -> Result<Self, hyper::Error> {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(&file("ca.pem")).unwrap()).unwrap();
+        roots.add(CertificateDer::from_pem_file(trusted.join("ca.pem")).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
             .with_root_certificates(roots);
-        let mut config = if with_certificate {
-            let chain = vec![CertificateDer::from_pem_slice(&file("cert.pem")).unwrap()];
-            let key = PrivateKeyDer::from_pem_slice(&file("key.pem")).unwrap();
-            builder.with_client_auth_cert(chain, key).unwrap()
-        } else {
-            builder.with_no_client_auth()
+        let mut config = match shown {
+            Some(dir) => {
+                let chain = vec![CertificateDer::from_pem_file(dir.join("cert.pem")).unwrap()];
+                let key = PrivateKeyDer::from_pem_file(dir.join("key.pem")).unwrap();
+                builder.with_client_auth_cert(chain, key).unwrap()
+            }
+            None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![b"h2".to_vec()];
         let stream = TcpStream::connect(to).await.unwrap();
@@ -49,19 +59,28 @@ impl Raw {
         // So that the server feels soon that nobody reads.
         let builder =
             Builder::new(TokioExecutor::new()).initial_stream_window_size(16 << 10).clone();
-        let (requests, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+        let (requests, connection) = builder.handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        Self { requests }
+        Ok(Self { requests })
     }
 
     pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> Response<Incoming> {
+        self.try_ask(method, path, body).await.unwrap()
+    }
+
+    pub(crate) async fn try_ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> Result<Response<Incoming>, hyper::Error> {
         let request = Request::builder()
             .method(method)
             .uri(format!("https://{SERVER_NAME}/agent/v1/{path}"))
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from(body.to_owned())))
             .unwrap();
-        self.requests.clone().send_request(request).await.unwrap()
+        self.requests.clone().send_request(request).await
     }
 
     pub(crate) async fn status(&self, method: &str, path: &str, body: &str) -> u16 {
