@@ -10,7 +10,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::client::{Address, ClientError};
 use crate::config::Config;
-use crate::identity::{self, Identity, IdentityError};
+use crate::identity::{self, Card, Identity, IdentityError};
 use crate::join::{JoinError, join};
 use crate::mailbox::Mailbox;
 use crate::reconcile::{BoxError, Kernel, work};
@@ -52,6 +52,13 @@ pub async fn run_on<K: Kernel>(
 ) -> Result<(), AgentError> {
     let at: Address = config.server.parse()?;
     let known = known_identity(&config)?;
+    match &known {
+        None => drop(Card::wished(&config)?),
+        Some(Identity { card, .. }) if config.join.is_some() || config.join_file.is_some() => {
+            tracing::info!(host = %card.host, "joined already: the join token is not used");
+        }
+        Some(_) => {}
+    }
     let mut owner = Owner::start(&config.state_dir, open).await?;
     let Owner { slices, reports, last, ended, .. } = &mut owner;
     let takes_part = async {
@@ -74,17 +81,11 @@ pub async fn run_on<K: Kernel>(
 }
 
 /// As whom this host takes part; None when it is to join.
-fn known_identity(config: &Config) -> Result<Option<Identity>, AgentError> {
+pub(crate) fn known_identity(config: &Config) -> Result<Option<Identity>, IdentityError> {
     identity::make_dir(&config.state_dir)?;
     let known = Identity::load(&config.state_dir)?;
-    match &known {
-        None => drop(identity::Card::wished(config)?),
-        Some(Identity { card, .. }) => {
-            card.check(config)?;
-            if config.join.is_some() || config.join_file.is_some() {
-                tracing::info!(host = %card.host, "joined already: the join token is not used");
-            }
-        }
+    if let Some(Identity { card, .. }) = &known {
+        card.check(config)?;
     }
     Ok(known)
 }

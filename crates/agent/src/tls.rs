@@ -59,11 +59,7 @@ pub(crate) fn server_name() -> ServerName<'static> {
     ServerName::try_from(SERVER_NAME).expect("a constant that is a DNS name")
 }
 
-/// SHA-256 in lower-case hex of a certificate in PEM.
-pub(crate) fn fingerprint(pem: &str) -> Result<String, TlsError> {
-    Ok(hex_digest(&CertificateDer::from_pem_slice(pem.as_bytes())?))
-}
-
+/// SHA-256 in lower-case hex.
 fn hex_digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -141,6 +141,17 @@ async fn a_host_that_has_joined_needs_no_token_and_stays_who_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_identity_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let site = Site::found().await;
+    let agent = site.agent(1).await;
+    for name in ["key.pem", "cert.pem", "ca.pem", "host.json"] {
+        let metadata = std::fs::metadata(agent.state_dir().join(name)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_starts_again_touches_nothing_that_is_right() {
     let site = Site::found().await;
     let agent = site.agent(1).await;

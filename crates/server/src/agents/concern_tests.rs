@@ -56,6 +56,24 @@ fn a_port_concerns_the_hosts_that_reach_it_and_no_others() {
     assert_eq!(concerned, [host(0), host(1)].into());
 }
 
+#[test]
+fn the_end_of_a_peering_concerns_hosts_along_a_chain_of_clashes() {
+    let mut world = founded();
+    for n in 0..4 {
+        commit(&mut world, create_network(n, Some(n)));
+        commit(&mut world, create_port(n, n, n));
+    }
+    // 0 and 1 overlap, 2 and 3 overlap. So 0-2 keeps 1-2 out, which lets 1-3 be.
+    for (a, b) in [(0, 2), (1, 2), (1, 3)] {
+        commit(&mut world, create_peering(a, b));
+        commit(&mut world, create_peering(b, a));
+    }
+    let before = slice(&world, host(3));
+    let concerned = commit(&mut world, peering_op(0, 2, Wish::Delete));
+    assert_ne!(slice(&world, host(3)), before, "1-2 is admitted, 1-3 is not");
+    assert!(concerned.contains(&host(3)));
+}
+
 fn commit(world: &mut World, op: Op) -> BTreeSet<Uuid> {
     let changes = decide(world, &op).unwrap();
     let before = world.clone();
@@ -108,16 +126,7 @@ fn step() -> impl Strategy<Value = Op> {
         1 => (0..12u128).prop_map(|p| {
             Op::DeletePort { by: "a".to_owned(), uuid: Uuid::from_u128(500 + p) }
         }),
-        6 => (network.clone(), network.clone()).prop_map(|(a, b)| {
-            let wish = peering::Create {
-                name: "p".to_owned(),
-                configured: Configured::Active,
-                network: Uuid::from_u128(300 + a),
-                peer_network: Uuid::from_u128(300 + b),
-                labels: vec![],
-            };
-            peering_op(a, b, Wish::Create(wish))
-        }),
+        6 => (network.clone(), network.clone()).prop_map(|(a, b)| create_peering(a, b)),
         3 => (network.clone(), network.clone(), any::<bool>()).prop_map(|(a, b, on)| {
             let configured = Some(if on { Configured::Active } else { Configured::Disabled });
             peering_op(a, b, Wish::Modify(peering::Modify { configured, ..Default::default() }))
@@ -136,6 +145,17 @@ fn network_op(n: u128, wish: Wish<network::Create, network::Modify>) -> Op {
 
 fn peering_op(a: u128, b: u128, wish: Wish<peering::Create, peering::Modify>) -> Op {
     Op::Peering { by: "a".to_owned(), uuid: Uuid::from_u128(400 + a * NETWORKS + b), wish }
+}
+
+fn create_peering(a: u128, b: u128) -> Op {
+    let wish = peering::Create {
+        name: "p".to_owned(),
+        configured: Configured::Active,
+        network: Uuid::from_u128(300 + a),
+        peer_network: Uuid::from_u128(300 + b),
+        labels: vec![],
+    };
+    peering_op(a, b, Wish::Create(wish))
 }
 
 fn create_network(n: u128, router: Option<u128>) -> Op {
