@@ -1,1 +1,161 @@
+//! The memory: one order of writes, each durable before it is answered.
+//!
+//! A writer thread takes operations in the order they come, decides each on
+//! the world as it is after the one before, and commits a group of them in one
+//! transaction. Readers hold a [`World`]: a picture at one revision that costs
+//! nothing to keep.
 
+mod engine;
+mod sqlite;
+mod writer;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, RwLock};
+
+use model::change::Change;
+use model::error::Rule;
+use model::op::Op;
+use model::world::World;
+use tokio::sync::{broadcast, oneshot};
+
+pub use engine::Error;
+
+/// One write: what it changed and the world after it.
+#[derive(Debug)]
+pub struct Commit {
+    pub world: World,
+    pub changes: Vec<Change>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    #[error("refused")]
+    Rule(#[from] Rule),
+    #[error("cannot write to the store")]
+    Store(#[from] Error),
+}
+
+/// Handle to the one writer and the newest world. Clones share them; the
+/// writer ends, with all it was given written, when the last one is dropped.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    queue: Arc<Queue>,
+}
+
+struct Shared {
+    newest: RwLock<Arc<World>>,
+    commits: broadcast::Sender<Arc<Commit>>,
+}
+
+/// Ends the writer on drop: closes its queue, then waits for it.
+struct Queue {
+    jobs: Option<std::sync::mpsc::SyncSender<Job>>,
+    writer: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+struct Job {
+    op: Op,
+    answer: oneshot::Sender<Result<Arc<Commit>, WriteError>>,
+}
+
+/// Operations that may wait for the writer. More wait in their callers.
+const QUEUE: usize = 4096;
+
+/// Commits a slow follower may be behind before it must look at the world
+/// itself (`RecvError::Lagged`).
+const FOLLOWERS_LAG: usize = 4096;
+
+impl Store {
+    /// Opens the SQLite database `kannas.db` in `dir`, made if it is not there.
+    ///
+    /// # Errors
+    /// The file cannot be opened, is of a newer version, or is damaged.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        Self::start(sqlite::Sqlite::open(&dir.join("kannas.db"))?)
+    }
+
+    fn start(mut engine: impl engine::Engine + 'static) -> Result<Self, Error> {
+        let world = engine.load()?;
+        let shared = Arc::new(Shared {
+            newest: RwLock::new(Arc::new(world)),
+            commits: broadcast::channel(FOLLOWERS_LAG).0,
+        });
+        let (jobs, queue) = std::sync::mpsc::sync_channel(QUEUE);
+        let for_writer = shared.clone();
+        let writer = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer::run(&queue, &for_writer, &mut engine))
+            .map_err(Error::Thread)?;
+        let queue = Queue { jobs: Some(jobs), writer: Mutex::new(Some(writer)) };
+        Ok(Self { shared, queue: Arc::new(queue) })
+    }
+
+    /// The newest committed picture.
+    pub fn world(&self) -> Arc<World> {
+        self.shared.world()
+    }
+
+    /// Decides `op` in the one order of writes. What is answered is durable
+    /// and seen by every later [`Self::world`].
+    ///
+    /// # Errors
+    /// A rule said no, and nothing changed; or the database could not take it,
+    /// and it is not known whether a restart will have it.
+    pub async fn write(&self, op: Op) -> Result<Arc<Commit>, WriteError> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.send(Job { op, answer }).await?;
+        answered.await.map_err(|_| WriteError::Store(Error::Stopped))?
+    }
+
+    /// Every later commit, in order.
+    pub fn commits(&self) -> broadcast::Receiver<Arc<Commit>> {
+        self.shared.commits.subscribe()
+    }
+}
+
+impl Shared {
+    fn world(&self) -> Arc<World> {
+        self.newest.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    fn publish(&self, commits: Vec<Arc<Commit>>) {
+        let Some(last) = commits.last() else { return };
+        let mut newest = self.newest.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *newest = Arc::new(last.world.clone());
+        drop(newest);
+        for commit in commits {
+            // No follower is no fault.
+            let _ = self.commits.send(commit);
+        }
+    }
+}
+
+impl Queue {
+    async fn send(&self, mut job: Job) -> Result<(), Error> {
+        use std::sync::mpsc::TrySendError;
+        let jobs = self.jobs.as_ref().ok_or(Error::Stopped)?;
+        loop {
+            match jobs.try_send(job) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Disconnected(_)) => return Err(Error::Stopped),
+                Err(TrySendError::Full(back)) => {
+                    job = back;
+                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.jobs = None;
+        let writer =
+            self.writer.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            // A panicked writer has said so already.
+            let _ = writer.join();
+        }
+    }
+}
