@@ -17,5 +17,6 @@ pub mod port;
 pub mod router;
 pub mod spec;
 pub mod state;
+pub mod wire;
 pub mod world;
 pub mod zone;

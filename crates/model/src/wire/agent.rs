@@ -1,0 +1,138 @@
+//! What server and agent say to each other, over HTTP/2 with mutual TLS.
+//!
+//! `POST /agent/v1/join` with [`Join`] is answered by [`Joined`]. Then
+//! `GET /agent/v1/watch?revision=N` answers with one [`Line`] of JSON per line
+//! and stays open: after `snapshot` everything the host is to carry, after
+//! that what changes; each run ends with `mark`. A revision that is too old to
+//! resume from is answered with a snapshot. `POST /agent/v1/report` carries
+//! [`Report`].
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::ids::{Revision, Vni};
+use crate::spec::{HostSpec, PortSpec, RouteKey, Target};
+
+/// The name in the server's certificate, whatever address it is reached at:
+/// agents trust this authority for this name only.
+pub const SERVER_NAME: &str = "server.kannas.internal";
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Join {
+    /// The token's secret half.
+    pub secret: String,
+    pub name: String,
+    pub zone: String,
+    pub underlay: IpAddr,
+    /// Certificate request, PEM (RFC 2986). Only its key is taken.
+    pub request_pem: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Joined {
+    pub host: Uuid,
+    pub certificate_pem: String,
+    pub authority_pem: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "line")]
+pub enum Line {
+    /// Forget what you have; the whole slice follows up to the mark.
+    Snapshot,
+    Port {
+        uuid: Uuid,
+        spec: PortSpec,
+    },
+    NoPort {
+        uuid: Uuid,
+    },
+    Route {
+        key: RouteKey,
+        target: Target,
+    },
+    NoRoute {
+        key: RouteKey,
+    },
+    /// What came so far is the slice at this revision: act on it.
+    Mark {
+        revision: Revision,
+    },
+    /// Nothing new; the connection is alive.
+    Idle,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The mark that was acted on.
+    pub revision: Revision,
+    pub errors: Vec<Fault>,
+    /// Packets by verdict since the maps were made.
+    pub verdicts: BTreeMap<String, u64>,
+}
+
+/// Something the host could not do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// The network whose port or route it was, as a host knows networks; None
+    /// concerns the whole host.
+    pub vni: Option<Vni>,
+    pub message: String,
+}
+
+/// The lines that turn a host that has `old` into one that has `new`.
+pub fn changes(old: &HostSpec, new: &HostSpec) -> Vec<Line> {
+    let ports = differences(&old.ports, &new.ports);
+    let ports = ports.map(|(uuid, spec)| match spec {
+        Some(spec) => Line::Port { uuid: *uuid, spec: spec.clone() },
+        None => Line::NoPort { uuid: *uuid },
+    });
+    let routes = differences(&old.routes, &new.routes).map(|(key, target)| match target {
+        Some(target) => Line::Route { key: *key, target: *target },
+        None => Line::NoRoute { key: *key },
+    });
+    ports.chain(routes).collect()
+}
+
+/// Keys whose value is gone (None), new or another.
+fn differences<'a, K: Ord, V: PartialEq>(
+    old: &'a BTreeMap<K, V>,
+    new: &'a BTreeMap<K, V>,
+) -> impl Iterator<Item = (&'a K, Option<&'a V>)> {
+    let gone = old.keys().filter(|k| !new.contains_key(k)).map(|k| (k, None));
+    let set = new.iter().filter(|(k, v)| old.get(k) != Some(v)).map(|(k, v)| (k, Some(v)));
+    gone.chain(set)
+}
+
+/// Puts lines together to slices: what an agent makes of a watch.
+#[derive(Debug, Default)]
+pub struct Assembly {
+    slice: HostSpec,
+}
+
+impl Assembly {
+    /// Starts from a slice that is known already.
+    pub fn from(slice: HostSpec) -> Self {
+        Self { slice }
+    }
+
+    /// Takes a line; a mark completes a slice.
+    pub fn take(&mut self, line: Line) -> Option<&HostSpec> {
+        match line {
+            Line::Snapshot => self.slice = HostSpec::default(),
+            Line::Port { uuid, spec } => drop(self.slice.ports.insert(uuid, spec)),
+            Line::NoPort { uuid } => drop(self.slice.ports.remove(&uuid)),
+            Line::Route { key, target } => drop(self.slice.routes.insert(key, target)),
+            Line::NoRoute { key } => drop(self.slice.routes.remove(&key)),
+            Line::Mark { revision } => {
+                self.slice.revision = revision;
+                return Some(&self.slice);
+            }
+            Line::Idle => {}
+        }
+        None
+    }
+}

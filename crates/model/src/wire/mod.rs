@@ -1,0 +1,48 @@
+//! The JSON of the API and of the agents, in and out.
+//!
+//! In: strict and by hand, so that a refusal names the attribute and has the
+//! contract's code. Out: plain serialisation.
+
+pub mod account;
+pub mod agent;
+mod fields;
+pub mod network;
+pub mod network_view;
+pub mod peering;
+pub mod port;
+pub mod router;
+
+pub use fields::Fields;
+
+use serde::Serialize;
+
+use crate::error::{Rule, Subject};
+use crate::label::Label;
+
+/// `labels` of a body: absent is None, null clears (contract section 2).
+fn labels(fields: &mut Fields) -> Result<Option<Vec<Label>>, Rule> {
+    let Some(entries) = fields.array_or_null("labels", Subject::Request)? else { return Ok(None) };
+    let mut labels = Vec::with_capacity(entries.len());
+    for mut entry in entries {
+        let missing = |fields: &Fields, key: &str| {
+            Rule::bad(Subject::Request, fields.path(key), "is required")
+        };
+        let key = entry.string("key", Subject::LabelKey)?.ok_or_else(|| missing(&entry, "key"))?;
+        let value =
+            entry.string("value", Subject::LabelValue)?.ok_or_else(|| missing(&entry, "value"))?;
+        entry.finish()?;
+        labels.push(Label { key, value });
+    }
+    Ok(Some(labels))
+}
+
+/// The API's booleans are words.
+fn yes_no(it: bool) -> &'static str {
+    if it { "yes" } else { "no" }
+}
+
+/// A UUID alone in an object, as attached networks are listed.
+#[derive(Serialize)]
+pub struct Reference {
+    pub uuid: uuid::Uuid,
+}

@@ -1,0 +1,157 @@
+//! `/1.3/network-peering` (seed; contract section 4).
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Fields, labels};
+use crate::error::{Rule, Subject};
+use crate::label::Label;
+use crate::objects::{Configured, Network, Peering};
+use crate::peering::{Create, Modify};
+use crate::state::{self, Presence, Reason, State};
+use crate::world::World;
+
+pub const ENVELOPE: &str = "network_peering";
+
+impl Create {
+    /// # Errors
+    /// The first faulty attribute.
+    pub fn of_body(body: &[u8]) -> Result<Self, Rule> {
+        let mut fields = Fields::of_body(body, ENVELOPE)?;
+        let it = Self {
+            name: fields.required("name", Subject::Name)?,
+            configured: configured(&mut fields)?.unwrap_or(Configured::Active),
+            network: network(&mut fields, "network")?,
+            peer_network: network(&mut fields, "peer_network")?,
+            labels: labels(&mut fields)?.unwrap_or_default(),
+        };
+        fields.finish()?;
+        Ok(it)
+    }
+}
+
+impl Modify {
+    /// # Errors
+    /// The first faulty attribute.
+    pub fn of_body(body: &[u8]) -> Result<Self, Rule> {
+        let mut fields = Fields::of_body(body, ENVELOPE)?;
+        let it = Self {
+            name: fields.string("name", Subject::Name)?,
+            configured: configured(&mut fields)?,
+            labels: labels(&mut fields)?,
+        };
+        fields.finish()?;
+        Ok(it)
+    }
+}
+
+fn configured(fields: &mut Fields) -> Result<Option<Configured>, Rule> {
+    match fields.string("configured_status", Subject::Request)?.as_deref() {
+        None => Ok(None),
+        Some("active") => Ok(Some(Configured::Active)),
+        Some("disabled") => Ok(Some(Configured::Disabled)),
+        Some(_) => {
+            let why = "must be \"active\" or \"disabled\"";
+            Err(fields.bad(Subject::Request, "configured_status", why))
+        }
+    }
+}
+
+fn network(fields: &mut Fields, key: &str) -> Result<Uuid, Rule> {
+    let inner = fields.object(key, Subject::Network)?;
+    let mut inner = inner.ok_or_else(|| fields.bad(Subject::Network, key, "is required"))?;
+    let text = inner.required("uuid", Subject::Network)?;
+    let uuid = Uuid::try_parse(&text)
+        .map_err(|_| inner.bad(Subject::Network, "uuid", "must be a UUID"))?;
+    inner.finish()?;
+    Ok(uuid)
+}
+
+/// A peering as its owner sees it.
+#[derive(Serialize)]
+pub struct View<'w> {
+    uuid: Uuid,
+    name: &'w str,
+    configured_status: Configured,
+    state: State,
+    reasons: Vec<Reason>,
+    health: Health,
+    labels: &'w [Label],
+    network: Side<'w>,
+    peer_network: Side<'w>,
+}
+
+#[derive(Serialize)]
+struct Side<'w> {
+    uuid: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip_networks: Option<Subnets<'w>>,
+}
+
+#[derive(Serialize)]
+struct Subnets<'w> {
+    ip_network: Vec<SubnetView<'w>>,
+}
+
+#[derive(Serialize)]
+struct SubnetView<'w> {
+    address: &'w str,
+    family: &'static str,
+}
+
+/// What was measured of the packets' way; absent numbers were not measured.
+#[derive(Serialize)]
+struct Health {
+    measured: bool,
+}
+
+impl<'w> View<'w> {
+    pub fn new(world: &'w World, presence: &Presence, it: &'w Peering) -> Self {
+        let (state, reasons) = state::judge(world, presence, it);
+        let side = |uuid, shown: bool| Side {
+            uuid,
+            ip_networks: world.network(uuid).filter(|_| shown).map(|n| Subnets::of(n)),
+        };
+        Self {
+            uuid: it.uuid,
+            name: &it.name,
+            configured_status: it.configured,
+            state,
+            reasons,
+            health: Health { measured: false },
+            labels: &it.labels,
+            network: side(it.network, true),
+            // Nothing about a foreign network leaks before its owner consents.
+            peer_network: side(it.peer_network, world.mirror(it).is_some()),
+        }
+    }
+
+    pub fn state(&self) -> State {
+        self.state
+    }
+}
+
+impl<'w> Subnets<'w> {
+    fn of(network: &'w Network) -> Self {
+        let view = |s: &'w crate::objects::Subnet| SubnetView {
+            address: &s.address,
+            family: if s.prefix.address().is_ipv4() { "IPv4" } else { "IPv6" },
+        };
+        Self { ip_network: network.subnets.iter().map(view).collect() }
+    }
+}
+
+#[derive(Serialize)]
+pub struct One<'w> {
+    pub network_peering: View<'w>,
+}
+
+#[derive(Serialize)]
+pub struct Many<'w> {
+    pub network_peerings: ManyInner<'w>,
+}
+
+#[derive(Serialize)]
+pub struct ManyInner<'w> {
+    pub network_peering: Vec<View<'w>>,
+}

@@ -1,0 +1,128 @@
+//! Ports, hosts and join tokens of `/kannas/v1`.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Fields;
+use crate::error::{Rule, Subject};
+use crate::ids::{DeviceName, Mac};
+use crate::objects::{Host, Port};
+use crate::port::Create;
+use crate::spec::Attachment;
+use crate::state::Presence;
+
+impl Create {
+    /// # Errors
+    /// The first faulty attribute.
+    pub fn of_body(body: &[u8]) -> Result<Self, Rule> {
+        let mut fields = Fields::of_body(body, "port")?;
+        let it = Self {
+            network: fields.required("network", Subject::Network)?,
+            host: fields.required("host", Subject::Request)?,
+            address: fields.parsed("address", Subject::IpAddress)?,
+            mac: fields.parsed("mac", Subject::Request)?,
+            attachment: attachment(&mut fields)?,
+        };
+        fields.finish()?;
+        Ok(it)
+    }
+}
+
+/// `netns` with an optional `device` (default eth0), or `device` alone.
+fn attachment(fields: &mut Fields) -> Result<Attachment, Rule> {
+    let netns = fields.parsed("netns", Subject::Request)?;
+    let device: Option<DeviceName> = fields.parsed("device", Subject::Request)?;
+    match (netns, device) {
+        (Some(netns), Some(device)) => Ok(Attachment::Netns { netns, device }),
+        (Some(netns), None) => {
+            let device = "eth0"
+                .parse()
+                .map_err(|_| fields.bad(Subject::Request, "device", "is required"))?;
+            Ok(Attachment::Netns { netns, device })
+        }
+        (None, Some(device)) => Ok(Attachment::Device { device }),
+        (None, None) => Err(fields.bad(Subject::Request, "netns", "or device is required")),
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PortView {
+    pub uuid: Uuid,
+    pub network: Uuid,
+    pub host: Uuid,
+    pub host_name: String,
+    pub address: IpAddr,
+    pub mac: Mac,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub netns: Option<String>,
+    pub device: String,
+}
+
+impl PortView {
+    pub fn new(it: &Port, host: Option<&Host>) -> Self {
+        let (netns, device) = match &it.attachment {
+            Attachment::Netns { netns, device } => (Some(netns.to_string()), device),
+            Attachment::Device { device } => (None, device),
+        };
+        Self {
+            uuid: it.uuid,
+            network: it.network,
+            host: it.host,
+            host_name: host.map(|h| h.name.clone()).unwrap_or_default(),
+            address: it.address,
+            mac: it.mac,
+            netns,
+            device: device.to_string(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HostView {
+    pub uuid: Uuid,
+    pub name: String,
+    pub zone: String,
+    pub underlay: IpAddr,
+    /// An agent is connected and has reported.
+    pub live: bool,
+    pub errors: Vec<String>,
+}
+
+impl HostView {
+    pub fn new(it: &Host, presence: &Presence) -> Self {
+        let standing = presence.get(&it.uuid);
+        Self {
+            uuid: it.uuid,
+            name: it.name.clone(),
+            zone: it.zone.clone(),
+            underlay: it.underlay,
+            live: standing.is_some(),
+            errors: standing
+                .map(|s| s.errors.iter().map(|e| e.message.clone()).collect())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// A wish for a join token.
+pub struct NewToken {
+    pub zone: String,
+    pub valid_seconds: i64,
+}
+
+impl NewToken {
+    /// # Errors
+    /// The first faulty attribute.
+    pub fn of_body(body: &[u8]) -> Result<Self, Rule> {
+        let mut fields = Fields::of_body(body, "host_token")?;
+        let zone = fields.required("zone", Subject::ZoneMissing)?;
+        let valid = fields.integer("valid_seconds", Subject::Request)?.unwrap_or(3600);
+        if !(60..=30 * 86_400).contains(&valid) {
+            return Err(fields.bad(Subject::Request, "valid_seconds", "must be 60 to 2592000"));
+        }
+        fields.finish()?;
+        Ok(Self { zone, valid_seconds: valid })
+    }
+}
