@@ -20,12 +20,15 @@ use crate::{agents, auth};
 /// Name of the file in the data directory that a made-up password goes to.
 const PASSWORD_FILE: &str = "admin-password";
 
+/// Name of the store's file there (see [`Store::open`]).
+const STORE_FILE: &str = "kannas.db";
+
 #[derive(Debug, thiserror::Error)]
 pub enum FoundingError {
     #[error("cannot use the data directory {}", .0.display())]
     DataDir(PathBuf, #[source] io::Error),
     #[error(
-        "the data directory {} is open to other users (mode {mode:o}), and the authority's key is kept there: chmod 700 it",
+        "the data directory {} holds other things and is open to other users (mode {mode:o}): chmod 700 it, as the authority's key is kept there",
         .dir.display()
     )]
     DataDirOpen { dir: PathBuf, mode: u32 },
@@ -41,15 +44,22 @@ pub enum FoundingError {
     Write(#[source] WriteError),
 }
 
-/// Makes the data directory for this user alone, or sees that it is so.
+/// Makes the data directory for this user alone. One that is there is closed
+/// to others if it is empty or was ours before; with other things in it, that
+/// is not ours to do.
 pub(crate) fn data_dir(dir: &Path) -> Result<(), FoundingError> {
     let failed = |error| FoundingError::DataDir(dir.to_owned(), error);
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
     let mode = fs::metadata(dir).map_err(failed)?.mode() & 0o777;
-    if mode & 0o077 != 0 {
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    let mut names = fs::read_dir(dir).map_err(failed)?.peekable();
+    let ours = names.peek().is_none() || dir.join(STORE_FILE).exists();
+    if !ours {
         return Err(FoundingError::DataDirOpen { dir: dir.to_owned(), mode });
     }
-    Ok(())
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(failed)
 }
 
 /// Makes the administrator's account and the authority, if there is none yet.

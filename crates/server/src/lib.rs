@@ -99,7 +99,8 @@ impl Server {
             Ok(())
         };
         let hosts = async {
-            let served = agents::serve(agents, store.clone(), hub.clone(), stopped(&mut stop_hosts)).await;
+            let served =
+                agents::serve(agents, store.clone(), hub.clone(), stopped(&mut stop_hosts)).await;
             served.map_err(ServeError::Agents)
         };
         let told = async {
@@ -116,10 +117,7 @@ impl Server {
 ///
 /// # Errors
 /// As [`Server::start`] and [`Server::serve`].
-pub async fn run(
-    config: &Config,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), ServeError> {
+pub async fn run(config: &Config, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
     Server::start(config).await?.serve(shutdown).await
 }
 
