@@ -73,16 +73,27 @@ pub(crate) fn work(
     let mut want: Option<HostSpec> = file.held().cloned();
     let mut again = want.is_some().then(Instant::now);
     loop {
-        match slices.wait(again) {
-            Mail::New(slice) => want = Some(slice),
+        let mail = slices.wait(again.into_iter().chain(file.due()).min());
+        let now = Instant::now();
+        match mail {
+            Mail::New(slice) => {
+                want = Some(slice);
+                again = Some(now);
+            }
             Mail::Late => {}
-            Mail::Closed => return,
+            Mail::Closed => return file.write(),
         }
-        let Some(want) = &want else { continue };
-        let pass = reconciler.pass(want, Instant::now());
-        said.send_replace(Some(pass.report));
-        again = Some(pass.again);
-        file.keep(want);
+        if let Some(want) = &want
+            && again.is_some_and(|again| again <= now)
+        {
+            let pass = reconciler.pass(want, now);
+            said.send_replace(Some(pass.report));
+            again = Some(pass.again);
+            file.offer(want);
+        }
+        if file.due().is_some_and(|due| due <= now) {
+            file.write();
+        }
     }
 }
 

@@ -1,22 +1,33 @@
 //! The last slice this host was given, on disk: a reboot works without the
 //! server. The file is what a watch sends, so one line after the other.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use model::spec::HostSpec;
 use model::wire::agent::{Assembly, Line, changes};
 
 use crate::files;
 
+/// Writing takes at most this part of the time: a slice may be large and
+/// change often.
+const PART: u32 = 10;
+
+/// A file that could not be written is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+
 pub(crate) struct SliceFile {
     path: PathBuf,
     /// What the file holds.
     held: Option<HostSpec>,
+    /// What it is to hold.
+    offered: Option<HostSpec>,
+    not_before: Instant,
 }
 
 impl SliceFile {
     /// A file that cannot be read is as good as none: the server has it all.
-    pub(crate) fn open(dir: &std::path::Path) -> Self {
+    pub(crate) fn open(dir: &Path) -> Self {
         let path = dir.join("slice.ndjson");
         let held = match files::read(&path) {
             Ok(text) => text.and_then(|text| parse(&text)),
@@ -26,25 +37,39 @@ impl SliceFile {
                 None
             }
         };
-        Self { path, held }
+        Self { path, held, offered: None, not_before: Instant::now() }
     }
 
     pub(crate) fn held(&self) -> Option<&HostSpec> {
         self.held.as_ref()
     }
 
-    /// Writes only what differs in more than the revision: a slice is the
-    /// same at each revision that did not concern it.
-    pub(crate) fn keep(&mut self, slice: &HostSpec) {
-        let held = self.held.as_ref();
-        if held.is_some_and(|h| h.ports == slice.ports && h.routes == slice.routes) {
-            return;
-        }
-        match files::write(&self.path, text(slice).as_bytes()) {
-            Ok(()) => self.held = Some(slice.clone()),
+    /// To be written when it is due, unless only the revision differs: a
+    /// slice is the same at each revision that did not concern it.
+    pub(crate) fn offer(&mut self, slice: &HostSpec) {
+        let same = |h: &HostSpec| h.ports == slice.ports && h.routes == slice.routes;
+        self.offered =
+            if self.held.as_ref().is_some_and(same) { None } else { Some(slice.clone()) };
+    }
+
+    /// When there is something to write.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.offered.as_ref().map(|_| self.not_before)
+    }
+
+    pub(crate) fn write(&mut self) {
+        let Some(slice) = self.offered.take() else { return };
+        let began = Instant::now();
+        match files::write(&self.path, text(&slice).as_bytes()) {
+            Ok(()) => {
+                self.held = Some(slice);
+                self.not_before = Instant::now() + began.elapsed() * PART;
+            }
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, path = %self.path.display(), "cannot keep the slice");
+                self.offered = Some(slice);
+                self.not_before = Instant::now() + RETRY;
             }
         }
     }
@@ -84,7 +109,9 @@ mod tests {
         let key = RouteKey { vni: 7.try_into().unwrap(), prefix: "10.0.0.0/24".parse().unwrap() };
         let routes = [(key, Target::Nobody)].into();
         let slice = HostSpec { revision: 3, routes, ..HostSpec::default() };
-        file.keep(&slice);
+        file.offer(&slice);
+        file.write();
+        assert_eq!(file.due(), None);
         assert_eq!(SliceFile::open(dir.path()).held(), Some(&slice));
 
         let path = dir.path().join("slice.ndjson");
