@@ -4,6 +4,7 @@ mod backoff;
 mod client;
 mod config;
 mod files;
+mod host;
 mod identity;
 mod join;
 mod mailbox;
@@ -16,6 +17,7 @@ mod watch;
 
 pub use client::ClientError;
 pub use config::Config;
+pub use host::run;
 pub use identity::IdentityError;
 pub use join::JoinError;
 pub use reconcile::{BoxError, Kernel};

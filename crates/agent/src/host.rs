@@ -1,0 +1,50 @@
+//! The kernel of this host, as the loop wants it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use datapath::{Host, Setup};
+use model::plan::Step;
+use model::spec::HostState;
+
+use crate::config::Config;
+use crate::identity::{Card, Identity};
+use crate::reconcile::{BoxError, Kernel};
+use crate::run::{AgentError, known_identity, run_on};
+
+/// Below the mount point of the BPF file system, a directory for each name:
+/// several agents on one machine do not meet.
+const PINS: &str = "/sys/fs/bpf/kannas";
+
+/// Takes part as `config` says until `shutdown`, on this host's kernel. What
+/// is in the kernel then stays.
+///
+/// # Errors
+/// The kernel or the configuration cannot be used, or the server refuses the
+/// join. Once joined, nothing that the server does ends it.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), AgentError> {
+    let card = match known_identity(&config)? {
+        Some(Identity { card, .. }) => card,
+        None => Card::wished(&config)?,
+    };
+    let setup = Setup {
+        underlay: card.underlay,
+        vxlan_port: config.vxlan_port,
+        pin_dir: config.pin_dir.clone().unwrap_or_else(|| PathBuf::from(PINS).join(&card.name)),
+    };
+    run_on(config, move || Ok(Host::open(&setup)?), shutdown).await
+}
+
+impl Kernel for Host {
+    fn observe(&mut self) -> Result<HostState, BoxError> {
+        Ok(Self::observe(self)?)
+    }
+
+    fn apply(&mut self, step: &Step) -> Result<(), BoxError> {
+        Ok(Self::apply(self, step)?)
+    }
+
+    fn verdicts(&mut self) -> Result<BTreeMap<String, u64>, BoxError> {
+        Ok(Self::verdicts(self)?)
+    }
+}
