@@ -9,6 +9,7 @@
 //! - a process enters a namespace by `setns(CLONE_NEWNET)` alone. `ip netns exec` would also give it a mount
 //!   namespace with a fresh `/sys`, in which bpffs is hidden.
 
+pub mod api;
 pub mod bench;
 pub mod eventually;
 pub mod golden;
