@@ -16,8 +16,10 @@ pub mod golden;
 mod mmsg;
 pub mod netns;
 pub mod paths;
+pub mod ping;
 pub mod process;
 pub mod relay;
+pub mod stream;
 pub mod table;
 pub mod traffic;
 
@@ -28,5 +30,7 @@ pub use eventually::eventually;
 pub use golden::assert_golden;
 pub use netns::Netns;
 pub use paths::{Endpoint, Path};
+pub use ping::ping;
 pub use process::Process;
 pub use relay::Relay;
+pub use stream::Stream;
