@@ -19,6 +19,10 @@ const PREFIX: &str = "kn";
 /// What our end's alias begins with: the mark.
 const ALIAS: &str = "kannas port ";
 
+/// MTU of our end: what the workload sends too large must come as far as our
+/// program, which tells it what fits.
+pub(crate) const OUR_MTU: u32 = 65_535;
+
 pub(crate) struct Pair<'a> {
     pub(crate) uuid: Uuid,
     pub(crate) netns: &'a NetnsName,
@@ -62,7 +66,7 @@ impl Pair<'_> {
         let netns = Netns::open(self.netns)?;
         let wish = Wish {
             alias: Some(alias(self.uuid, &spec.attachment)),
-            mtu: Some(mtu.into()),
+            mtu: Some(OUR_MTU),
             silent: true,
             ..Wish::default()
         };

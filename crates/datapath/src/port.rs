@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::ids::{Mac, Mtu, Vni};
+use model::ids::{Mac, Mtu, Vni, mapped, unmapped};
 use model::spec::{Attachment, Condition, PortSpec};
 use uuid::Uuid;
 
@@ -15,8 +15,6 @@ use crate::pins::Holder;
 use crate::programs::Programs;
 use crate::tables::Tables;
 use crate::vtep;
-
-use model::ids::{mapped, unmapped};
 
 /// The gateway's MAC, the same for all ports, but for bridges: they take only
 /// what is sent to their own.
@@ -36,7 +34,6 @@ pub(crate) fn ensure(
     spec: &PortSpec,
     mtu: Mtu,
 ) -> Result<u32, Error> {
-    let holder = Holder::Port(uuid);
     match &spec.attachment {
         Attachment::Netns { netns, device } => {
             let pair = Pair { uuid, netns, device };
@@ -57,7 +54,6 @@ pub(crate) fn ensure(
             // A pair of ours from before the attachment changed.
             delete_pair(parts.netlink, uuid)?;
             admit(parts, uuid, &there, &value(uuid, spec, mtu, &there))?;
-            debug_assert!(parts.programs.pins().link(holder).exists());
             Ok(there.index)
         }
     }
@@ -168,19 +164,22 @@ fn judge(
         let same = entry.gateway_mac == gateway_mac;
         return Ok(if same { Ok(spec) } else { Err("its gateway's MAC differs".to_owned()) });
     };
-    if !link.up || link.mtu != entry.mtu {
+    if !link.up || link.mtu != pair::OUR_MTU {
         return Ok(Err("its device is down or has another MTU".to_owned()));
     }
     match (Pair { uuid, netns, device }).inside(link.index)? {
         None => Ok(Err("the workload's end is gone".to_owned())),
-        Some(inside) => Ok(furnished(&mut spec, &inside).map(|()| spec)),
+        Some(inside) => Ok(furnished(&mut spec, &inside, entry.mtu).map(|()| spec)),
     }
 }
 
 /// Compares the workload's end, and takes its routes.
-fn furnished(spec: &mut PortSpec, inside: &Inside) -> Result<(), String> {
+fn furnished(spec: &mut PortSpec, inside: &Inside, mtu: u32) -> Result<(), String> {
     if !inside.link.up {
         return Err("the workload's end is down".to_owned());
+    }
+    if inside.link.mtu != mtu {
+        return Err("the workload's end has another MTU".to_owned());
     }
     if inside.link.mac != spec.mac.octets() {
         return Err("the workload's end has another MAC".to_owned());

@@ -32,6 +32,7 @@ fn what_others_did_is_mended() {
         ("link del kannas".to_owned(), "vtep"),
         (format!("-n {netns} addr flush dev eth0"), "has not its address"),
         (format!("-n {netns} route flush proto 107"), "routes differs"),
+        (format!("-n {netns} link set eth0 mtu 9000"), "end has another MTU"),
         (format!("-n {netns} link set eth0 down"), "end is down"),
         (format!("-n {netns} link set eth0 address 0a:00:00:00:00:77"), "another MAC"),
     ] {
