@@ -1,5 +1,7 @@
 //! Two hosts, two zones, one peering: packets flow when both halves are there, and not a moment longer.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};

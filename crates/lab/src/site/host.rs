@@ -50,6 +50,12 @@ impl Host {
         &self.pins
     }
 
+    /// The agent's copy of what it is to carry.
+    #[must_use]
+    pub fn slice_file(&self) -> PathBuf {
+        self.state.join("slice.ndjson")
+    }
+
     /// Starts the agent for the first time.
     pub(super) fn join(&mut self, token: &str) -> Result<()> {
         self.launch(Some(token))

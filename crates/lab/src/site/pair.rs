@@ -28,7 +28,7 @@ impl Pair {
         let owner = site.admin.clone();
         let [near, far] = [0, 1].map(|i| {
             let subnet = format!("10.0.{}.0/24", i + 1);
-            add_machine(&site, &owner, HOSTS[i], &subnet)
+            add_machine(&site, &owner, HOSTS[i], (HOSTS[i].0, &subnet))
         });
         let ((a, network_a), (b, network_b)) = (near?, far?);
         Ok(Self { machines: [a, b], networks: [network_a, network_b], site })
@@ -76,7 +76,7 @@ impl Streams {
     /// # Errors
     /// Some do not; or do not leave.
     pub fn flow(&self, count: usize) -> Result<()> {
-        for (index, tally) in self.from_now(count)?.into_iter().enumerate() {
+        for (index, tally) in self.next(count)?.into_iter().enumerate() {
             ensure!(tally.lost() == 0, "stream {index}: {tally:?}");
         }
         Ok(())
@@ -87,20 +87,20 @@ impl Streams {
     /// # Errors
     /// Some do; or do not leave.
     pub fn silent(&self, count: usize) -> Result<()> {
-        for (index, tally) in self.from_now(count)?.into_iter().enumerate() {
+        for (index, tally) in self.next(count)?.into_iter().enumerate() {
             ensure!(tally.arrived == 0, "stream {index}: {tally:?}");
         }
         Ok(())
     }
 
-    fn from_now(&self, count: usize) -> Result<[Tally; 2]> {
+    fn next(&self, count: usize) -> Result<[Tally; 2]> {
         let now = std::time::Instant::now();
         let [a, b] = &self.0;
         Ok([a.watch(now, count)?, b.watch(now, count)?])
     }
 }
 
-/// A network with a router of its own, and a machine on it that is named after the host.
+/// A network with a router of its own, and a machine on it behind `host`, all three of that name.
 ///
 /// # Errors
 /// The API refuses.
@@ -108,14 +108,11 @@ pub fn add_machine(
     site: &Site,
     owner: &Client,
     (host, zone): (&str, &str),
-    subnet: &str,
+    (name, subnet): (&str, &str),
 ) -> Result<(Workload, String)> {
-    // Names of namespaces, so no slash.
-    let name = format!("{host}-{}", subnet.split('/').next().unwrap_or_default());
-    let router = owner.make_router(&name)?;
-    let network =
-        owner.make_network(NewNetwork { name: &name, zone, subnet, router: Some(&router) })?;
-    Ok((site.workload(owner, host, &network, &name)?, network))
+    let router = owner.make_router(name)?;
+    let network = owner.make_network(NewNetwork { name, zone, subnet, router: Some(&router) })?;
+    Ok((site.workload(owner, host, &network, name)?, network))
 }
 
 /// Both halves of one account's peering; the second is answered as active.
