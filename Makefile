@@ -69,7 +69,7 @@ BPF := crates/datapath/bpf
 # Free of this checkout's place and of the compiler's exact build, so that who builds it anew gets the same bytes.
 BPF_FLAGS := -target bpfel -mcpu=v3 -O2 -g -Wall -Werror -Qn \
   -fdebug-compilation-dir=. -ffile-prefix-map=$(CURDIR)/$(BPF)=. \
-  -Ivendor -I/usr/include/$(shell uname -m)-linux-gnu
+  -I/usr/include/$(shell uname -m)-linux-gnu
 # DWARF goes; BTF stays.
 bpf_into = cd $(BPF) && clang-14 $(BPF_FLAGS) -c kannas.bpf.c -o $(1) && llvm-strip-14 -g $(1)
 
