@@ -16,6 +16,10 @@ pub enum Rule {
     Absent(Noun, String),
     #[error("The network {0} belongs to another account.")]
     NetworkForbidden(Uuid),
+    #[error(
+        "The network {0} is the provider's: it cannot be changed, deleted, peered or given ports."
+    )]
+    NetworkProvided(Uuid),
     #[error("The networks have a peering in this direction already: {0}.")]
     PeeringExists(Uuid),
     #[error("A network cannot be peered with itself.")]

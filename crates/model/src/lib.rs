@@ -14,6 +14,7 @@ pub mod op;
 pub mod peering;
 pub mod plan;
 pub mod port;
+pub mod provided;
 pub mod router;
 pub mod spec;
 pub mod state;

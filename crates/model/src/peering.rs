@@ -6,6 +6,7 @@ use crate::change::{Change, Key, Object};
 use crate::error::{Noun, Rule, Subject};
 use crate::label::{self, Label};
 use crate::objects::{Configured, Network, Peering};
+use crate::provided;
 use crate::world::World;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,9 @@ pub fn create(
 ) -> Result<Vec<Change>, Rule> {
     check_name(&wish.name)?;
     label::check(&wish.labels, "network_peering.labels")?;
+    if provided::get(wish.network).is_some() {
+        return Err(Rule::NetworkProvided(wish.network));
+    }
     let local = absent(world, Noun::Network, wish.network)?;
     if local.account != account {
         return Err(Rule::NetworkForbidden(wish.network));

@@ -146,7 +146,9 @@ fn rule_number(rule: &Rule) -> (StatusCode, &'static str) {
         Rule::Bad { subject, .. } => (StatusCode::BAD_REQUEST, subject_code(*subject)),
         Rule::UnknownAttribute(_) => (StatusCode::BAD_REQUEST, "UNKNOWN_ATTRIBUTE"),
         Rule::Absent(noun, _) => (StatusCode::NOT_FOUND, absent_code(*noun)),
-        Rule::NetworkForbidden(_) => (StatusCode::FORBIDDEN, "NETWORK_FORBIDDEN"),
+        Rule::NetworkForbidden(_) | Rule::NetworkProvided(_) => {
+            (StatusCode::FORBIDDEN, "NETWORK_FORBIDDEN")
+        }
         Rule::AdminOnly(_) => (StatusCode::FORBIDDEN, "ACCOUNT_FORBIDDEN"),
         Rule::JoinTokenInvalid => (StatusCode::FORBIDDEN, "HOST_TOKEN_INVALID"),
         Rule::PeeringExists(_) | Rule::PeeringWithItself => (CONFLICT, "PEERING_CONFLICT"),

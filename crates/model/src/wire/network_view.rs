@@ -11,7 +11,9 @@ use super::yes_no;
 use crate::admission::admitted;
 use crate::ids::Prefix;
 use crate::label::Label;
+use crate::network::Seen;
 use crate::objects::{AutoPopulation, Network, Subnet};
+use crate::provided::{Kind, Provided};
 use crate::world::World;
 
 #[derive(Serialize)]
@@ -85,7 +87,32 @@ struct DhcpRoute {
 }
 
 impl<'w> View<'w> {
-    pub fn new(world: &World, it: &'w Network) -> Self {
+    pub fn new(world: &World, it: Seen<'w>) -> Self {
+        match it {
+            Seen::Own(it) => Self::own(world, it),
+            Seen::Provided(it) => Self::provided(it),
+        }
+    }
+
+    fn provided(it: &'static Provided) -> Self {
+        let kind = match it.kind {
+            Kind::Public => "public",
+            Kind::Utility => "utility",
+        };
+        let ip_network = vec![SubnetView::new(&it.subnet, &[], &[])];
+        Self {
+            uuid: it.uuid,
+            name: &it.name,
+            kind,
+            zone: it.zone,
+            labels: &[],
+            router: None,
+            ip_networks: Subnets { ip_network },
+            effective_routes: Vec::new(),
+        }
+    }
+
+    fn own(world: &World, it: &'w Network) -> Self {
         let effective_routes = effective_routes(world, it);
         let peered = peered_prefixes(world, it);
         let subnet = |s| SubnetView::new(s, &effective_routes, &peered);

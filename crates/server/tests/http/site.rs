@@ -149,6 +149,13 @@ impl Client {
         network
     }
 
+    /// The account's own networks in a list.
+    pub(crate) async fn networks(&self, path: &str) -> Vec<Value> {
+        let list = self.read(path).await["networks"]["network"].clone();
+        let Value::Array(list) = list else { panic!("{list}") };
+        list.into_iter().filter(|n| n["type"] == "private").collect()
+    }
+
     pub(crate) async fn attach(&self, network: &str, router: &Value) -> Value {
         let body = json!({"network": {"router": router}});
         let answer = self.put(&at(NETWORKS, network), &body).await.is(200);
