@@ -48,6 +48,10 @@ pub enum Rule {
     Exists(Noun, String),
     #[error("The host {0} carries ports; delete them first.")]
     HostHasPorts(String),
+    #[error("The zone {0} is public: it cannot be deleted.")]
+    ZonePublic(String),
+    #[error("The zone {zone} has {by}.")]
+    ZoneInUse { zone: String, by: &'static str },
     #[error("The network is in zone {network_zone}, the host in zone {host_zone}.")]
     ZoneMismatch { network_zone: String, host_zone: String },
     #[error("The join token is not known, was used already or has expired.")]

@@ -25,10 +25,8 @@ pub struct Join {
 
 /// # Errors
 /// An unknown zone.
-pub fn allow_join(token: &JoinToken) -> Result<Vec<Change>, Rule> {
-    if !zone::exists(&token.zone) {
-        return Err(Rule::Absent(Noun::Zone, token.zone.clone()));
-    }
+pub fn allow_join(world: &World, token: &JoinToken) -> Result<Vec<Change>, Rule> {
+    zone::check(world, &token.zone)?;
     Ok(vec![Change::Put(Object::JoinToken(token.clone()))])
 }
 

@@ -50,9 +50,7 @@ pub fn create(
 ) -> Result<Vec<Change>, Rule> {
     let vni = Vni::try_from(world.next_vni()).map_err(|_| Rule::NoVniLeft)?;
     let revision = world.next_revision();
-    if !zone::exists(&wish.zone) {
-        return Err(Rule::Absent(Noun::Zone, wish.zone.clone()));
-    }
+    zone::check(world, &wish.zone)?;
     let router = wish.router.as_deref().map(|id| router::own(world, account, id)).transpose()?;
     let it = Network {
         uuid,

@@ -144,6 +144,13 @@ pub struct Port {
     pub attachment: Attachment,
 }
 
+/// A zone that an administrator has added to the public ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Zone {
+    pub id: String,
+    pub description: String,
+}
+
 /// The certificate authority of the agents.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authority {

@@ -4,9 +4,9 @@ use uuid::Uuid;
 
 use crate::change::{Change, Object};
 use crate::error::Rule;
-use crate::objects::{Account, Authority, JoinToken};
+use crate::objects::{Account, Authority, JoinToken, Zone};
 use crate::world::World;
-use crate::{host, network, peering, port, router};
+use crate::{host, network, peering, port, router, zone};
 
 /// A wish, by whom, and the UUID of what it makes or touches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,16 @@ pub enum Op {
         by: String,
         account: Account,
     },
+    CreateZone {
+        by: String,
+        zone: Zone,
+    },
+    DeleteZone {
+        by: String,
+        id: String,
+        /// Seconds since 1970.
+        now: i64,
+    },
     /// The first account and the authority of a new installation; nothing
     /// when there is one.
     Found {
@@ -91,11 +101,17 @@ pub fn decide(world: &World, op: &Op) -> Result<Vec<Change>, Rule> {
         Op::Router { by, uuid, wish: Wish::Delete } => router::delete(world, by, *uuid),
         Op::CreatePort { by, uuid, wish } => port::create(world, by, *uuid, wish),
         Op::DeletePort { by, uuid } => port::delete(world, by, *uuid),
-        Op::AllowJoin { by, token } => admin(world, by).and_then(|()| host::allow_join(token)),
+        Op::AllowJoin { by, token } => {
+            admin(world, by).and_then(|()| host::allow_join(world, token))
+        }
         Op::Join { uuid, wish } => host::join(world, *uuid, wish),
         Op::DeleteHost { by, id } => admin(world, by).and_then(|()| host::delete(world, id)),
         Op::CreateAccount { by, account } => {
             admin(world, by).and_then(|()| host::create_account(world, account))
+        }
+        Op::CreateZone { by, zone } => admin(world, by).and_then(|()| zone::create(world, zone)),
+        Op::DeleteZone { by, id, now } => {
+            admin(world, by).and_then(|()| zone::delete(world, id, *now))
         }
         Op::Found { admin, authority } => Ok(found(world, admin, authority)),
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::change::{Change, Key, Object};
 use crate::ids::Revision;
-use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router};
+use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router, Zone};
 
 #[derive(Debug, Clone, Default)]
 pub struct World {
@@ -26,6 +26,8 @@ pub struct World {
     pub peerings: OrdMap<Uuid, Arc<Peering>>,
     pub ports: OrdMap<Uuid, Arc<Port>>,
     pub routers: OrdMap<Uuid, Arc<Router>>,
+    /// Those added to the public ones.
+    pub zones: OrdMap<String, Arc<Zone>>,
     by_router: OrdSet<(Uuid, Uuid)>,
     by_local: OrdMap<(Uuid, Uuid), Uuid>,
     by_peer: OrdSet<(Uuid, Uuid)>,
@@ -166,6 +168,7 @@ impl World {
                 self.ports.insert(it.uuid, Arc::new(it));
             }
             Object::Router(it) => drop(self.routers.insert(it.uuid, Arc::new(it))),
+            Object::Zone(it) => drop(self.zones.insert(it.id.clone(), Arc::new(it))),
             Object::NextVni { vni } => self.next_vni = vni,
         }
     }
@@ -192,7 +195,7 @@ impl World {
                 }
             }
             Key::Account(_) | Key::Authority | Key::Host(_) => {}
-            Key::JoinToken(_) | Key::Router(_) | Key::NextVni => {}
+            Key::JoinToken(_) | Key::Router(_) | Key::Zone(_) | Key::NextVni => {}
         }
     }
 
@@ -206,6 +209,7 @@ impl World {
             Key::Peering(uuid) => drop(self.peerings.remove(uuid)),
             Key::Port(uuid) => drop(self.ports.remove(uuid)),
             Key::Router(uuid) => drop(self.routers.remove(uuid)),
+            Key::Zone(id) => drop(self.zones.remove(id)),
             Key::NextVni => self.next_vni = 1,
         }
     }

@@ -162,6 +162,8 @@ fn rule_number(rule: &Rule) -> (StatusCode, &'static str) {
         Rule::AttachmentTaken(_) => (CONFLICT, "DEVICE_ADDRESS_IN_USE"),
         Rule::Exists(noun, _) => (CONFLICT, exists_code(*noun)),
         Rule::HostHasPorts(_) => (CONFLICT, "HOST_NOT_EMPTY"),
+        Rule::ZonePublic(_) => (StatusCode::FORBIDDEN, "ZONE_FORBIDDEN"),
+        Rule::ZoneInUse { .. } => (CONFLICT, "ZONE_NOT_EMPTY"),
         Rule::ZoneMismatch { .. } => (CONFLICT, "ZONE_MISMATCH"),
         Rule::NoVniLeft => (CONFLICT, "NETWORK_LIMIT_REACHED"),
     }

@@ -73,6 +73,9 @@ pub(crate) static ROUTES: &[Route] = routes! {
     Account GET "/kannas/v1/ports/{uuid}" port::show;
     Account DELETE "/kannas/v1/ports/{uuid}" port::delete;
 
+    Account POST "/kannas/v1/zones" zone::create;
+    Account DELETE "/kannas/v1/zones/{id}" zone::delete;
+
     Account GET "/kannas/v1/hosts" host::list;
     Account DELETE "/kannas/v1/hosts/{id}" host::delete;
     Account POST "/kannas/v1/host-tokens" host::create_token;

@@ -1,5 +1,4 @@
-//! `/1.3/account` and `/1.3/zone` (contract sections 5.3 and 5.4), and the
-//! accounts of `/kannas/v1`.
+//! `/1.3/account` (contract section 5.4), and the accounts of `/kannas/v1`.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -7,7 +6,6 @@ use serde_json::{Value, json};
 use super::{Fields, yes_no};
 use crate::error::{Rule, Subject};
 use crate::objects::Account;
-use crate::zone;
 
 /// A wish for an account, its password still in clear.
 pub struct NewAccount {
@@ -86,9 +84,4 @@ impl<'w> AccountView<'w> {
     pub fn new(it: &'w Account) -> Self {
         Self { username: &it.name, admin: yes_no(it.admin) }
     }
-}
-
-pub fn zones() -> Value {
-    let zone = |(id, description): &(&str, &str)| json!({"id": id, "description": description, "public": "yes"});
-    json!({"zones": {"zone": zone::PUBLIC.iter().map(zone).collect::<Vec<_>>()}})
 }

@@ -11,6 +11,7 @@ pub mod network_view;
 pub mod peering;
 pub mod port;
 pub mod router;
+pub mod zone;
 
 pub use fields::Fields;
 

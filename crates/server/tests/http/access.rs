@@ -194,14 +194,3 @@ async fn the_account_is_the_callers_own_in_detail_and_as_a_list() {
     let want = json!([{"type": "main", "username": "bob", "roles": {"role": ["technical"]}}]);
     assert_eq!(list["accounts"]["account"], want);
 }
-
-#[tokio::test]
-async fn z01_the_zones_are_the_fifteen_public_ones() {
-    let site = Site::start().await;
-    let zones = site.alice.read("/1.3/zone").await;
-    let zones = zones["zones"]["zone"].as_array().unwrap();
-    assert_eq!(zones.len(), 15);
-    let london = json!({"id": "uk-lon1", "description": "London #1", "public": "yes"});
-    assert!(zones.contains(&london));
-    assert!(zones.is_sorted_by_key(|z| z["id"].as_str().unwrap()));
-}

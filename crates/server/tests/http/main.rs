@@ -20,3 +20,4 @@ mod router;
 mod seed;
 mod site;
 mod states;
+mod zone;
