@@ -22,6 +22,16 @@ pub enum Kind {
     Utility,
 }
 
+impl Kind {
+    /// The API's word for the type of such a network.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Utility => "utility",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provided {
     pub uuid: Uuid,

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use crate::change::{Change, Key, Object};
 use crate::ids::Revision;
-use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router, Zone};
+use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router};
+use crate::objects::{Nic, Server, Zone};
 
 #[derive(Debug, Clone, Default)]
 pub struct World {
@@ -26,6 +27,7 @@ pub struct World {
     pub peerings: OrdMap<Uuid, Arc<Peering>>,
     pub ports: OrdMap<Uuid, Arc<Port>>,
     pub routers: OrdMap<Uuid, Arc<Router>>,
+    pub servers: OrdMap<Uuid, Arc<Server>>,
     /// Those added to the public ones.
     pub zones: OrdMap<String, Arc<Zone>>,
     by_router: OrdSet<(Uuid, Uuid)>,
@@ -33,6 +35,8 @@ pub struct World {
     by_peer: OrdSet<(Uuid, Uuid)>,
     by_host: OrdSet<(Uuid, Uuid)>,
     by_address: OrdMap<(Uuid, IpAddr), Uuid>,
+    by_nic: OrdMap<(Uuid, u8), Uuid>,
+    unplaced: OrdSet<Uuid>,
 }
 
 impl World {
@@ -108,7 +112,22 @@ impl World {
 
     /// Hosts that carry a port of `network`.
     pub fn hosts_of(&self, network: Uuid) -> BTreeSet<Uuid> {
-        self.ports_on(network).map(|p| p.host).collect()
+        self.ports_on(network).filter_map(|p| p.host).collect()
+    }
+
+    /// The interfaces of `server`, by index.
+    pub fn nics_of(&self, server: Uuid) -> impl Iterator<Item = (u8, &Arc<Port>)> {
+        let all = self.by_nic.range((server, 0)..=(server, u8::MAX));
+        all.filter_map(|((_, index), uuid)| Some((*index, self.ports.get(uuid)?)))
+    }
+
+    pub fn nic(&self, server: Uuid, index: u8) -> Option<&Arc<Port>> {
+        self.ports.get(self.by_nic.get(&(server, index))?)
+    }
+
+    /// Servers without a host, by UUID.
+    pub fn unplaced(&self) -> impl Iterator<Item = &Arc<Server>> {
+        self.unplaced.iter().filter_map(|uuid| self.servers.get(uuid))
     }
 
     pub fn host_named(&self, name: &str) -> Option<&Arc<Host>> {
@@ -163,11 +182,22 @@ impl World {
                 self.peerings.insert(it.uuid, Arc::new(it));
             }
             Object::Port(it) => {
-                self.by_host.insert((it.host, it.uuid));
+                if let Some(host) = it.host {
+                    self.by_host.insert((host, it.uuid));
+                }
+                if let Some(Nic { server, index }) = it.nic {
+                    self.by_nic.insert((server, index), it.uuid);
+                }
                 self.by_address.insert((it.network, it.address), it.uuid);
                 self.ports.insert(it.uuid, Arc::new(it));
             }
             Object::Router(it) => drop(self.routers.insert(it.uuid, Arc::new(it))),
+            Object::Server(it) => {
+                if it.host.is_none() {
+                    self.unplaced.insert(it.uuid);
+                }
+                self.servers.insert(it.uuid, Arc::from(it));
+            }
             Object::Zone(it) => drop(self.zones.insert(it.id.clone(), Arc::new(it))),
             Object::NextVni { vni } => self.next_vni = vni,
         }
@@ -190,10 +220,16 @@ impl World {
             }
             Key::Port(uuid) => {
                 if let Some(it) = self.ports.get(uuid) {
-                    self.by_host.remove(&(it.host, *uuid));
+                    if let Some(host) = it.host {
+                        self.by_host.remove(&(host, *uuid));
+                    }
+                    if let Some(Nic { server, index }) = it.nic {
+                        self.by_nic.remove(&(server, index));
+                    }
                     self.by_address.remove(&(it.network, it.address));
                 }
             }
+            Key::Server(uuid) => drop(self.unplaced.remove(uuid)),
             Key::Account(_) | Key::Authority | Key::Host(_) => {}
             Key::JoinToken(_) | Key::Router(_) | Key::Zone(_) | Key::NextVni => {}
         }
@@ -209,6 +245,7 @@ impl World {
             Key::Peering(uuid) => drop(self.peerings.remove(uuid)),
             Key::Port(uuid) => drop(self.ports.remove(uuid)),
             Key::Router(uuid) => drop(self.routers.remove(uuid)),
+            Key::Server(uuid) => drop(self.servers.remove(uuid)),
             Key::Zone(id) => drop(self.zones.remove(id)),
             Key::NextVni => self.next_vni = 1,
         }

@@ -74,6 +74,8 @@ pub fn delete(world: &World, id: &str, now: i64) -> Result<Vec<Change>, Rule> {
         Some("hosts")
     } else if world.networks.values().any(|n| n.zone == id) {
         Some("networks")
+    } else if world.servers.values().any(|s| s.zone == id) {
+        Some("servers")
     } else if tokens().any(|t| t.expires > now) {
         Some("host tokens that have not expired")
     } else {

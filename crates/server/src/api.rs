@@ -41,12 +41,16 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// The one name in the path.
+    /// The first name in the path.
     pub(crate) fn id(&self) -> &str {
         self.ids.first().map_or("", String::as_str)
     }
 
-    /// The one name in the path, which is a UUID.
+    pub(crate) fn second_id(&self) -> &str {
+        self.ids.get(1).map_or("", String::as_str)
+    }
+
+    /// The first name in the path, which is a UUID.
     ///
     /// # Errors
     /// [`Rule::Absent`]: what is no UUID names nothing (contract section 1.7).

@@ -17,6 +17,7 @@ const LIMIT: Duration = Duration::from_secs(1);
 /// UUIDs begin with two digits that tell the kind (contract section 1.4).
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
+    Server = 0x00,
     Network = 0x03,
     Router = 0x04,
     Port = 0x05,

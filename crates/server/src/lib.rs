@@ -10,15 +10,18 @@ mod config;
 mod founding;
 mod hold;
 mod host;
+mod interface;
 mod listener;
 mod network;
 mod openapi;
 mod peering;
+mod placement;
 mod port;
 mod problem;
 mod query;
 mod router;
 mod routes;
+mod server;
 mod zone;
 
 use std::io;
@@ -94,8 +97,12 @@ impl Server {
         tracing::info!(api = %addresses.api, agents = %addresses.agents, revision, "listening");
         let (stopping, stop) = watch::channel(false);
         let mut stop_hosts = stop.clone();
+        let placing = async {
+            placement::run(store.clone(), hub.clone(), stop.clone()).await;
+            Ok(())
+        };
         let calls = async {
-            listener::serve(api, Api::new(store.clone(), hub.clone()), stop).await;
+            listener::serve(api, Api::new(store.clone(), hub.clone()), stop.clone()).await;
             Ok(())
         };
         let hosts = async {
@@ -109,7 +116,7 @@ impl Server {
             stopping.send_replace(true);
             Ok(())
         };
-        tokio::try_join!(calls, hosts, told).map(drop)
+        tokio::try_join!(calls, hosts, placing, told).map(drop)
     }
 }
 

@@ -161,10 +161,14 @@ fn rule_number(rule: &Rule) -> (StatusCode, &'static str) {
         Rule::NoFreeAddress(_) => (CONFLICT, "IP_ADDRESS_RESOURCES_UNAVAILABLE"),
         Rule::AttachmentTaken(_) => (CONFLICT, "DEVICE_ADDRESS_IN_USE"),
         Rule::Exists(noun, _) => (CONFLICT, exists_code(*noun)),
-        Rule::HostHasPorts(_) => (CONFLICT, "HOST_NOT_EMPTY"),
+        Rule::HostNotEmpty(_) => (CONFLICT, "HOST_NOT_EMPTY"),
+        Rule::ServerInvalid => (StatusCode::BAD_REQUEST, "SERVER_INVALID"),
+        Rule::ServerState { .. } => (CONFLICT, "SERVER_STATE_ILLEGAL"),
+        Rule::InterfaceExists(_) => (CONFLICT, "INTERFACE_EXISTS"),
+        Rule::InterfacesFull => (CONFLICT, "SERVER_IP_LIMIT_REACHED"),
         Rule::ZonePublic(_) => (StatusCode::FORBIDDEN, "ZONE_FORBIDDEN"),
         Rule::ZoneInUse { .. } => (CONFLICT, "ZONE_NOT_EMPTY"),
-        Rule::ZoneMismatch { .. } => (CONFLICT, "ZONE_MISMATCH"),
+        Rule::ZoneMismatch(..) => (CONFLICT, "ZONE_MISMATCH"),
         Rule::NoVniLeft => (CONFLICT, "NETWORK_LIMIT_REACHED"),
     }
 }
@@ -187,6 +191,13 @@ fn subject_code(subject: Subject) -> &'static str {
         Subject::Route => "INVALID_ROUTE",
         Subject::RouteDuplicate => "DUPLICATE_ROUTE",
         Subject::Nexthop => "NEXTHOP_INVALID",
+        Subject::ServerTitleMissing => "SERVER_TITLE_MISSING",
+        Subject::ServerTitle => "SERVER_TITLE_INVALID",
+        Subject::HostnameMissing => "HOSTNAME_MISSING",
+        Subject::Hostname => "HOSTNAME_INVALID",
+        Subject::Plan => "PLAN_INVALID",
+        Subject::Cores => "CORE_NUMBER_INVALID",
+        Subject::Memory => "MEMORY_AMOUNT_INVALID",
     }
 }
 
@@ -200,6 +211,8 @@ fn absent_code(noun: Noun) -> &'static str {
         Noun::Host => "HOST_NOT_FOUND",
         Noun::Port => "PORT_NOT_FOUND",
         Noun::Account => "ACCOUNT_NOT_FOUND",
+        Noun::Server => "SERVER_NOT_FOUND",
+        Noun::Interface => "INTERFACE_NOT_FOUND",
     }
 }
 
@@ -212,5 +225,7 @@ fn exists_code(noun: Noun) -> &'static str {
         Noun::Host => "HOST_EXISTS",
         Noun::Port => "PORT_EXISTS",
         Noun::Account => "ACCOUNT_EXISTS",
+        Noun::Server => "SERVER_EXISTS",
+        Noun::Interface => "INTERFACE_EXISTS",
     }
 }

@@ -2,8 +2,7 @@
 //! of the tests begin with the case's number in section 7 of the contract.
 //!
 //! Left out here: the strict switches (P23, P54) and limits (P66), which the
-//! server has not; tokens (A02, A16, T) and servers (V), which it does not
-//! serve.
+//! server has not, and tokens (A02, A16, T), which it does not serve.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -12,12 +11,14 @@ mod bad_input;
 mod client;
 mod filters;
 mod first_start;
+mod interface;
 mod kannas;
 mod network;
 mod peering;
 mod peering_changes;
 mod router;
 mod seed;
+mod server;
 mod site;
 mod states;
 mod zone;

@@ -48,7 +48,7 @@ impl Site {
     pub(crate) async fn everything(&self) -> Vec<Value> {
         let mut all = Vec::new();
         for client in [&self.alice, &self.bob] {
-            for path in [PEERINGS, NETWORKS, ROUTERS, "/kannas/v1/ports"] {
+            for path in [PEERINGS, NETWORKS, ROUTERS, "/1.3/server", "/kannas/v1/ports"] {
                 all.push(client.read(path).await);
             }
         }
