@@ -1,11 +1,48 @@
-//! The kernel of one host: BPF programs, their maps, and the devices they hang on.
+//! The kernel of one host: BPF programs, their maps, and the devices they hang
+//! on. What packets go through is told in `bpf/kannas.bpf.c`.
+//!
+//! All that is ours carries a mark, is found again after a restart, and stays
+//! when the agent ends:
+//!
+//! | what | mark |
+//! |---|---|
+//! | maps and the links of programs | the pin directory |
+//! | the VXLAN device `kannas` | its alias |
+//! | the host's end of a workload's pair, `kn…` | its alias, with the port's UUID |
+//! | routes in a workload's namespace | protocol 107 |
+
+mod abi;
+mod error;
+mod inet;
+mod link;
+mod netlink;
+mod netns;
+mod pair;
+mod pins;
+mod port;
+mod programs;
+mod tables;
+mod verdict;
+mod vtep;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use model::ids::Mtu;
 use model::plan::Step;
-use model::spec::HostState;
+use model::spec::{Condition, HostState, Target};
+use uuid::Uuid;
+
+pub use error::Error;
+pub use verdict::VERDICTS;
+
+use link::Wish;
+use netlink::Netlink;
+use pins::{Holder, Pins};
+use port::Parts;
+use programs::Programs;
+use tables::Tables;
 
 /// What a host's datapath needs to know of its host.
 #[derive(Debug, Clone)]
@@ -18,29 +55,120 @@ pub struct Setup {
     pub pin_dir: PathBuf,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("not built yet")]
-    Unfinished,
+/// The datapath of the network namespace it was opened in. Dropping it leaves
+/// everything in place, and packets flow on.
+pub struct Host {
+    setup: Setup,
+    netlink: Netlink,
+    programs: Programs,
+    tables: Tables,
+    /// Ifindex of each port's device, as last seen.
+    devices: BTreeMap<Uuid, u32>,
 }
 
-/// One network namespace's datapath. Dropping it leaves everything in place.
-pub struct Host {}
-
 impl Host {
-    pub fn open(_setup: &Setup) -> Result<Self, Error> {
-        Err(Error::Unfinished)
+    /// Loads the programs, in place of those of an earlier agent.
+    ///
+    /// # Errors
+    /// The kernel lacks something, or we are not allowed to use it; the error
+    /// names what.
+    pub fn open(setup: &Setup) -> Result<Self, Error> {
+        let what = || "open a netlink socket".to_owned();
+        let netlink = Netlink::open().map_err(|source| Error::Netlink { what: what(), source })?;
+        let (programs, tables) = Programs::load(Pins::open(&setup.pin_dir)?)?;
+        let entries = tables.ports()?;
+        let devices = entries.into_iter().map(|(ifindex, port)| (port.uuid(), ifindex)).collect();
+        Ok(Self { setup: setup.clone(), netlink, programs, tables, devices })
     }
 
+    /// Everything of ours that is there.
+    ///
+    /// # Errors
+    /// The kernel cannot be read.
     pub fn observe(&mut self) -> Result<HostState, Error> {
-        Err(Error::Unfinished)
+        let vtep = self.observe_vtep()?;
+        let mtu = vtep::inner_mtu(&mut self.netlink, self.setup.underlay).ok();
+        let ports = port::observe(&mut self.parts(), mtu)?;
+        let entries = self.tables.ports()?;
+        self.devices = entries.iter().map(|(ifindex, port)| (port.uuid(), *ifindex)).collect();
+        let port_at = |ifindex| entries.get(&ifindex).map(abi::PortValue::uuid);
+        let routes = self.tables.routes(port_at)?;
+        Ok(HostState { vtep, ports, routes })
     }
 
-    pub fn apply(&mut self, _step: &Step) -> Result<(), Error> {
-        Err(Error::Unfinished)
+    /// Takes one step; again is no harm.
+    ///
+    /// # Errors
+    /// The kernel refused. What was done until then stays, and is seen by
+    /// [`Self::observe`].
+    pub fn apply(&mut self, step: &Step) -> Result<(), Error> {
+        match step {
+            Step::RemoveRoute(route) => self.tables.remove_route(*route),
+            Step::RemovePort(uuid) => {
+                self.devices.remove(uuid);
+                port::remove(&mut self.parts(), *uuid)
+            }
+            Step::EnsureVtep => self.ensure_vtep(),
+            Step::EnsurePort { port, spec, .. } => {
+                let mtu = self.inner_mtu()?;
+                let ifindex = port::ensure(&mut self.parts(), *port, spec, mtu)?;
+                self.devices.insert(*port, ifindex);
+                Ok(())
+            }
+            Step::SetRoute { key, target } => {
+                let ifindex = match target {
+                    Target::Local { port, .. } => {
+                        *self.devices.get(port).ok_or(Error::NoPort(*port))?
+                    }
+                    Target::Remote { .. } | Target::Nobody => 0,
+                };
+                self.tables.set_route(*key, target, ifindex)
+            }
+        }
     }
 
+    /// Packets by verdict since the maps were made.
+    ///
+    /// # Errors
+    /// The counters cannot be read.
     pub fn verdicts(&mut self) -> Result<BTreeMap<String, u64>, Error> {
-        Err(Error::Unfinished)
+        self.tables.verdicts()
+    }
+
+    fn parts(&mut self) -> Parts<'_> {
+        Parts { netlink: &mut self.netlink, programs: &mut self.programs, tables: &mut self.tables }
+    }
+
+    fn inner_mtu(&mut self) -> Result<Mtu, Error> {
+        vtep::inner_mtu(&mut self.netlink, self.setup.underlay)
+    }
+
+    fn observe_vtep(&mut self) -> Result<Condition<()>, Error> {
+        let Some(link) = link::named(&mut self.netlink, vtep::DEVICE)? else {
+            return Ok(Condition::Missing);
+        };
+        let value = match vtep::judge(&link, &self.setup) {
+            Ok(value) => value,
+            Err(why) => return Ok(Condition::Broken(why)),
+        };
+        if self.tables.vtep()? != value {
+            return Ok(Condition::Broken("is not the one in the map".to_owned()));
+        }
+        if !self.programs.runs(Holder::Vtep, vtep::DEVICE)? {
+            return Ok(Condition::Broken("its program does not run".to_owned()));
+        }
+        if let Err(error) = self.inner_mtu() {
+            return Ok(Condition::Broken(error.to_string()));
+        }
+        Ok(Condition::Whole(()))
+    }
+
+    fn ensure_vtep(&mut self) -> Result<(), Error> {
+        self.inner_mtu()?;
+        let link = vtep::ensure(&mut self.netlink, &self.setup)?;
+        self.programs.ensure(Holder::Vtep, vtep::DEVICE)?;
+        link::set(&mut self.netlink, &link, &Wish { up: true, ..Wish::default() })?;
+        let value = vtep::value(&link, self.setup.underlay)?;
+        self.tables.set_vtep(value)
     }
 }

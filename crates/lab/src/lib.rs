@@ -9,14 +9,18 @@
 //! - a process enters a namespace by `setns(CLONE_NEWNET)` alone. `ip netns exec` would also give it a mount
 //!   namespace with a fresh `/sys`, in which bpffs is hidden.
 
+pub mod api;
 pub mod bench;
 pub mod eventually;
 pub mod golden;
 mod mmsg;
 pub mod netns;
 pub mod paths;
+pub mod ping;
 pub mod process;
 pub mod relay;
+pub mod site;
+pub mod stream;
 pub mod table;
 pub mod traffic;
 
@@ -27,5 +31,8 @@ pub use eventually::eventually;
 pub use golden::assert_golden;
 pub use netns::Netns;
 pub use paths::{Endpoint, Path};
+pub use ping::ping;
 pub use process::Process;
 pub use relay::Relay;
+pub use site::Site;
+pub use stream::Stream;

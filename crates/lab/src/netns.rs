@@ -153,10 +153,15 @@ pub fn sweep(prefix: &str) -> Result<Vec<String>> {
 /// # Errors
 /// As [`sweep`].
 pub fn sweep_abandoned(family: &str) -> Result<Vec<String>> {
-    sweep_if(&format!("{family}-"), |rest| match rest.split_once('-') {
+    sweep_if(&format!("{family}-"), is_abandoned)
+}
+
+/// True of `<pid>-…` when there is no such process.
+pub(crate) fn is_abandoned(rest: &str) -> bool {
+    match rest.split_once('-') {
         Some((pid, _)) => pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists(),
         None => false,
-    })
+    }
 }
 
 fn sweep_if(prefix: &str, doomed: impl Fn(&str) -> bool) -> Result<Vec<String>> {
@@ -170,7 +175,11 @@ fn sweep_if(prefix: &str, doomed: impl Fn(&str) -> bool) -> Result<Vec<String>> 
     for entry in entries {
         let name = entry.context(FOLDER)?.file_name().to_string_lossy().into_owned();
         if name.strip_prefix(prefix).is_some_and(&doomed) {
-            delete(&name)?;
+            match delete(&name) {
+                // Another run swept it meanwhile.
+                Err(_) if !Path::new(FOLDER).join(&name).exists() => continue,
+                result => result?,
+            }
             swept.push(name);
         }
     }

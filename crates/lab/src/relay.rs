@@ -1,61 +1,72 @@
-//! A way from the root namespace's loopback to a server inside a namespace.
+//! A way through the wall of a namespace for one TCP service, without a link that packets could take.
+//!
+//! Each connection is accepted on one side and made anew on the other.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use nix::sys::socket;
 
 use crate::netns::{Netns, run_in};
 
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Listens on 127.0.0.1 of the namespace it was started in; stops, with all its connections, on drop.
+/// Listens on 127.0.0.1 of one namespace; stops, with all its connections, on drop.
 #[derive(Debug)]
 pub struct Relay {
     address: SocketAddr,
     state: Arc<State>,
-    listener: Option<JoinHandle<()>>,
+    listener: TcpListener,
+    accepting: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
 struct State {
-    inside: OwnedFd,
+    /// Where `target` is: None is the namespace that the relay was started in.
+    inside: Option<OwnedFd>,
     target: SocketAddr,
     stopping: AtomicBool,
     open: Mutex<BTreeMap<u64, [TcpStream; 2]>>,
 }
 
 impl Relay {
-    /// Forwards each connection to 127.0.0.1:`port` (0: any free one) to `target` as `inside` sees it.
+    /// In: forwards each connection to our 127.0.0.1:`port` (0: any free one) to `target` as `inside` sees it.
     ///
     /// A target that cannot be reached closes the connection at once; later ones are tried again.
     ///
     /// # Errors
     /// The port is taken.
     pub fn start(port: u16, inside: &Netns, target: SocketAddr) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-            .with_context(|| format!("relay port {port}"))?;
-        let address = listener.local_addr().context("relay address")?;
-        let state = Arc::new(State {
-            inside: inside.handle()?,
-            target,
-            stopping: AtomicBool::new(false),
-            open: Mutex::default(),
-        });
-        let shared = Arc::clone(&state);
-        let listener = Some(std::thread::spawn(move || accept(&listener, &shared)));
-        Ok(Self { address, state, listener })
+        Self::over(listen(port)?, Some(inside.handle()?), target)
+    }
+
+    /// Out: forwards each connection to 127.0.0.1:`port` (0: any free one) of `inside` to `target` as we see it.
+    ///
+    /// # Errors
+    /// As [`Relay::start`].
+    pub fn start_out(port: u16, inside: &Netns, target: SocketAddr) -> Result<Self> {
+        Self::over(inside.run(|| listen(port))??, None, target)
     }
 
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    fn over(listener: TcpListener, inside: Option<OwnedFd>, target: SocketAddr) -> Result<Self> {
+        let address = listener.local_addr().context("relay address")?;
+        let (stopping, open) = (AtomicBool::new(false), Mutex::default());
+        let state = Arc::new(State { inside, target, stopping, open });
+        let (ours, shared) = (listener.try_clone().context("relay")?, Arc::clone(&state));
+        let accepting = Some(std::thread::spawn(move || accept(&ours, &shared)));
+        Ok(Self { address, state, listener, accepting })
     }
 }
 
@@ -63,10 +74,10 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.state.stopping.store(true, Ordering::SeqCst);
         self.state.shut_all();
-        // Wakes the listener from accept(2), which nothing else does.
-        let _ = TcpStream::connect_timeout(&self.address, CONNECT);
-        if let Some(listener) = self.listener.take() {
-            let _ = listener.join();
+        // Wakes the listener from accept(2); only Linux lets a listening socket be shut.
+        let _ = socket::shutdown(self.listener.as_raw_fd(), socket::Shutdown::Both);
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.join();
         }
         // A connection that was being made while the first ones were shut.
         self.state.shut_all();
@@ -79,6 +90,18 @@ impl State {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
+
+    fn connect(&self) -> Result<TcpStream> {
+        let connect = || TcpStream::connect_timeout(&self.target, CONNECT);
+        Ok(match &self.inside {
+            Some(inside) => run_in(inside, connect)??,
+            None => connect()?,
+        })
+    }
+}
+
+fn listen(port: u16) -> Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| format!("relay port {port}"))
 }
 
 fn accept(listener: &TcpListener, state: &Arc<State>) {
@@ -98,7 +121,7 @@ fn accept(listener: &TcpListener, state: &Arc<State>) {
 }
 
 fn forward(id: u64, outside: &TcpStream, state: &State) -> Result<()> {
-    let inside = run_in(&state.inside, || TcpStream::connect_timeout(&state.target, CONNECT))??;
+    let inside = state.connect()?;
     let _ = (outside.set_nodelay(true), inside.set_nodelay(true));
     let ends = [outside.try_clone()?, inside.try_clone()?];
     state.open.lock().unwrap_or_else(PoisonError::into_inner).insert(id, ends);
@@ -165,6 +188,24 @@ mod tests {
         drop(relay);
         assert!(matches!(client.read(&mut [0]), Ok(0) | Err(_)));
         TcpStream::connect(address).unwrap_err();
+    }
+
+    #[test]
+    fn a_client_inside_reaches_a_server_outside_and_nothing_else_of_it() {
+        let netns = Netns::new(format!("{}relay-out", prefix("kt"))).unwrap();
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let target = server.local_addr().unwrap();
+        let relay = Relay::start_out(0, &netns, target).unwrap();
+        let connect = |address: SocketAddr| netns.run(|| TcpStream::connect(address)).unwrap();
+        let mut client = connect(relay.address()).unwrap();
+        let (mut accepted, _) = server.accept().unwrap();
+        client.write_all(b"out").unwrap();
+        let mut text = [0; 3];
+        accepted.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"out");
+        connect(target).unwrap_err();
+        drop(relay);
+        assert!(matches!(client.read(&mut [0]), Ok(0) | Err(_)));
     }
 
     #[test]

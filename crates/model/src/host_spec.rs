@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::admission;
 use crate::ids::Prefix;
 use crate::objects::{Network, Port};
-use crate::spec::{HostSpec, PortSpec, RouteKey, Target};
+use crate::spec::{Attachment, HostSpec, PortSpec, RouteKey, Target};
 use crate::world::World;
 
 /// The slice of `host`: its ports, and for each network they are on the
@@ -66,6 +66,7 @@ fn add_routes(
 
 fn port_spec(port: &Port, network: &Network, reached: &[&Network]) -> Option<PortSpec> {
     let subnet = network.subnet_of(port.address)?;
+    let ours = matches!(port.attachment, Attachment::Netns { .. });
     let same_family = |p: &Prefix| p.address().is_ipv4() == port.address.is_ipv4();
     let default = subnet.dhcp_default_route.then(|| Prefix::everything(port.address));
     let routes = reached.iter().flat_map(|n| n.prefixes()).filter(same_family).chain(default);
@@ -76,7 +77,7 @@ fn port_spec(port: &Port, network: &Network, reached: &[&Network]) -> Option<Por
         gateway: subnet.gateway,
         mac: port.mac,
         attachment: port.attachment.clone(),
-        routes: routes.collect(),
+        routes: routes.filter(|_| ours).collect(),
     })
 }
 

@@ -31,8 +31,8 @@ pub struct PortSpec {
     pub gateway: IpAddr,
     pub mac: Mac,
     pub attachment: Attachment,
-    /// What the workload is to reach through `gateway`; set by the host only
-    /// where it owns the device ([`Attachment::Netns`]).
+    /// What the workload is to reach through `gateway`; none where the host
+    /// does not own the device ([`Attachment::Device`]).
     pub routes: BTreeSet<Prefix>,
 }
 

@@ -1,0 +1,92 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+
+# Crates whose tests need neither root nor a kernel of their own.
+FAST := -p model -p store -p server -p agent -p cli
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: root ## two hosts on this machine, peered: packets flow, stop, flow; KEEP=1 leaves them running
+	@.ci/deps run
+	@$(call step,build)
+	cargo build --workspace --bins
+	@$(call step,demo)
+	KANNAS_BIN=$(TARGET)/debug/kannas cargo run --quiet -p lab --bin demo -- $(if $(filter-out 0,$(KEEP)),--keep)
+
+.PHONY: test
+test: root ## every check and test there is; needs root
+	@.ci/deps test
+	@$(MAKE) sizes lint bpf-check
+	@$(call step,build)
+	cargo test --workspace --no-run
+	cargo build -p cli --bin kannas
+	@$(call step,test)
+	KANNAS_BIN=$(TARGET)/debug/kannas cargo test --workspace --no-fail-fast
+	@$(call step,all is well)
+
+.PHONY: check-fast
+check-fast: lint ## format, lints, and the tests that need no root
+	@$(call step,test)
+	cargo test $(FAST)
+	cargo test -p lab --test arrows
+
+.PHONY: lint
+lint:
+	@$(call step,format)
+	cargo fmt --all --check
+	@$(call step,lints)
+	cargo clippy --workspace --all-targets -- -D warnings
+
+.PHONY: sizes
+sizes: ## no file of ours has more than 400 lines
+	@$(call step,sizes)
+	@find . \( -path ./target -o -name .git -o -name .cache -o -name artefacts -o -name vendor -o -name node_modules \) -prune \
+	  -o -type f \( -name '*.rs' -o -name '*.c' -o -name '*.h' -o -name '*.js' -o -name '*.css' -o -name '*.html' \) \
+	  -exec wc -l {} + | awk '$$2 != "total" && $$1 > 400 { print "too long:", $$0; bad = 1 } END { exit bad }'
+
+.PHONY: bench
+bench: root ## Kannas beside other ways to move a packet, in one run
+	@.ci/deps run
+	@$(call step,build)
+	cargo build --release --workspace --bins
+	@$(call step,bench)
+	KANNAS_BIN=$(TARGET)/release/kannas cargo run --quiet --release -p lab --bin bench
+
+.PHONY: golden
+golden: ## write the files under review anew; read the diff
+	UPDATE=1 cargo test $(FAST)
+	git diff --stat
+
+BPF := crates/datapath/bpf
+# Free of this checkout's place and of the compiler's exact build, so that who builds it anew gets the same bytes.
+BPF_FLAGS := -target bpfel -mcpu=v3 -O2 -g -Wall -Werror -Qn \
+  -fdebug-compilation-dir=. -ffile-prefix-map=$(CURDIR)/$(BPF)=. \
+  -I/usr/include/$(shell uname -m)-linux-gnu
+# DWARF goes; BTF stays.
+bpf_into = cd $(BPF) && clang-14 $(BPF_FLAGS) -c kannas.bpf.c -o $(1) && llvm-strip-14 -g $(1)
+
+.PHONY: bpf
+bpf: ## build kannas.bpf.o anew, which is committed so that a build needs no clang
+	@.ci/deps test
+	$(call bpf_into,kannas.bpf.o)
+
+.PHONY: bpf-check
+bpf-check: ## kannas.bpf.o is what its source says
+	@$(call step,BPF object)
+	@mkdir -p $(TARGET)
+	@$(call bpf_into,$(TARGET)/kannas.bpf.o)
+	@cmp $(TARGET)/kannas.bpf.o $(BPF)/kannas.bpf.o || { echo "run make bpf and commit kannas.bpf.o"; exit 1; }
+
+.PHONY: root
+root:
+	@[[ $$(id -u) == 0 ]] || { echo "this needs root, for network namespaces and BPF; make check-fast does not"; exit 1; }
+
+step = printf '== %(%T)T %s\n' -1 "$(1)"

@@ -1,0 +1,154 @@
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use lab::{Process, eventually};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::binary::{failure, kannas, text};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// A server in a folder of its own, its log in lines of JSON.
+struct Running {
+    process: Process,
+    api: SocketAddr,
+    dir: TempDir,
+}
+
+impl Running {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let arguments = ["server", "--listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0"];
+        let mut command = kannas(&arguments);
+        command.args(["--log-format", "json", "--data-dir", text(&data)]);
+        command.env("RUST_LOG", "trace");
+        let process = Process::start("server", command, &dir.path().join("log")).unwrap();
+        let mut it = Self { process, api: SocketAddr::from(([0; 4], 0)), dir };
+        it.api = eventually(SOON, "the server listens", || it.listening()).unwrap();
+        it
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap()
+    }
+
+    fn listening(&self) -> Option<SocketAddr> {
+        let log = self.log();
+        let line = log.lines().find(|line| line.contains("\"listening\""))?;
+        let line: Value = serde_json::from_str(line).ok()?;
+        line["api"].as_str()?.parse().ok()
+    }
+
+    fn password_file(&self) -> PathBuf {
+        self.dir.path().join("data/admin-password")
+    }
+
+    /// The status line of the answer.
+    fn send(&self, head: &str, authorization: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(self.api).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "{head} HTTP/1.1\r\nHost: kannas\r\nConnection: close\r\nContent-Length: {length}\r\n\
+             Authorization: Basic {authorization}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.lines().next().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn the_first_start_writes_the_password_for_the_owner_alone_and_nowhere_else() {
+    let mut running = Running::start();
+    let file = running.password_file();
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let password = fs::read_to_string(&file).unwrap().trim_end().to_owned();
+    assert!(password.len() >= 32);
+
+    let pair = BASE64_STANDARD.encode(format!("admin:{password}"));
+    assert_eq!(running.send("GET /1.3/account", &pair, ""), "HTTP/1.1 200 OK");
+    let eve = json!({"account": {"username": "eve", "password": "eves own secret"}}).to_string();
+    let made = running.send("POST /kannas/v1/accounts", &pair, &eve);
+    assert_eq!(made, "HTTP/1.1 201 Created");
+    let wrong = BASE64_STANDARD.encode("admin:a wrong guess");
+    assert!(running.send("GET /1.3/account", &wrong, "").starts_with("HTTP/1.1 401"));
+
+    assert!(running.process.stop().unwrap().success());
+    let log = running.log();
+    assert!(log.contains("made an account") && log.contains("\"answered\""), "{log}");
+    for secret in [&password, &pair, "eves own secret", "a wrong guess", &wrong, "$argon2"] {
+        assert!(!log.contains(secret), "{secret:?} is in {log}");
+    }
+}
+
+#[test]
+fn both_signals_end_the_server_cleanly_and_its_log_is_json_without_colours() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut running = Running::start();
+        let pid = Pid::from_raw(running.process.pid().try_into().unwrap());
+        kill(pid, signal).unwrap();
+        assert!(running.process.wait(SOON).unwrap().success(), "{signal}");
+        for line in running.log().lines() {
+            let line: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+            assert!(line["level"].is_string());
+        }
+        assert!(running.log().contains("\"stopping\""));
+        assert!(TcpStream::connect(running.api).is_err());
+    }
+}
+
+#[test]
+fn a_text_log_in_a_file_has_no_colours() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let command = &mut kannas(&["server", "--data-dir", text(&data), "--listen", &taken]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains("founded") && !log.contains('\u{1b}'), "{log}");
+}
+
+#[test]
+fn a_start_that_cannot_be_is_told_in_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let missing = dir.path().join("missing");
+    let missing = text(&missing);
+    let in_use = format!("kannas: cannot listen on {taken}: Address already in use (os error 98)");
+    let unread = format!(
+        "kannas: cannot read the administrator's password from {missing}: \
+         No such file or directory (os error 2)"
+    );
+    let free = "127.0.0.1:0";
+    for (flags, level, code, want) in [
+        (["--listen", &taken, "--agent-listen", free], "error", 1, &*in_use),
+        (["--listen", free, "--agent-listen", &taken], "error", 1, &in_use),
+        (
+            ["--listen", free, "--agent-listen", free],
+            "=loud",
+            2,
+            "kannas: RUST_LOG==loud cannot be read: invalid filter directive",
+        ),
+        (["--listen", free, "--admin-password-file", missing], "error", 1, &unread),
+    ] {
+        fs::remove_dir_all(&data).ok();
+        let mut command = kannas(&["server", "--data-dir", text(&data)]);
+        command.args(flags).env("RUST_LOG", level);
+        assert_eq!(failure(command), (code, want.to_owned()));
+    }
+}

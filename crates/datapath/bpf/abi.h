@@ -1,0 +1,76 @@
+/* Keys and values of the maps: the same as in src/abi.rs, whose test compares
+ * them. Addresses are 128 bits, IPv4 as ::ffff:a.b.c.d (RFC 4291 2.5.5.2); in
+ * keys all is in network byte order, so that a longest prefix can match it. */
+#define LAYOUT 1 /* in the pin directory's name: see src/programs.rs */
+
+struct address {
+	__be32 part[4]; /* an IPv4 address is the last part */
+};
+
+/* One address as seen by one network. */
+struct host_key {
+	__be32 vni;
+	struct address address;
+};
+
+/* As struct host_key, for a prefix: length counts the 32 bits of the VNI, too. */
+struct prefix_key {
+	__u32 length;
+	struct host_key host;
+};
+
+enum kind { NOBODY, PORT_HERE, HOST_THERE };
+
+/* Where packets to an address go. */
+struct target {
+	__u32 kind;
+	__u32 vni;     /* of the network that the address belongs to */
+	__u32 ifindex; /* PORT_HERE: of the port's device; 0 when it is gone */
+	__u32 unused;
+	struct address vtep; /* HOST_THERE */
+	__u8 port[16]; /* PORT_HERE: UUID */
+};
+
+#define PORT_PAIR 1 /* the device is one end of a pair whose other end is the workload's */
+
+/* A port, by the ifindex of its device on the host. */
+struct port {
+	__u8 uuid[16];
+	struct address address;
+	struct address subnet;
+	struct address gateway;
+	__u32 subnet_length; /* of 128 bits */
+	__u32 vni;
+	__u32 mtu; /* bytes of the largest IP packet that the underlay carries */
+	__u32 flags;
+	__u8 mac[6];
+	__u8 gateway_mac[6];
+};
+
+/* This host's end of all tunnels. */
+struct vtep {
+	__u32 ifindex; /* of the VXLAN device */
+	__u32 ipv4;    /* host byte order */
+};
+
+_Static_assert(sizeof(struct host_key) == 20, "abi.rs");
+_Static_assert(sizeof(struct prefix_key) == 24, "abi.rs");
+_Static_assert(sizeof(struct target) == 48, "abi.rs");
+_Static_assert(sizeof(struct port) == 92, "abi.rs");
+_Static_assert(sizeof(struct vtep) == 8, "abi.rs");
+
+#define MAP(name, kind, entries, k, v, flags)                                   \
+	struct {                                                                \
+		int (*type)[kind];                                              \
+		int (*max_entries)[entries];                                    \
+		int (*map_flags)[flags];                                        \
+		int (*pinning)[1];                                              \
+		k *key;                                                         \
+		v *value;                                                       \
+	} name __attribute__((section(".maps"), used))
+
+MAP(PORTS, BPF_MAP_TYPE_HASH, 65536, __u32, struct port, BPF_F_NO_PREALLOC);
+MAP(HOSTS, BPF_MAP_TYPE_HASH, 1 << 20, struct host_key, struct target, BPF_F_NO_PREALLOC);
+MAP(PREFIXES, BPF_MAP_TYPE_LPM_TRIE, 1 << 20, struct prefix_key, struct target, BPF_F_NO_PREALLOC);
+MAP(VTEP, BPF_MAP_TYPE_ARRAY, 1, __u32, struct vtep, 0);
+MAP(COUNTS, BPF_MAP_TYPE_PERCPU_ARRAY, VERDICTS, __u32, __u64, 0);

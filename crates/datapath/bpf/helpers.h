@@ -1,0 +1,20 @@
+/* The kernel's functions that we call, by their numbers in enum bpf_func_id
+ * (linux/bpf.h); bpf-helpers(7) says what each does. */
+static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)BPF_FUNC_map_lookup_elem;
+static long (*bpf_redirect)(__u32 ifindex, __u64 flags) = (void *)BPF_FUNC_redirect;
+static long (*bpf_redirect_peer)(__u32 ifindex, __u64 flags) = (void *)BPF_FUNC_redirect_peer;
+static long (*bpf_skb_pull_data)(struct __sk_buff *skb, __u32 len) = (void *)BPF_FUNC_skb_pull_data;
+static long (*bpf_skb_load_bytes)(const void *skb, __u32 offset, void *to, __u32 len) =
+	(void *)BPF_FUNC_skb_load_bytes;
+static long (*bpf_skb_store_bytes)(struct __sk_buff *skb, __u32 offset, const void *from, __u32 len,
+				   __u64 flags) = (void *)BPF_FUNC_skb_store_bytes;
+static long (*bpf_skb_change_tail)(struct __sk_buff *skb, __u32 len, __u64 flags) =
+	(void *)BPF_FUNC_skb_change_tail;
+static long (*bpf_l4_csum_replace)(struct __sk_buff *skb, __u32 offset, __u64 from, __u64 to,
+				   __u64 size) = (void *)BPF_FUNC_l4_csum_replace;
+static __s64 (*bpf_csum_diff)(const __be32 *from, __u32 from_size, const __be32 *to, __u32 to_size,
+			      __u32 seed) = (void *)BPF_FUNC_csum_diff;
+static long (*bpf_skb_set_tunnel_key)(struct __sk_buff *skb, const struct bpf_tunnel_key *key,
+				      __u32 size, __u64 flags) = (void *)BPF_FUNC_skb_set_tunnel_key;
+static long (*bpf_skb_get_tunnel_key)(struct __sk_buff *skb, struct bpf_tunnel_key *key, __u32 size,
+				      __u64 flags) = (void *)BPF_FUNC_skb_get_tunnel_key;

@@ -1,0 +1,24 @@
+/* What became of a packet: each has a counter. The names are those of
+ * src/verdict.rs, in the same order; its test reads this file. */
+enum verdict {
+	/* Went on. */
+	REMOTE,         /* from a port, to another host */
+	LOCAL,          /* from a port, to another port of this host */
+	DELIVERED,      /* from another host, to a port */
+	ANSWERED,       /* ARP or ping of the gateway, answered here */
+	/* Dropped; TOO_BIG and TTL with an ICMP error to the sender. */
+	SHORT,          /* no whole header */
+	PROTOCOL,       /* neither ARP nor IPv4 */
+	NO_SUCH_PORT,   /* a device that is no port */
+	SPOOFED_MAC,    /* not the port's Ethernet address */
+	SPOOFED_SOURCE, /* not the port's IP address */
+	NO_ROUTE,       /* a network that the sender's may not reach */
+	NO_PORT,        /* an address that nobody has */
+	TTL,            /* too many hops */
+	TOO_BIG,        /* for the underlay, and not to be fragmented */
+	TUNNEL,         /* the kernel took or gave no tunnel key */
+	FOREIGN,        /* from another host, for no port of that VNI here */
+	NO_RETURN,      /* the receiver has no route back to the source */
+	WRONG_VTEP,     /* the source is at another host than the sender */
+	VERDICTS
+};

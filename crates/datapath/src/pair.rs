@@ -1,0 +1,185 @@
+//! A veth pair of ours: one end here, the other in a workload's namespace.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use model::ids::{DeviceName, Mtu, NetnsName, Prefix};
+use model::spec::{Attachment, PortSpec};
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::inet;
+use crate::link::{self, Kind, Link, Peer, Wish};
+use crate::netlink::Netlink;
+use crate::netns::Netns;
+
+/// What the name of our end begins with.
+const PREFIX: &str = "kn";
+
+/// What our end's alias begins with: the mark.
+const ALIAS: &str = "kannas port ";
+
+/// MTU of our end: what the workload sends too large must come as far as our
+/// program, which tells it what fits.
+pub(crate) const OUR_MTU: u32 = 65_535;
+
+pub(crate) struct Pair<'a> {
+    pub(crate) uuid: Uuid,
+    pub(crate) netns: &'a NetnsName,
+    pub(crate) device: &'a DeviceName,
+}
+
+/// 15 bytes at most (IFNAMSIZ in linux/if.h): 48 bits of the UUID.
+pub(crate) fn device_name(uuid: Uuid) -> String {
+    let hex = uuid.simple().to_string();
+    format!("{PREFIX}{}", &hex[..12])
+}
+
+fn alias(uuid: Uuid, attachment: &Attachment) -> String {
+    format!("{ALIAS}{uuid} {attachment}")
+}
+
+/// Which port a device of ours is for, and where its other end is.
+pub(crate) fn parse_alias(alias: &str) -> Option<(Uuid, Attachment)> {
+    let (uuid, place) = alias.strip_prefix(ALIAS)?.split_once(' ')?;
+    let (netns, device) = place.split_once('/')?;
+    let attachment = Attachment::Netns { netns: netns.parse().ok()?, device: device.parse().ok()? };
+    Some((uuid.parse().ok()?, attachment))
+}
+
+/// What the workload's end was seen to have.
+pub(crate) struct Inside {
+    pub(crate) link: Link,
+    pub(crate) addresses: Vec<(IpAddr, u8)>,
+    pub(crate) routes: BTreeSet<(Prefix, IpAddr)>,
+}
+
+impl Pair<'_> {
+    /// Our end, down if it is new: first it gets its program.
+    pub(crate) fn ensure(
+        &self,
+        netlink: &mut Netlink,
+        spec: &PortSpec,
+        mtu: Mtu,
+    ) -> Result<Link, Error> {
+        let name = device_name(self.uuid);
+        let netns = Netns::open(self.netns)?;
+        let wish = Wish {
+            alias: Some(alias(self.uuid, &spec.attachment)),
+            mtu: Some(OUR_MTU),
+            silent: true,
+            ..Wish::default()
+        };
+        if let Some(link) = link::named(netlink, &name)? {
+            if parse_alias(&link.alias).is_none_or(|(uuid, _)| uuid != self.uuid) {
+                return Err(Error::NotOurs(name));
+            }
+            if link.kind == Kind::Veth && self.other_end(&netns, link.index)?.is_some() {
+                link::set(netlink, &link, &wish)?;
+                return Ok(link);
+            }
+            link::delete(netlink, &link)?;
+        }
+        let device = self.device.as_str();
+        let peer = Peer { name: device, netns: netns.fd(), mac: spec.mac, mtu: mtu.into() };
+        link::create_pair(netlink, &name, &wish, &peer)?;
+        let made = link::named(netlink, &name)?.ok_or(Error::NoDevice(name))?;
+        link::set(netlink, &made, &wish)?;
+        Ok(made)
+    }
+
+    /// Sets the workload's end up: MAC, address, our routes.
+    pub(crate) fn furnish(&self, ours: &Link, spec: &PortSpec, mtu: Mtu) -> Result<(), Error> {
+        let netns = Netns::open(self.netns)?;
+        netns.run(|netlink| {
+            let there = link::named(netlink, self.device.as_str())?;
+            let link = there.filter(|link| link.peer == Some(ours.index));
+            let link = link.ok_or_else(|| Error::NoDevice(spec.attachment.to_string()))?;
+            let wish = Wish {
+                mac: (link.mac != spec.mac.octets()).then_some(spec.mac),
+                mtu: Some(mtu.into()),
+                up: true,
+                ..Wish::default()
+            };
+            link::set(netlink, &link, &wish)?;
+            set_addresses(netlink, link.index, spec)?;
+            set_routes(netlink, link.index, spec)
+        })
+    }
+
+    /// What the workload's end has; None when it is not there.
+    pub(crate) fn inside(&self, ours: u32) -> Result<Option<Inside>, Error> {
+        let netns = match Netns::open(self.netns) {
+            Ok(netns) => netns,
+            Err(Error::NoNetns { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        netns.run(|netlink| {
+            let there = link::named(netlink, self.device.as_str())?;
+            let Some(link) = there.filter(|link| link.peer == Some(ours)) else {
+                return Ok(None);
+            };
+            let addresses = addresses_of(netlink, link.index)?;
+            let routes = inet::routes(netlink, link.index)?;
+            Ok(Some(Inside { link, addresses, routes }))
+        })
+    }
+
+    fn other_end(&self, netns: &Netns, ours: u32) -> Result<Option<Link>, Error> {
+        let device = self.device.as_str();
+        netns.run(|netlink| {
+            let there = link::named(netlink, device)?;
+            Ok(there.filter(|link| link.peer == Some(ours)))
+        })
+    }
+}
+
+fn addresses_of(netlink: &mut Netlink, device: u32) -> Result<Vec<(IpAddr, u8)>, Error> {
+    let all = inet::addresses(netlink)?.into_iter();
+    Ok(all.filter(|(index, ..)| *index == device).map(|(_, ip, length)| (ip, length)).collect())
+}
+
+/// The same address with another length is from before the subnet changed;
+/// others are the workload's own business.
+fn set_addresses(netlink: &mut Netlink, device: u32, spec: &PortSpec) -> Result<(), Error> {
+    let length = spec.subnet.len();
+    for (address, other) in addresses_of(netlink, device)? {
+        if address == spec.address && other != length {
+            inet::delete_address(netlink, device, address, other)?;
+        }
+    }
+    inet::set_address(netlink, device, spec.address, length)
+}
+
+fn set_routes(netlink: &mut Netlink, device: u32, spec: &PortSpec) -> Result<(), Error> {
+    let want: BTreeSet<_> = spec.routes.iter().map(|to| (*to, spec.gateway)).collect();
+    let have = inet::routes(netlink, device)?;
+    for (to, gateway) in have.difference(&want) {
+        inet::delete_route(netlink, device, *to, *gateway)?;
+    }
+    for (to, gateway) in want.difference(&have) {
+        inet::set_route(netlink, device, *to, *gateway)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alias_tells_whose_device_it_is() {
+        let attachment =
+            Attachment::Netns { netns: "web".parse().unwrap(), device: "eth0".parse().unwrap() };
+        let uuid = Uuid::from_u128(0x05f1);
+        assert_eq!(parse_alias(&alias(uuid, &attachment)), Some((uuid, attachment)));
+        for foreign in ["", "kannas vtep", "kannas port x web/eth0", "uplink to rack 3"] {
+            assert_eq!(parse_alias(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_name_fits_into_what_the_kernel_takes() {
+        assert!(device_name(Uuid::max()).parse::<DeviceName>().is_ok());
+    }
+}

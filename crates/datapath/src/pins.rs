@@ -1,0 +1,100 @@
+//! The directory in a BPF file system that holds what outlives the agent.
+//!
+//! `DIR/layout-N/NAME` are the maps, whose keys and values are those of layout
+//! N; `DIR/links/vtep` and `DIR/links/UUID` hold the programs on their devices.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MsFlags, mount};
+use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
+use uuid::Uuid;
+
+use crate::error::Error;
+
+/// Where the BPF file system is mounted by custom; mounted there if it is not.
+const MOUNT: &str = "/sys/fs/bpf";
+
+/// Number of the layout in `bpf/abi.h`.
+const LAYOUT: u32 = 1;
+
+/// Whose program a link holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Holder {
+    Vtep,
+    Port(Uuid),
+}
+
+#[derive(Debug)]
+pub(crate) struct Pins {
+    dir: PathBuf,
+}
+
+impl Pins {
+    pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
+        let it = Self { dir: dir.to_owned() };
+        it.on_bpffs()?;
+        for part in [it.maps(), it.links()] {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&part)
+                .map_err(|error| it.failed(error))?;
+        }
+        Ok(it)
+    }
+
+    pub(crate) fn maps(&self) -> PathBuf {
+        self.dir.join(format!("layout-{LAYOUT}"))
+    }
+
+    pub(crate) fn link(&self, holder: Holder) -> PathBuf {
+        match holder {
+            Holder::Vtep => self.links().join("vtep"),
+            Holder::Port(uuid) => self.links().join(uuid.to_string()),
+        }
+    }
+
+    /// Every link there is, in order.
+    pub(crate) fn holders(&self) -> Result<Vec<Holder>, Error> {
+        let mut holders = Vec::new();
+        for entry in fs::read_dir(self.links()).map_err(|error| self.failed(error))? {
+            let name = entry.map_err(|error| self.failed(error))?.file_name();
+            let name = name.to_string_lossy();
+            match Uuid::try_parse(&name) {
+                Ok(uuid) => holders.push(Holder::Port(uuid)),
+                Err(_) if name == "vtep" => holders.push(Holder::Vtep),
+                Err(_) => {}
+            }
+        }
+        holders.sort();
+        Ok(holders)
+    }
+
+    fn links(&self) -> PathBuf {
+        self.dir.join("links")
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            return Error::NotAllowed(error);
+        }
+        Error::Pins(self.dir.clone(), error)
+    }
+
+    fn on_bpffs(&self) -> Result<(), Error> {
+        if self.dir.starts_with(MOUNT) && !is_bpffs(Path::new(MOUNT)) {
+            let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+            mount(Some("bpf"), MOUNT, Some("bpf"), flags, Some("mode=700"))
+                .map_err(|error| self.failed(error.into()))?;
+        }
+        let there = self.dir.ancestors().find(|dir| dir.exists());
+        if there.is_some_and(is_bpffs) { Ok(()) } else { Err(Error::NoBpffs(self.dir.clone())) }
+    }
+}
+
+fn is_bpffs(dir: &Path) -> bool {
+    statfs(dir).is_ok_and(|fs| fs.filesystem_type() == BPF_FS_MAGIC)
+}

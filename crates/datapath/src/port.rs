@@ -1,0 +1,207 @@
+//! Ports: a device on this host, its program, its entry.
+
+use std::collections::BTreeMap;
+
+use model::ids::{Mac, Mtu, Vni, mapped, unmapped};
+use model::spec::{Attachment, Condition, PortSpec};
+use uuid::Uuid;
+
+use crate::abi::{PORT_PAIR, PortValue, bits, prefix};
+use crate::error::Error;
+use crate::link::{self, Kind, Link, Wish};
+use crate::netlink::Netlink;
+use crate::pair::{self, Inside, Pair};
+use crate::pins::Holder;
+use crate::programs::Programs;
+use crate::tables::Tables;
+use crate::vtep;
+
+/// The gateway's MAC, the same for all ports, but for bridges: they take only
+/// what is sent to their own.
+const GATEWAY_MAC: [u8; 6] = [0x0a, b'k', b'a', b'n', b'n', 1];
+
+/// What port work needs of the host.
+pub(crate) struct Parts<'a> {
+    pub(crate) netlink: &'a mut Netlink,
+    pub(crate) programs: &'a mut Programs,
+    pub(crate) tables: &'a mut Tables,
+}
+
+/// Makes the port, or makes it right; gives its device's ifindex.
+pub(crate) fn ensure(
+    parts: &mut Parts<'_>,
+    uuid: Uuid,
+    spec: &PortSpec,
+    mtu: Mtu,
+) -> Result<u32, Error> {
+    match &spec.attachment {
+        Attachment::Netns { netns, device } => {
+            let pair = Pair { uuid, netns, device };
+            let ours = pair.ensure(parts.netlink, spec, mtu)?;
+            admit(parts, uuid, &ours, &value(uuid, spec, mtu, &ours))?;
+            let up = Wish { up: true, ..Wish::default() };
+            link::set(parts.netlink, &ours, &up)?;
+            pair.furnish(&ours, spec, mtu)?;
+            Ok(ours.index)
+        }
+        Attachment::Device { device } => {
+            let name = device.as_str();
+            let there =
+                link::named(parts.netlink, name)?.ok_or(Error::NoDevice(name.to_owned()))?;
+            if name == vtep::DEVICE || pair::parse_alias(&there.alias).is_some() {
+                return Err(Error::NotOurs(name.to_owned()));
+            }
+            // A pair of ours from before the attachment changed.
+            delete_pair(parts.netlink, uuid)?;
+            admit(parts, uuid, &there, &value(uuid, spec, mtu, &there))?;
+            Ok(there.index)
+        }
+    }
+}
+
+/// The entry comes before the program, and nothing else has that UUID.
+fn admit(parts: &mut Parts<'_>, uuid: Uuid, link: &Link, value: &PortValue) -> Result<(), Error> {
+    for (ifindex, port) in parts.tables.ports()? {
+        if port.uuid() == uuid && ifindex != link.index {
+            parts.tables.remove_port(ifindex)?;
+        }
+    }
+    parts.tables.set_port(link.index, value)?;
+    parts.programs.ensure(Holder::Port(uuid), &link.name)
+}
+
+fn value(uuid: Uuid, spec: &PortSpec, mtu: Mtu, link: &Link) -> PortValue {
+    let pair = matches!(spec.attachment, Attachment::Netns { .. });
+    PortValue {
+        uuid: uuid.into_bytes(),
+        address: mapped(spec.address),
+        subnet: mapped(spec.subnet.address()),
+        gateway: mapped(spec.gateway),
+        subnet_length: bits(spec.subnet),
+        vni: spec.vni.into(),
+        mtu: mtu.into(),
+        flags: if pair { PORT_PAIR } else { 0 },
+        mac: spec.mac.octets(),
+        gateway_mac: if link.kind == Kind::Bridge { link.mac } else { GATEWAY_MAC },
+    }
+}
+
+/// Removes all that there is of a port.
+pub(crate) fn remove(parts: &mut Parts<'_>, uuid: Uuid) -> Result<(), Error> {
+    for (ifindex, port) in parts.tables.ports()? {
+        if port.uuid() == uuid {
+            parts.tables.remove_port(ifindex)?;
+        }
+    }
+    delete_pair(parts.netlink, uuid)?;
+    parts.programs.detach(Holder::Port(uuid))
+}
+
+fn delete_pair(netlink: &mut Netlink, uuid: Uuid) -> Result<(), Error> {
+    match link::named(netlink, &pair::device_name(uuid))? {
+        Some(link) if pair::parse_alias(&link.alias).is_some_and(|(it, _)| it == uuid) => {
+            link::delete(netlink, &link)
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Every port there is anything of: an entry, a device or a program.
+pub(crate) fn observe(
+    parts: &mut Parts<'_>,
+    mtu: Option<Mtu>,
+) -> Result<BTreeMap<Uuid, Condition<PortSpec>>, Error> {
+    let entries = parts.tables.ports()?;
+    let links = link::all(parts.netlink)?;
+    let mut found = BTreeMap::new();
+    for holder in parts.programs.pins().holders()? {
+        if let Holder::Port(uuid) = holder {
+            found.insert(uuid, Condition::Broken("it has only a program".to_owned()));
+        }
+    }
+    for link in &links {
+        if let Some((uuid, _)) = pair::parse_alias(&link.alias) {
+            found.insert(uuid, Condition::Broken("it has no entry".to_owned()));
+        }
+    }
+    for (ifindex, entry) in entries {
+        let seen = match links.iter().find(|link| link.index == ifindex) {
+            None => Err("its device is gone".to_owned()),
+            Some(link) => judge(parts.programs, &entry, link, mtu)?,
+        };
+        found.insert(entry.uuid(), seen.map_or_else(Condition::Broken, Condition::Whole));
+    }
+    Ok(found)
+}
+
+/// The port as it is, or what is wrong with it.
+fn judge(
+    programs: &mut Programs,
+    entry: &PortValue,
+    link: &Link,
+    mtu: Option<Mtu>,
+) -> Result<Result<PortSpec, String>, Error> {
+    let uuid = entry.uuid();
+    if !programs.runs(Holder::Port(uuid), &link.name)? {
+        return Ok(Err("its program does not run".to_owned()));
+    }
+    let pair = pair::parse_alias(&link.alias).filter(|(it, _)| *it == uuid);
+    let is_pair = entry.flags & PORT_PAIR != 0;
+    let attachment = match (pair, link.name.parse()) {
+        (Some((_, attachment)), _) if is_pair => attachment,
+        (None, Ok(device)) if !is_pair => Attachment::Device { device },
+        _ => return Ok(Err("its device is another".to_owned())),
+    };
+    let mut spec = match decode(entry, attachment.clone()) {
+        Some(spec) => spec,
+        None => return Ok(Err("its entry cannot be read".to_owned())),
+    };
+    if mtu.is_some_and(|mtu| u32::from(mtu) != entry.mtu) {
+        return Ok(Err("its MTU differs".to_owned()));
+    }
+    let Attachment::Netns { netns, device } = &attachment else {
+        let gateway_mac = if link.kind == Kind::Bridge { link.mac } else { GATEWAY_MAC };
+        let same = entry.gateway_mac == gateway_mac;
+        return Ok(if same { Ok(spec) } else { Err("its gateway's MAC differs".to_owned()) });
+    };
+    if !link.up || link.mtu != pair::OUR_MTU {
+        return Ok(Err("its device is down or has another MTU".to_owned()));
+    }
+    match (Pair { uuid, netns, device }).inside(link.index)? {
+        None => Ok(Err("the workload's end is gone".to_owned())),
+        Some(inside) => Ok(furnished(&mut spec, &inside, entry.mtu).map(|()| spec)),
+    }
+}
+
+/// Compares the workload's end, and takes its routes.
+fn furnished(spec: &mut PortSpec, inside: &Inside, mtu: u32) -> Result<(), String> {
+    if !inside.link.up {
+        return Err("the workload's end is down".to_owned());
+    }
+    if inside.link.mtu != mtu {
+        return Err("the workload's end has another MTU".to_owned());
+    }
+    if inside.link.mac != spec.mac.octets() {
+        return Err("the workload's end has another MAC".to_owned());
+    }
+    if !inside.addresses.contains(&(spec.address, spec.subnet.len())) {
+        return Err("the workload's end has not its address".to_owned());
+    }
+    if inside.routes.iter().any(|(_, gateway)| *gateway != spec.gateway) {
+        return Err("the workload has routes to another gateway".to_owned());
+    }
+    spec.routes = inside.routes.iter().map(|(to, _)| *to).collect();
+    Ok(())
+}
+
+fn decode(entry: &PortValue, attachment: Attachment) -> Option<PortSpec> {
+    Some(PortSpec {
+        vni: Vni::try_from(entry.vni).ok()?,
+        address: unmapped(entry.address),
+        subnet: prefix(entry.subnet, entry.subnet_length)?,
+        gateway: unmapped(entry.gateway),
+        mac: Mac::try_from(entry.mac).ok()?,
+        attachment,
+        routes: std::collections::BTreeSet::new(),
+    })
+}

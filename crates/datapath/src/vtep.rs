@@ -1,0 +1,91 @@
+//! This host's end of all tunnels: one VXLAN device for every network.
+
+use std::net::IpAddr;
+
+use model::ids::{Mac, Mtu};
+
+use crate::Setup;
+use crate::abi::VtepValue;
+use crate::error::Error;
+use crate::inet;
+use crate::link::{self, Kind, Link, Wish};
+use crate::netlink::Netlink;
+
+pub(crate) const DEVICE: &str = "kannas";
+const ALIAS: &str = "kannas vtep";
+
+/// `TUNNEL_MAC` in `bpf/kannas.bpf.c`.
+const MAC: [u8; 6] = [0x0a, b'k', b'a', b'n', b'n', b'a'];
+
+/// Packets are measured against the underlay before they come here; on the way
+/// in they may be larger than its MTU, put together by GRO.
+const DEVICE_MTU: u32 = 65_000;
+
+/// Bytes of the largest packet of a port that fits into the underlay.
+pub(crate) fn inner_mtu(netlink: &mut Netlink, underlay: IpAddr) -> Result<Mtu, Error> {
+    let addresses = inet::addresses(netlink)?;
+    let device = addresses.iter().find(|(_, ip, _)| *ip == underlay).map(|(index, ..)| *index);
+    let device = device.ok_or(Error::NoUnderlay(underlay))?;
+    let outer = link::all(netlink)?.into_iter().find(|link| link.index == device);
+    let outer = outer.ok_or(Error::NoUnderlay(underlay))?.mtu.min(u32::from(u16::MAX));
+    let inner = Mtu::try_from(outer).and_then(|outer| outer.inside_vxlan(underlay));
+    inner.map_err(Error::UnderlayMtu)
+}
+
+/// What is wrong with the device, or its value for the map.
+pub(crate) fn judge(link: &Link, setup: &Setup) -> Result<VtepValue, String> {
+    let Kind::Vxlan { external: true, port } = link.kind else {
+        return Err("is no external VXLAN device".to_owned());
+    };
+    if link.alias != ALIAS {
+        return Err("is not ours".to_owned());
+    }
+    if port != setup.vxlan_port {
+        return Err(format!("has port {port}"));
+    }
+    if link.mac != MAC || link.mtu != DEVICE_MTU {
+        return Err("has another MAC or MTU".to_owned());
+    }
+    if !link.up {
+        return Err("is down".to_owned());
+    }
+    value(link, setup.underlay).map_err(|error| error.to_string())
+}
+
+pub(crate) fn value(link: &Link, underlay: IpAddr) -> Result<VtepValue, Error> {
+    match underlay {
+        IpAddr::V4(ipv4) => Ok(VtepValue { ifindex: link.index, ipv4: ipv4.to_bits() }),
+        IpAddr::V6(_) => Err(Error::NoUnderlay(underlay)),
+    }
+}
+
+/// The device, not yet up if it is new: first it gets its program. Only what
+/// carries our mark is changed.
+pub(crate) fn ensure(netlink: &mut Netlink, setup: &Setup) -> Result<Link, Error> {
+    let wish = wish()?;
+    if let Some(link) = link::named(netlink, DEVICE)? {
+        if link.alias != ALIAS {
+            return Err(Error::NotOurs(DEVICE.to_owned()));
+        }
+        if link.kind == (Kind::Vxlan { external: true, port: setup.vxlan_port }) {
+            link::set(netlink, &link, &wish)?;
+            return Ok(link);
+        }
+        link::delete(netlink, &link)?;
+    }
+    link::create_vxlan(netlink, DEVICE, &wish, setup.vxlan_port)?;
+    let link = link::named(netlink, DEVICE)?.ok_or(Error::NoDevice(DEVICE.to_owned()))?;
+    link::set(netlink, &link, &wish)?;
+    Ok(link)
+}
+
+fn wish() -> Result<Wish, Error> {
+    let mac = Mac::try_from(MAC).map_err(Error::UnderlayMtu)?;
+    Ok(Wish {
+        alias: Some(ALIAS.to_owned()),
+        mac: Some(mac),
+        mtu: Some(DEVICE_MTU),
+        up: false,
+        silent: true,
+    })
+}

@@ -1,0 +1,9 @@
+//! The datapath of two hosts that are network namespaces: real devices, real
+//! programs, real packets. Needs root.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod drift;
+mod forward;
+mod isolation;
+mod site;
+mod sizes;

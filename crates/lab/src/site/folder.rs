@@ -1,0 +1,146 @@
+//! Where a site keeps its things: on disk, so that a write costs what it costs, and with a BPF file system in it.
+
+use std::fs::{self, DirBuilder};
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use nix::errno::Errno;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+
+use crate::netns::is_abandoned;
+
+/// Root's alone, so that no other user can put something where ours is to be.
+const ALL: &str = "/var/lib/kannas-lab";
+
+/// Deleted on drop, with the pins.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub(super) fn new(name: &str) -> Result<Self> {
+        let path = Path::new(ALL).join(name);
+        make(&path).with_context(|| format!("make {}", path.display()))?;
+        let folder = Self(path);
+        let pins = folder.pins();
+        fs::create_dir(&pins).with_context(|| format!("make {}", pins.display()))?;
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+        mount(Some("bpf"), &pins, Some("bpf"), flags, Some("mode=0700")).with_context(|| {
+            format!("mount a BPF file system on {} (needs root)", pins.display())
+        })?;
+        Ok(folder)
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The site's BPF file system.
+    #[must_use]
+    pub fn pins(&self) -> PathBuf {
+        self.0.join("bpf")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Nobody can be told. What stays has our name, so that a later sweep finds it.
+        let _ = remove(&self.0);
+    }
+}
+
+fn make(path: &Path) -> std::io::Result<()> {
+    let mut private = DirBuilder::new();
+    private.mode(0o700);
+    for _ in 0..100 {
+        fs::create_dir_all(ALL)?;
+        match private.create(path) {
+            // Another run has deleted ALL, in which it was the last.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            result => return result,
+        }
+    }
+    Err(ErrorKind::NotFound.into())
+}
+
+/// As [`crate::netns::sweep_abandoned`], of folders.
+pub(super) fn sweep_abandoned(family: &str) -> Result<Vec<String>> {
+    sweep_if(&format!("{family}-"), is_abandoned)
+}
+
+/// As [`crate::netns::sweep`], of folders.
+pub(super) fn sweep(prefix: &str) -> Result<Vec<String>> {
+    sweep_if(prefix, |_| true)
+}
+
+fn sweep_if(prefix: &str, doomed: impl Fn(&str) -> bool) -> Result<Vec<String>> {
+    ensure!(prefix.len() >= 3, "prefix {prefix:?} is too short to sweep by");
+    let entries = match fs::read_dir(ALL) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).context(ALL),
+    };
+    let mut swept = Vec::new();
+    for entry in entries {
+        let entry = entry.context(ALL)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.strip_prefix(prefix).is_some_and(&doomed) {
+            remove(&entry.path())?;
+            swept.push(name);
+        }
+    }
+    swept.sort();
+    Ok(swept)
+}
+
+/// Gone already is fine: two runs may sweep at once.
+fn remove(folder: &Path) -> Result<()> {
+    let pins = folder.join("bpf");
+    match umount2(&pins, MntFlags::MNT_DETACH) {
+        Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => {}
+        Err(error) => return Err(error).with_context(|| format!("unmount {}", pins.display())),
+    }
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("delete {}", folder.display()));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    // Stays while others are in it.
+    let _ = fs::remove_dir(ALL);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netns::prefix;
+
+    #[test]
+    fn a_folder_has_pins_of_its_own_and_goes_with_them() {
+        let [a, b] =
+            ["a", "b"].map(|n| Folder::new(&format!("{}folder-{n}", prefix("kt"))).unwrap());
+        fs::create_dir(a.pins().join("host")).unwrap();
+        assert!(!b.pins().join("host").exists(), "two mounts are two file systems");
+        let refused = fs::write(a.pins().join("text"), "no").unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::PermissionDenied, "it is a BPF file system");
+        let path = a.path().to_owned();
+        drop(a);
+        assert!(!path.exists() && b.pins().exists());
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        assert!(!mounts.contains(&*path.to_string_lossy()), "{mounts}");
+    }
+
+    #[test]
+    fn what_a_dead_run_left_is_swept_and_what_a_living_one_has_stays() {
+        // Above the kernel's limit of process numbers (2^22), so never alive.
+        let family = format!("kt-{}-fo", std::process::id());
+        let dead = format!("{family}-4194999-x");
+        std::mem::forget(Folder::new(&dead).unwrap());
+        let alive = Folder::new(&format!("{family}-{}-x", std::process::id())).unwrap();
+        assert_eq!(sweep_abandoned(&family).unwrap(), [dead]);
+        assert!(alive.pins().exists());
+    }
+}

@@ -1,0 +1,108 @@
+//! A host of a site: a namespace, its agent, and the agent's way to the server.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+
+use super::server::clean;
+use super::{Site, kannas};
+use crate::netns::Netns;
+use crate::process::Process;
+use crate::relay::Relay;
+
+#[derive(Debug)]
+pub struct Host {
+    pub name: String,
+    pub zone: String,
+    /// Its VTEP.
+    pub underlay: Ipv4Addr,
+    agent: Option<Process>,
+    door: Relay,
+    pub netns: Arc<Netns>,
+    state: PathBuf,
+    pins: PathBuf,
+    log: PathBuf,
+}
+
+impl Host {
+    pub(super) fn new(site: &Site, index: usize, (name, zone): (&str, &str)) -> Result<Self> {
+        let (netns, underlay) = site.underlay.host(index)?;
+        let folder = site.folder.path();
+        Ok(Self {
+            name: name.to_owned(),
+            zone: zone.to_owned(),
+            underlay,
+            agent: None,
+            door: Relay::start_out(0, &netns, site.server.agents)?,
+            netns,
+            state: folder.join(format!("agent-{name}")),
+            pins: site.folder.pins().join(name),
+            log: folder.join(format!("agent-{name}.log")),
+        })
+    }
+
+    /// The BPF objects of this host are pinned here.
+    #[must_use]
+    pub fn pins(&self) -> &PathBuf {
+        &self.pins
+    }
+
+    /// Starts the agent for the first time.
+    pub(super) fn join(&mut self, token: &str) -> Result<()> {
+        self.launch(Some(token))
+    }
+
+    /// Starts the agent, which has joined before.
+    ///
+    /// # Errors
+    /// It runs already, or cannot be started.
+    pub fn start(&mut self) -> Result<()> {
+        self.launch(None)
+    }
+
+    /// Kills the agent as a crash would.
+    ///
+    /// # Errors
+    /// As [`Process::kill9`]; it does not run.
+    pub fn kill9(&mut self) -> Result<()> {
+        self.agent.take().with_context(|| format!("no agent on {}", self.name))?.kill9()
+    }
+
+    /// Asks the agent to end; a workload's packets go on.
+    ///
+    /// # Errors
+    /// As [`Process::stop`]; it does not run, or ends with an error.
+    pub fn stop(&mut self) -> Result<()> {
+        let mut agent = self.agent.take().with_context(|| format!("no agent on {}", self.name))?;
+        let status = agent.stop()?;
+        ensure!(status.success(), "{status}: {}", agent.log_tail());
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.agent.as_ref().map(Process::pid)
+    }
+
+    #[must_use]
+    pub fn log_tail(&self) -> String {
+        self.agent.as_ref().map_or_else(|| "(not running)".to_owned(), Process::log_tail)
+    }
+
+    fn launch(&mut self, token: Option<&str>) -> Result<()> {
+        ensure!(self.agent.is_none(), "{} has an agent", self.name);
+        let mut command = clean(self.netns.command(kannas()?));
+        command.arg("agent").arg("--server").arg(format!("https://{}", self.door.address()));
+        command.arg("--state-dir").arg(&self.state).arg("--pin-dir").arg(&self.pins);
+        let underlay = self.underlay.to_string();
+        command.args(["--zone", &self.zone, "--name", &self.name, "--underlay", &underlay]);
+        // Not on the command line, which others can read.
+        if let Some(token) = token {
+            command.env("KANNAS_JOIN", token);
+        }
+        self.agent = Some(Process::start(&format!("agent of {}", self.name), command, &self.log)?);
+        Ok(())
+    }
+}

@@ -1,0 +1,215 @@
+//! A whole Kannas on one machine: one server, and a namespace with an agent for each host.
+//!
+//! Everything is real but the cables. The server listens on our loopback. Hosts are joined by an underlay that is
+//! made of links between their namespaces alone. An agent reaches the server through a [`Relay`] out of its
+//! namespace, so that there is no link a packet could leave by. Pins are in a BPF file system of the site's own,
+//! which is unmounted at the end with all that is in it.
+
+mod folder;
+mod host;
+mod server;
+mod underlay;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::api::{Client, text};
+use crate::netns::{self, Netns};
+use crate::paths::Endpoint;
+
+pub use folder::Folder;
+pub use host::Host;
+pub use server::Server;
+pub use underlay::{Cabling, MTU, Underlay};
+
+/// What a machine that is busy with other things may take for one thing of many.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Fields are dropped from the top: agents, then the server, then what they stood on.
+#[derive(Debug)]
+pub struct Site {
+    pub hosts: BTreeMap<String, Host>,
+    pub server: Server,
+    /// The administrator's.
+    pub admin: Client,
+    pub underlay: Underlay,
+    prefix: String,
+    folder: Folder,
+}
+
+/// A machine behind a host: it has a NIC on a network, and knows nothing of Kannas.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    pub end: Endpoint,
+    /// The port as the API has it.
+    pub port: Value,
+}
+
+impl Site {
+    /// Starts the server and an agent on each host, given as (name, zone), and waits until all have joined.
+    ///
+    /// `name` is that of the run, as [`netns::prefix`] makes it, and of the site in it; namespaces and the folder are
+    /// named after it.
+    ///
+    /// # Errors
+    /// Not root; no `kannas` (see [`kannas`]); something does not come up: the error has the log's tail.
+    pub fn start(name: &str, hosts: &[(&str, &str)], cabling: Cabling) -> Result<Self> {
+        let prefix = format!("{name}-");
+        let folder = Folder::new(name)?;
+        let underlay = Underlay::new(&prefix, hosts.len(), cabling)?;
+        let server = Server::start(&folder)?;
+        let admin = server.admin()?;
+        let mut site = Self { hosts: BTreeMap::new(), server, admin, underlay, prefix, folder };
+        for (index, (name, zone)) in hosts.iter().enumerate() {
+            let token = site.admin.make_token(zone)?;
+            let host = Host::new(&site, index, (name, zone))?;
+            site.hosts.entry((*name).to_owned()).or_insert(host).join(&token)?;
+        }
+        for name in site.hosts.keys() {
+            site.live(name)?;
+        }
+        Ok(site)
+    }
+
+    /// # Errors
+    /// There is none of that name.
+    pub fn host(&self, name: &str) -> Result<&Host> {
+        self.hosts.get(name).with_context(|| format!("no host {name}"))
+    }
+
+    /// # Errors
+    /// As [`Site::host`].
+    pub fn host_mut(&mut self, name: &str) -> Result<&mut Host> {
+        self.hosts.get_mut(name).with_context(|| format!("no host {name}"))
+    }
+
+    #[must_use]
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Waits until the server has heard of the host's agent, and that all is well with it.
+    ///
+    /// # Errors
+    /// It does not within 30 s; the agent reports errors.
+    pub fn live(&self, name: &str) -> Result<()> {
+        let mut last = Value::Null;
+        let live = || {
+            let hosts = self.admin.get("/kannas/v1/hosts").ok()?["hosts"]["host"].take();
+            last = hosts.as_array()?.iter().find(|host| host["name"] == name)?.clone();
+            (last["live"] == true).then_some(())
+        };
+        let lived = crate::eventually(PATIENCE, &format!("host {name} is live"), live);
+        lived.with_context(|| self.logs())?;
+        ensure!(last["errors"] == json!([]), "{last}");
+        Ok(())
+    }
+
+    /// A namespace of this site, with nothing in it.
+    ///
+    /// # Errors
+    /// As [`Netns::new`].
+    pub fn netns(&self, name: &str) -> Result<Arc<Netns>> {
+        Ok(Arc::new(Netns::new(format!("{}{name}", self.prefix))?))
+    }
+
+    /// A machine `name` behind `host`, on `owner`'s network; back when its NIC is there.
+    ///
+    /// # Errors
+    /// The API refuses.
+    pub fn workload(
+        &self,
+        owner: &Client,
+        host: &str,
+        network: &str,
+        name: &str,
+    ) -> Result<Workload> {
+        let netns = self.netns(name)?;
+        let wish = json!({"network": network, "host": host, "netns": netns.name()});
+        let port = owner.make_port(&wish)?;
+        let address: IpAddr = text(&port["address"])?.parse().context("the port's address")?;
+        let end = Endpoint { netns, address };
+        let there = || end.netns.ip("-4 -o addr show dev eth0").ok().filter(|a| !a.is_empty());
+        let made = crate::eventually(PATIENCE, &format!("{name} has its NIC"), there);
+        made.with_context(|| self.logs())?;
+        Ok(Workload { end, port })
+    }
+
+    /// The peering as the API shows it, once it is in `state`.
+    ///
+    /// # Errors
+    /// It is not within 30 s: the error has the last view and the logs.
+    pub fn peering_in(&self, owner: &Client, uuid: &str, state: &str) -> Result<Value> {
+        let path = format!("{}/{uuid}", crate::api::PEERINGS);
+        let mut last = Value::Null;
+        let reached = || {
+            last = owner.get(&path).ok()?["network_peering"].take();
+            (last["state"] == state).then(|| last.clone())
+        };
+        let reached = crate::eventually(PATIENCE, &format!("peering {uuid} is {state}"), reached);
+        reached.with_context(|| format!("{last}\n{}", self.logs()))
+    }
+
+    /// What the processes said last.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        let agents = self.hosts.values().map(|host| (host.name.as_str(), host.log_tail()));
+        let all = [("server", self.server.log_tail())].into_iter().chain(agents);
+        all.map(|(name, tail)| format!("-- log of {name}:\n{tail}\n")).collect()
+    }
+}
+
+impl Drop for Site {
+    /// A test that fails shows the logs, which are about to go.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = writeln!(std::io::stderr(), "{}", self.logs());
+        }
+    }
+}
+
+/// Takes away what dead runs of this family left: namespaces with all that is in them, folders, pins.
+///
+/// # Errors
+/// Something cannot be taken away.
+pub fn sweep_abandoned(family: &str) -> Result<Vec<String>> {
+    let mut swept = netns::sweep_abandoned(family)?;
+    swept.extend(folder::sweep_abandoned(family)?);
+    Ok(swept)
+}
+
+/// Takes away what is named after `prefix`, whoever made it.
+///
+/// # Errors
+/// As [`netns::sweep`].
+pub fn sweep(prefix: &str) -> Result<Vec<String>> {
+    let mut swept = netns::sweep(prefix)?;
+    swept.extend(folder::sweep(prefix)?);
+    Ok(swept)
+}
+
+/// The program under test: `KANNAS_BIN`, or what was built beside us.
+///
+/// # Errors
+/// There is none.
+pub fn kannas() -> Result<PathBuf> {
+    let program = match std::env::var_os("KANNAS_BIN") {
+        Some(program) => PathBuf::from(program),
+        None => {
+            let us = std::env::current_exe().context("our own path")?;
+            // Tests are in deps/, programs beside it.
+            let beside = us.ancestors().skip(1).take(2).map(|folder| folder.join("kannas"));
+            let found = beside.into_iter().find(|program| program.is_file());
+            found.context("no kannas beside us: build it (cargo build -p cli) or set KANNAS_BIN")?
+        }
+    };
+    ensure!(program.is_file(), "KANNAS_BIN: there is no {}", program.display());
+    Ok(program)
+}

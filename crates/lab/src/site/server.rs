@@ -1,0 +1,124 @@
+//! The server of a site, which may be killed and started again.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use super::{Folder, PATIENCE, kannas};
+use crate::api::Client;
+use crate::eventually::eventually;
+use crate::process::Process;
+
+#[derive(Debug)]
+pub struct Server {
+    process: Process,
+    pub api: SocketAddr,
+    pub agents: SocketAddr,
+    data: PathBuf,
+    log: PathBuf,
+}
+
+impl Server {
+    pub(super) fn start(folder: &Folder) -> Result<Self> {
+        let data = folder.path().join("data");
+        let log = folder.path().join("server.log");
+        let [api, agents] = [free_address()?, free_address()?];
+        let process = launch(api, agents, &data, &log)?;
+        let mut server = Self { process, api, agents, data, log };
+        server.ready()?;
+        Ok(server)
+    }
+
+    /// Where the administrator's password is.
+    #[must_use]
+    pub fn password_file(&self) -> PathBuf {
+        self.data.join("admin-password")
+    }
+
+    pub(super) fn admin(&self) -> Result<Client> {
+        let path = self.password_file();
+        let password = std::fs::read_to_string(&path).context(path.display().to_string())?;
+        Ok(Client::new(self.api, "admin", password.trim_end()))
+    }
+
+    /// As a crash would.
+    ///
+    /// # Errors
+    /// As [`Process::kill9`].
+    pub fn kill9(&mut self) -> Result<()> {
+        self.process.kill9()
+    }
+
+    /// Starts it again with the same data at the same addresses, and waits until it answers.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub fn restart(&mut self) -> Result<()> {
+        self.process = launch(self.api, self.agents, &self.data, &self.log)?;
+        self.ready()
+    }
+
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    #[must_use]
+    pub fn log_tail(&self) -> String {
+        self.process.log_tail()
+    }
+
+    fn ready(&mut self) -> Result<()> {
+        let anyone = Client::new(self.api, "", "");
+        let start = Instant::now();
+        let process = &mut self.process;
+        let answers = || {
+            let ready = anyone.get("/readyz").is_ok();
+            (ready || !process.alive()).then_some(ready)
+        };
+        let ready = eventually(PATIENCE, "the server answers", answers);
+        if ready.as_ref().is_ok_and(|ready| *ready) {
+            return Ok(());
+        }
+        bail!("no server after {:?}; its log:\n{}", start.elapsed(), self.process.log_tail());
+    }
+}
+
+fn launch(api: SocketAddr, agents: SocketAddr, data: &Path, log: &Path) -> Result<Process> {
+    let mut command = clean(Command::new(kannas()?));
+    command.arg("server").arg("--data-dir").arg(data);
+    command.args(["--listen", &api.to_string(), "--agent-listen", &agents.to_string()]);
+    Process::start("kannas server", command, log)
+}
+
+/// The developer's own settings are not the test's.
+pub(super) fn clean(mut command: Command) -> Command {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("KANNAS_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// A free address on loopback that stays free until the server takes it, and while the server is down: below the
+/// ports that the kernel gives to outgoing connections (32768 and up, ip-sysctl "ip_local_port_range").
+fn free_address() -> Result<SocketAddr> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 10_000;
+    // Runs at the same time begin at different ports.
+    let own = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap_or(0);
+    for _ in 0..COUNT {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = FIRST + (own.wrapping_mul(16).wrapping_add(step)) % COUNT;
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return listener.local_addr().context("address");
+        }
+    }
+    bail!("no port from {FIRST} on is free")
+}
