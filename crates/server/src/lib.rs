@@ -22,6 +22,7 @@ mod query;
 mod router;
 mod routes;
 mod server;
+mod unserved;
 mod zone;
 
 use std::io;

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use model::error::{Noun, Rule};
 use model::op::{Op, Wish};
 use model::server::{Create, Modify, Power, own};
+use model::wire::server::Plans;
 use model::wire::server_view::{Details, Many, ManyInner, Networking, One, View};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -47,6 +48,10 @@ pub(crate) async fn networking(api: Api, call: Call) -> Answer {
     let world = api.store.world();
     let it = own(&world, &call.account, call.server()?)?;
     Ok(answer(StatusCode::OK, &Networking::new(&world, it)))
+}
+
+pub(crate) async fn plans(_: Api, _: Call) -> Answer {
+    Ok(answer(StatusCode::OK, &Plans::all()))
 }
 
 /// Nothing filters a server's packets but its networks.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Fields, labels_at};
@@ -177,6 +178,46 @@ fn numbers_of(plan: &str) -> Option<(u32, u32)> {
     let cores = before.rsplit('-').next()?.parse().ok()?;
     let gib: u32 = after.split_once("GB")?.0.parse().ok()?;
     Some((cores, gib.checked_mul(1024)?))
+}
+
+/// `GET /1.3/plan`: names that clients offer or check against. A server may
+/// have any other plan whose name tells its size.
+#[derive(Serialize)]
+pub struct Plans {
+    plans: PlansInner,
+}
+
+#[derive(Serialize)]
+struct PlansInner {
+    plan: Vec<Plan>,
+}
+
+#[derive(Serialize)]
+struct Plan {
+    name: String,
+    core_number: u32,
+    memory_amount: u32,
+    public_traffic_out: u32,
+    storage_size: u32,
+    storage_tier: &'static str,
+}
+
+/// Cores and GiB of UpCloud's plans for general purposes.
+const PLANS: [(u32, u32); 10] =
+    [(1, 1), (1, 2), (2, 4), (4, 8), (6, 16), (8, 32), (12, 48), (16, 64), (20, 96), (20, 128)];
+
+impl Plans {
+    pub fn all() -> Self {
+        let plan = |(cores, gib)| Plan {
+            name: format!("{cores}xCPU-{gib}GB"),
+            core_number: cores,
+            memory_amount: gib * 1024,
+            public_traffic_out: 0,
+            storage_size: 0,
+            storage_tier: "maxiops",
+        };
+        Self { plans: PlansInner { plan: PLANS.into_iter().map(plan).collect() } }
+    }
 }
 
 /// `networking.interfaces.interface`.

@@ -21,4 +21,5 @@ mod seed;
 mod server;
 mod site;
 mod states;
+mod unserved;
 mod zone;
