@@ -66,6 +66,12 @@ pub enum Rule {
     JoinTokenInvalid,
     #[error("The account {0} may not do this: it is for administrators.")]
     AdminOnly(String),
+    #[error("The account has as many networks as it may have: {0}.")]
+    NetworkLimit(u32),
+    #[error("The account has as many network peerings as it may have: {0}.")]
+    PeeringLimit(u32),
+    #[error("The account has as many routers as it may have: {0}.")]
+    RouterLimit(u32),
     #[error("No VNI is left: every number up to 16777215 was given out.")]
     NoVniLeft,
 }

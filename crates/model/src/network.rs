@@ -8,6 +8,7 @@ use crate::error::{Noun, Rule, Subject};
 use crate::ids::Vni;
 use crate::label::{self, Label};
 use crate::objects::{Network, Subnet};
+use crate::policy::Policy;
 use crate::provided::{self, Provided};
 use crate::router;
 use crate::world::World;
@@ -41,9 +42,10 @@ pub enum Attach {
 
 /// # Errors
 /// The first faulty attribute; a router that is not there or whose networks
-/// overlap this one.
+/// overlap this one; the account's limit.
 pub fn create(
     world: &World,
+    policy: &Policy,
     account: &str,
     uuid: Uuid,
     wish: &Create,
@@ -66,6 +68,7 @@ pub fn create(
         revision,
     };
     let mut changes = checked(world, it)?;
+    policy.limits.check_networks(world, account)?;
     changes.push(Change::Put(Object::NextVni { vni: u32::from(vni) + 1 }));
     Ok(changes)
 }
@@ -176,8 +179,7 @@ pub fn seen<'w>(world: &'w World, account: &str, id: &str) -> Result<Seen<'w>, R
 
 /// All that `account` can see, by UUID.
 pub fn all_seen<'w>(world: &'w World, account: &str) -> Vec<Seen<'w>> {
-    let own = world.networks.values().filter(|n| n.account == account);
-    let own = own.map(|n| Seen::Own(n));
+    let own = world.networks_of_account(account).map(|n| Seen::Own(n));
     let mut all: Vec<Seen<'w>> = provided::all().map(Seen::Provided).chain(own).collect();
     all.sort_by_key(Seen::uuid);
     all

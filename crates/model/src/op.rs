@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::change::{Change, Object};
 use crate::error::Rule;
 use crate::objects::{Account, Authority, JoinToken, Zone};
+use crate::policy::Policy;
 use crate::world::World;
 use crate::{host, interface, network, peering, port, router, server, zone};
 
@@ -77,6 +78,11 @@ pub enum Op {
         /// Seconds since 1970.
         now: i64,
     },
+    /// Under a policy that is not the default.
+    Under {
+        policy: Policy,
+        op: Box<Op>,
+    },
     /// The first account and the authority of a new installation; nothing
     /// when there is one.
     Found {
@@ -97,19 +103,24 @@ pub enum Wish<C, M> {
 /// # Errors
 /// The rule that says no; then nothing changes.
 pub fn decide(world: &World, op: &Op) -> Result<Vec<Change>, Rule> {
+    decide_under(world, &Policy::default(), op)
+}
+
+fn decide_under(world: &World, policy: &Policy, op: &Op) -> Result<Vec<Change>, Rule> {
     match op {
+        Op::Under { policy, op } => decide_under(world, policy, op),
         Op::Peering { by, uuid, wish } => match wish {
-            Wish::Create(wish) => peering::create(world, by, *uuid, wish),
+            Wish::Create(wish) => peering::create(world, policy, by, *uuid, wish),
             Wish::Modify(wish) => peering::modify(world, by, *uuid, wish),
-            Wish::Delete => peering::delete(world, by, *uuid),
+            Wish::Delete => peering::delete(world, policy, by, *uuid),
         },
         Op::Network { by, uuid, wish } => match wish {
-            Wish::Create(wish) => network::create(world, by, *uuid, wish),
+            Wish::Create(wish) => network::create(world, policy, by, *uuid, wish),
             Wish::Modify(wish) => network::modify(world, by, *uuid, wish),
             Wish::Delete => network::delete(world, by, *uuid),
         },
         Op::Router { by, uuid, wish } => match wish {
-            Wish::Create(wish) => router::create(world, by, *uuid, wish),
+            Wish::Create(wish) => router::create(world, policy, by, *uuid, wish),
             Wish::Modify(wish) => router::modify(world, by, *uuid, wish),
             Wish::Delete => router::delete(world, by, *uuid),
         },

@@ -14,6 +14,7 @@ use crate::change::{Change, Key, Object};
 use crate::ids::Revision;
 use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router};
 use crate::objects::{Nic, Server, Zone};
+use crate::owned::{Owned, Owners};
 
 #[derive(Debug, Clone, Default)]
 pub struct World {
@@ -37,6 +38,7 @@ pub struct World {
     by_address: OrdMap<(Uuid, IpAddr), Uuid>,
     by_nic: OrdMap<(Uuid, u8), Uuid>,
     unplaced: OrdSet<Uuid>,
+    owners: Owners,
 }
 
 impl World {
@@ -59,6 +61,11 @@ impl World {
 
     pub fn network(&self, uuid: Uuid) -> Option<&Arc<Network>> {
         self.networks.get(&uuid)
+    }
+
+    /// None for an account that owns nothing yet.
+    pub fn owned(&self, account: &str) -> Option<&Owned> {
+        self.owners.get(account)
     }
 
     /// The half that `local` has towards `peer`.
@@ -171,17 +178,20 @@ impl World {
             Object::Host(it) => drop(self.hosts.insert(it.uuid, Arc::new(it))),
             Object::JoinToken(it) => drop(self.join_tokens.insert(it.digest.clone(), Arc::new(it))),
             Object::Network(it) => {
+                self.owners.of(&it.account).networks.insert(it.uuid);
                 if let Some(router) = it.router {
                     self.by_router.insert((router, it.uuid));
                 }
                 self.networks.insert(it.uuid, Arc::new(it));
             }
             Object::Peering(it) => {
+                self.owners.of(&it.account).peerings.insert(it.uuid);
                 self.by_local.insert((it.network, it.peer_network), it.uuid);
                 self.by_peer.insert((it.peer_network, it.uuid));
                 self.peerings.insert(it.uuid, Arc::new(it));
             }
             Object::Port(it) => {
+                self.owners.of(&it.account).ports.insert(it.uuid);
                 if let Some(host) = it.host {
                     self.by_host.insert((host, it.uuid));
                 }
@@ -191,8 +201,12 @@ impl World {
                 self.by_address.insert((it.network, it.address), it.uuid);
                 self.ports.insert(it.uuid, Arc::new(it));
             }
-            Object::Router(it) => drop(self.routers.insert(it.uuid, Arc::new(it))),
+            Object::Router(it) => {
+                self.owners.of(&it.account).routers.insert(it.uuid);
+                self.routers.insert(it.uuid, Arc::new(it));
+            }
             Object::Server(it) => {
+                self.owners.of(&it.account).servers.insert(it.uuid);
                 if it.host.is_none() {
                     self.unplaced.insert(it.uuid);
                 }
@@ -207,19 +221,23 @@ impl World {
     fn unindex(&mut self, key: &Key) {
         match key {
             Key::Network(uuid) => {
-                let router = self.networks.get(uuid).and_then(|n| n.router);
-                if let Some(router) = router {
-                    self.by_router.remove(&(router, *uuid));
+                if let Some(it) = self.networks.get(uuid) {
+                    self.owners.of(&it.account).networks.remove(uuid);
+                    if let Some(router) = it.router {
+                        self.by_router.remove(&(router, *uuid));
+                    }
                 }
             }
             Key::Peering(uuid) => {
                 if let Some(it) = self.peerings.get(uuid) {
+                    self.owners.of(&it.account).peerings.remove(uuid);
                     self.by_local.remove(&(it.network, it.peer_network));
                     self.by_peer.remove(&(it.peer_network, *uuid));
                 }
             }
             Key::Port(uuid) => {
                 if let Some(it) = self.ports.get(uuid) {
+                    self.owners.of(&it.account).ports.remove(uuid);
                     if let Some(host) = it.host {
                         self.by_host.remove(&(host, *uuid));
                     }
@@ -229,9 +247,19 @@ impl World {
                     self.by_address.remove(&(it.network, it.address));
                 }
             }
-            Key::Server(uuid) => drop(self.unplaced.remove(uuid)),
+            Key::Router(uuid) => {
+                if let Some(it) = self.routers.get(uuid) {
+                    self.owners.of(&it.account).routers.remove(uuid);
+                }
+            }
+            Key::Server(uuid) => {
+                if let Some(it) = self.servers.get(uuid) {
+                    self.owners.of(&it.account).servers.remove(uuid);
+                    self.unplaced.remove(uuid);
+                }
+            }
             Key::Account(_) | Key::Authority | Key::Host(_) => {}
-            Key::JoinToken(_) | Key::Router(_) | Key::Zone(_) | Key::NextVni => {}
+            Key::JoinToken(_) | Key::Zone(_) | Key::NextVni => {}
         }
     }
 

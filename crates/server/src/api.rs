@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use model::error::{Noun, Rule};
+use model::policy::Policy;
 use store::Store;
 use uuid::Uuid;
 
@@ -27,6 +28,7 @@ use crate::routes::{self, Answer, Caller};
 pub(crate) struct Api {
     pub(crate) store: Store,
     pub(crate) hub: Hub,
+    pub(crate) policy: Policy,
     auth: Arc<Auth>,
 }
 
@@ -60,8 +62,8 @@ impl Call {
 }
 
 impl Api {
-    pub(crate) fn new(store: Store, hub: Hub) -> Self {
-        Self { store, hub, auth: Arc::new(Auth::new()) }
+    pub(crate) fn new(store: Store, hub: Hub, policy: Policy) -> Self {
+        Self { store, hub, policy, auth: Arc::new(Auth::new()) }
     }
 
     /// Answers, whatever happens.

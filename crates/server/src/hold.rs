@@ -34,6 +34,14 @@ impl Kind {
 }
 
 impl Api {
+    /// Writes as the installation's policy has it.
+    ///
+    /// # Errors
+    /// As [`store::Store::write`].
+    pub(crate) async fn write(&self, op: Op) -> Result<Arc<Commit>, WriteError> {
+        self.store.write(Op::Under { policy: self.policy, op: Box::new(op) }).await
+    }
+
     /// Writes, then waits until every connected host that the write concerns
     /// has acted on it, at most a second.
     ///
@@ -46,7 +54,7 @@ impl Api {
     /// # Errors
     /// As [`store::Store::write`].
     pub(crate) async fn write_and_hold(&self, op: Op) -> Result<Arc<Commit>, WriteError> {
-        let commit = self.store.write(op).await?;
+        let commit = self.write(op).await?;
         self.hub.settled(commit.world.revision(), LIMIT).await;
         Ok(commit)
     }

@@ -33,7 +33,7 @@ pub(crate) async fn show(api: Api, call: Call) -> Answer {
 pub(crate) async fn create(api: Api, call: Call) -> Answer {
     let (by, uuid) = (call.account, Kind::Network.uuid());
     let wish = Wish::Create(Create::of_body(&call.body)?);
-    let commit = api.store.write(Op::Network { by, uuid, wish }).await?;
+    let commit = api.write(Op::Network { by, uuid, wish }).await?;
     let world = api.picture(&commit, |w| w.network(uuid).map(|n| n.revision));
     tracing::info!(network = %uuid, revision = commit.world.revision(), "made a network");
     answer(&world, uuid, StatusCode::CREATED)
@@ -53,7 +53,7 @@ pub(crate) async fn modify(api: Api, call: Call) -> Answer {
 pub(crate) async fn delete(api: Api, call: Call) -> Answer {
     let uuid = call.uuid(Noun::Network)?;
     let op = Op::Network { by: call.account, uuid, wish: Wish::Delete };
-    let commit = api.store.write(op).await?;
+    let commit = api.write(op).await?;
     tracing::info!(network = %uuid, revision = commit.world.revision(), "deleted a network");
     Ok(nothing())
 }

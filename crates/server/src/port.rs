@@ -17,9 +17,8 @@ use crate::routes::Answer;
 
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, query) = (api.store.world(), &call.query);
-    let asked_for = world.ports.values().filter(|it| {
-        it.account == call.account
-            && query.is_uuid("network", it.network)
+    let asked_for = world.ports_of_account(&call.account).filter(|it| {
+        query.is_uuid("network", it.network)
             && it.host.map_or(!query.has("host"), |host| query.is_uuid("host", host))
     });
     let page = query.page(asked_for);

@@ -169,7 +169,9 @@ fn rule_number(rule: &Rule) -> (StatusCode, &'static str) {
         Rule::ZonePublic(_) => (StatusCode::FORBIDDEN, "ZONE_FORBIDDEN"),
         Rule::ZoneInUse { .. } => (CONFLICT, "ZONE_NOT_EMPTY"),
         Rule::ZoneMismatch(..) => (CONFLICT, "ZONE_MISMATCH"),
-        Rule::NoVniLeft => (CONFLICT, "NETWORK_LIMIT_REACHED"),
+        Rule::NoVniLeft | Rule::NetworkLimit(_) => (CONFLICT, "NETWORK_LIMIT_REACHED"),
+        Rule::PeeringLimit(_) => (CONFLICT, "PEERING_LIMIT_REACHED"),
+        Rule::RouterLimit(_) => (CONFLICT, "ROUTER_LIMIT_REACHED"),
     }
 }
 

@@ -32,7 +32,7 @@ impl Call {
 
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, query) = (api.store.world(), &call.query);
-    let own = world.servers.values().filter(|it| it.account == call.account);
+    let own = world.servers_of_account(&call.account);
     let page = query.page(own.filter(|it| query.labels_match(&it.labels)));
     let server = page.iter().map(|it| View::new(&world, it)).collect();
     Ok(answer(StatusCode::OK, &Many { servers: ManyInner { server } }))

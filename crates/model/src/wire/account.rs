@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{Fields, yes_no};
 use crate::error::{Rule, Subject};
 use crate::objects::Account;
+use crate::policy::Limits;
 
 /// A wish for an account, its password still in clear.
 pub struct NewAccount {
@@ -32,17 +33,17 @@ impl NewAccount {
     }
 }
 
-/// `GET /1.3/account`. The limits are integers, as the Go SDK demands; they
-/// are those of UpCloud's own sample.
-pub fn view(account: &Account) -> Value {
+/// `GET /1.3/account`. The limits are integers, as the Go SDK demands; those
+/// of things that Kannas has not are of UpCloud's own sample.
+pub fn view(account: &Account, limits: &Limits) -> Value {
     json!({"account": {
         "username": account.name,
         "credits": 0.0,
         "resource_limits": {
             "cores": 200, "detached_floating_ips": 10, "gpus": 8, "load_balancers": 50,
-            "managed_object_storages": 7, "memory": 1_048_576, "network_peerings": 100_000,
-            "networks": 100_000, "ntp_excess_gib": 20_000, "public_ipv4": 100, "public_ipv6": 100,
-            "routers": 100_000, "storage_hdd": 10_240, "storage_maxiops": 10_240, "storage_ssd": 10_240
+            "managed_object_storages": 7, "memory": 1_048_576, "network_peerings": limits.peerings,
+            "networks": limits.networks, "ntp_excess_gib": 20_000, "public_ipv4": 100, "public_ipv6": 100,
+            "routers": limits.routers, "storage_hdd": 10_240, "storage_maxiops": 10_240, "storage_ssd": 10_240
         }
     }})
 }

@@ -9,7 +9,7 @@ use model::host::Join;
 use model::objects::{Account, JoinToken};
 use model::op::Op;
 use serde_json::{Value, json};
-use server::{Config, Server};
+use server::{Config, PolicyArgs, Server};
 use store::Store;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -36,9 +36,13 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn start() -> Self {
+        Self::under(PolicyArgs::default()).await
+    }
+
+    pub(crate) async fn under(policy: PolicyArgs) -> Self {
         let dir = tempfile::tempdir().unwrap();
         furnish(dir.path()).await;
-        let api = serve(&config(dir.path())).await;
+        let api = serve(&Config { policy, ..config(dir.path()) }).await;
         let client = |name| Client::new(api, name, &format!("{name}s password"));
         Self { api, alice: client("alice"), bob: client("bob"), _dir: dir }
     }
@@ -67,6 +71,7 @@ pub(crate) fn config(dir: &Path) -> Config {
         data_dir: dir.to_owned(),
         admin_user: "admin".to_owned(),
         admin_password_file: None,
+        policy: PolicyArgs::default(),
     }
 }
 
