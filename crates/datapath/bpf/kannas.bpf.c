@@ -16,12 +16,12 @@
  * for forwarding and for consent, and what either side withdraws stops both
  * ways at once.
  *
- * Single packets (nearly all of them but TCP's bulk) are put into VXLAN and
- * taken out of it by our own hands, at the port and at the ingress of the
- * underlay's device, which spares them the kernel's way through routing, UDP
- * and the VXLAN device, a fifth of all that a packet costs. Everything else
- * (several segments in one, fragments, checksums, a device we do not know)
- * takes that way; both ends are the same on the wire.
+ * Packets are put into VXLAN by our own hands, at the port, and taken out of it
+ * at the ingress of the underlay's device, which spares them the kernel's way
+ * through routing, UDP and the VXLAN device: a third of all that a packet
+ * costs. What we cannot do (several segments in one on the way out of the
+ * tunnel, fragments, UDP checksums, a device we do not know) takes that way;
+ * on the wire it is the same.
  *
  * A peering is entries in HOSTS and PREFIXES, so what a change costs is the
  * size of the change. All maps are pinned; programs are replaced under the
