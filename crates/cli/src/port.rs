@@ -126,7 +126,7 @@ impl Row for PortView {
         vec![
             self.uuid.to_string(),
             self.address.to_string(),
-            self.host_name.clone(),
+            self.host_name.clone().unwrap_or_else(|| WAITING.to_owned()),
             place(self),
             self.network.to_string(),
         ]
@@ -149,10 +149,20 @@ impl Noun for PortView {
             ("UUID", self.uuid.to_string()),
             ("Address", self.address.to_string()),
             ("MAC", self.mac.to_string()),
-            ("Host", format!("{} ({})", self.host_name, self.host)),
+            ("Host", host(self)),
             ("Device", place(self)),
             ("Network", self.network.to_string()),
         ]
+    }
+}
+
+/// A server's port that waits for a host in its zone.
+const WAITING: &str = "-";
+
+fn host(it: &PortView) -> String {
+    match (&it.host_name, it.host) {
+        (Some(name), Some(uuid)) => format!("{name} ({uuid})"),
+        _ => WAITING.to_owned(),
     }
 }
 
