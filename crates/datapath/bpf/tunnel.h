@@ -68,7 +68,7 @@ enum wrapping { NOT_FOR_US, WRAPPED, BROKEN };
 /* Puts the frame into VXLAN. NOT_FOR_US leaves it as it was. */
 INLINE enum wrapping wrap(struct __sk_buff *skb, const struct vtep *vtep, const struct target *target)
 {
-	/* Segments were made to fit: is_too_big, lower_mss. */
+	/* Segments fit as they are: is_large. */
 	const __u64 flags = BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
 			    BPF_F_ADJ_ROOM_ENCAP_L2(sizeof(struct ethhdr)) |
 			    BPF_F_ADJ_ROOM_ENCAP_L2_ETH | BPF_F_ADJ_ROOM_FIXED_GSO;
