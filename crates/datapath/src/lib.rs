@@ -153,31 +153,35 @@ impl Host {
     }
 
     fn observe_vtep(&mut self) -> Result<Condition<()>, Error> {
-        let Some(link) = link::named(&mut self.netlink, vtep::DEVICE)? else {
+        let Some(vxlan) = link::named(&mut self.netlink, vtep::DEVICE)? else {
             return Ok(Condition::Missing);
         };
-        let value = match vtep::judge(&link, &self.setup) {
-            Ok(value) => value,
-            Err(why) => return Ok(Condition::Broken(why)),
+        if let Some(fault) = vtep::fault(&vxlan, &self.setup) {
+            return Ok(Condition::Broken(fault));
+        }
+        let underlay = match vtep::underlay(&mut self.netlink, self.setup.underlay) {
+            Ok(underlay) => underlay,
+            Err(error @ Error::NoUnderlay(_)) => return Ok(Condition::Broken(error.to_string())),
+            Err(error) => return Err(error),
         };
-        if self.tables.vtep()? != value {
+        if self.tables.vtep()? != vtep::value(&vxlan, &underlay, &self.setup)? {
             return Ok(Condition::Broken("is not the one in the map".to_owned()));
         }
-        if !self.programs.runs(Holder::Vtep, vtep::DEVICE)? {
-            return Ok(Condition::Broken("its program does not run".to_owned()));
-        }
-        if let Err(error) = self.inner_mtu() {
-            return Ok(Condition::Broken(error.to_string()));
+        for (holder, device) in [(Holder::Vtep, &vxlan), (Holder::Underlay, &underlay)] {
+            if !self.programs.runs(holder, &device.name)? {
+                let name = &device.name;
+                return Ok(Condition::Broken(format!("the program on {name} does not run")));
+            }
         }
         Ok(Condition::Whole(()))
     }
 
     fn ensure_vtep(&mut self) -> Result<(), Error> {
-        self.inner_mtu()?;
-        let link = vtep::ensure(&mut self.netlink, &self.setup)?;
-        self.programs.ensure(Holder::Vtep, vtep::DEVICE)?;
-        link::set(&mut self.netlink, &link, &Wish { up: true, ..Wish::default() })?;
-        let value = vtep::value(&link, self.setup.underlay)?;
-        self.tables.set_vtep(value)
+        let underlay = vtep::underlay(&mut self.netlink, self.setup.underlay)?;
+        let vxlan = vtep::ensure(&mut self.netlink, &self.setup)?;
+        self.programs.ensure(Holder::Vtep, &vxlan.name)?;
+        link::set(&mut self.netlink, &vxlan, &Wish { up: true, ..Wish::default() })?;
+        self.tables.set_vtep(vtep::value(&vxlan, &underlay, &self.setup)?)?;
+        self.programs.ensure(Holder::Underlay, &underlay.name)
     }
 }
