@@ -36,7 +36,7 @@ test: root ## every check and test there is; needs root
 check-fast: lint ## format, lints, and the tests that need no root
 	@$(call step,test)
 	cargo test $(FAST)
-	cargo test -p lab --test arrows
+	cargo test $(FAST) -p lab --test arrows # the same crates, as other crates would mean other features and a new build
 
 .PHONY: lint
 lint:
