@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lab::eventually;
 use serde_json::Value;
-use server::{Addresses, Config, Server};
+use server::{Addresses, Config, PolicyArgs, Server};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -38,6 +38,7 @@ impl Site {
             data_dir: dir.path().join("data"),
             admin_user: "admin".to_owned(),
             admin_password_file: Some(password),
+            policy: PolicyArgs::default(),
         };
         let server = runtime.block_on(Server::start(&config)).unwrap();
         let addresses = server.addresses();
