@@ -16,12 +16,12 @@
  * for forwarding and for consent, and what either side withdraws stops both
  * ways at once.
  *
- * Single packets (nearly all of them but TCP's bulk) are put into VXLAN and
- * taken out of it by our own hands, at the port and at the ingress of the
- * underlay's device, which spares them the kernel's way through routing, UDP
- * and the VXLAN device, a fifth of all that a packet costs. Everything else
- * (several segments in one, fragments, checksums, a device we do not know)
- * takes that way; both ends are the same on the wire.
+ * Packets are put into VXLAN by our own hands, at the port, and taken out of it
+ * at the ingress of the underlay's device, which spares them the kernel's way
+ * through routing, UDP and the VXLAN device: a third of all that a packet
+ * costs. What we cannot do (several segments in one on the way out of the
+ * tunnel, fragments, UDP checksums, a device we do not know) takes that way;
+ * on the wire it is the same.
  *
  * A peering is entries in HOSTS and PREFIXES, so what a change costs is the
  * size of the change. All maps are pinned; programs are replaced under the
@@ -150,7 +150,8 @@ INLINE int to_local(struct __sk_buff *skb, struct iphdr *ip, struct target *targ
 	return end(LOCAL, deliver(ip, port, ifindex));
 }
 
-INLINE int to_remote(struct __sk_buff *skb, struct iphdr *ip, struct target *target)
+/* What is large is fragmented on the outside, by the kernel. */
+INLINE int to_remote(struct __sk_buff *skb, struct iphdr *ip, struct target *target, int large)
 {
 	__u32 zero = 0;
 	struct vtep *vtep = bpf_map_lookup_elem(&VTEP, &zero);
@@ -159,7 +160,7 @@ INLINE int to_remote(struct __sk_buff *skb, struct iphdr *ip, struct target *tar
 		return drop(TUNNEL);
 	one_hop(ip);
 	__builtin_memcpy(ethernet_of(ip)->h_dest, TUNNEL_MAC, ETH_ALEN);
-	switch (wrap(skb, vtep, target)) {
+	switch (large ? NOT_FOR_US : wrap(skb, vtep, target)) {
 	case WRAPPED:
 		return end(REMOTE, bpf_redirect_neigh(vtep->underlay, NULL, 0, 0));
 	case BROKEN:
@@ -204,7 +205,8 @@ __attribute__((section("classifier"), used)) int from_port(struct __sk_buff *skb
 		return icmp_error(skb, port, TTL, TIME_EXCEEDED, 0);
 	if (target->kind == PORT_HERE)
 		return to_local(skb, ip, target);
-	if (is_too_big(skb, ip, port->mtu))
+	int large = is_large(skb, ip, port->mtu);
+	if (large && (ip->frag_off & htons(DONT_FRAGMENT)))
 		return icmp_error(skb, port, TOO_BIG, UNREACHABLE, port->mtu);
 	if (ip->protocol == IPPROTO_TCP) {
 		clamp_mss(skb, ip, port->mtu);
@@ -212,7 +214,7 @@ __attribute__((section("classifier"), used)) int from_port(struct __sk_buff *skb
 		if (!ip)
 			return drop(SHORT);
 	}
-	return to_remote(skb, ip, target);
+	return to_remote(skb, ip, target, large);
 }
 
 /* Where a packet out of the tunnel goes, or the reason why it goes nowhere. */

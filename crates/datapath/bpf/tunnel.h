@@ -1,4 +1,6 @@
-/* VXLAN by hand (RFC 7348 5), for packets that are one segment. */
+/* VXLAN by hand (RFC 7348 5). In goes any frame; out comes what is one segment:
+ * the kernel offers nothing that would make many segments in one forget that
+ * they were in a tunnel. */
 
 struct vxlan_header {
 	__be32 flags, vni; /* the VNI's upper 24 bits count */
@@ -66,13 +68,14 @@ enum wrapping { NOT_FOR_US, WRAPPED, BROKEN };
 /* Puts the frame into VXLAN. NOT_FOR_US leaves it as it was. */
 INLINE enum wrapping wrap(struct __sk_buff *skb, const struct vtep *vtep, const struct target *target)
 {
+	/* Segments fit as they are: is_large. */
 	const __u64 flags = BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
 			    BPF_F_ADJ_ROOM_ENCAP_L2(sizeof(struct ethhdr)) |
-			    BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
+			    BPF_F_ADJ_ROOM_ENCAP_L2_ETH | BPF_F_ADJ_ROOM_FIXED_GSO;
 	__u32 length = skb->len - sizeof(struct ethhdr) + sizeof(struct wrapper);
 	struct wrapper wrapper;
 
-	if (!vtep->underlay || skb->gso_size || length > 0xffff)
+	if (!vtep->underlay || length > 0xffff)
 		return NOT_FOR_US;
 	fill(&wrapper, vtep, target, length, bpf_get_hash_recalc(skb));
 	if (bpf_skb_load_bytes(skb, 0, &wrapper.eth, sizeof(wrapper.eth)))

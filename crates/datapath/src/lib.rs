@@ -27,7 +27,7 @@ mod vtep;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use model::ids::Mtu;
 use model::plan::Step;
@@ -53,6 +53,15 @@ pub struct Setup {
     pub vxlan_port: u16,
     /// Directory in a BPF file system that is ours alone.
     pub pin_dir: PathBuf,
+}
+
+/// Packets by verdict as a host with this pin directory counts them, without
+/// being its agent: nothing is loaded, made or changed.
+///
+/// # Errors
+/// There are no maps of ours, or we may not read them.
+pub fn verdicts(pin_dir: &Path) -> Result<BTreeMap<String, u64>, Error> {
+    tables::pinned_verdicts(&Pins::at(pin_dir).maps())
 }
 
 /// The datapath of the network namespace it was opened in. Dropping it leaves

@@ -39,7 +39,7 @@ pub(crate) struct Pins {
 
 impl Pins {
     pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
-        let it = Self { dir: dir.to_owned() };
+        let it = Self::at(dir);
         it.on_bpffs()?;
         for part in [it.maps(), it.links()] {
             DirBuilder::new()
@@ -49,6 +49,11 @@ impl Pins {
                 .map_err(|error| it.failed(error))?;
         }
         Ok(it)
+    }
+
+    /// The directory as it is, nothing made in it.
+    pub(crate) fn at(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
     }
 
     pub(crate) fn maps(&self) -> PathBuf {
