@@ -18,6 +18,7 @@ pub mod plan;
 pub mod policy;
 pub mod port;
 pub mod provided;
+pub mod reasons;
 pub mod router;
 pub mod server;
 pub mod spec;
