@@ -11,13 +11,13 @@ use rusqlite::Connection;
 
 use crate::engine::Error;
 
-/// Changes between two checkpoints.
-const EVERY: usize = 2_000;
+/// Pages that may be written between two checkpoints.
+const EVERY: usize = 1_000;
 
-/// Pages of log from which it is to begin anew: about 16 MB. It can only when
+/// Pages of log from which it is to begin anew: about 4 MB. It can only when
 /// all of it was moved and the writer, who adds to it, stands still; so the
 /// writer moves the rest.
-const ENOUGH: i64 = 4_000;
+const ENOUGH: i64 = 1_000;
 
 /// Pages that the writer moves at most.
 const REST: i64 = 200;
@@ -29,7 +29,7 @@ pub(crate) struct Checkpoints {
     asked: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
     writers_turn: Arc<AtomicBool>,
-    changes: usize,
+    pages: usize,
 }
 
 /// Pages in the log, and how many of them the file has too.
@@ -51,14 +51,15 @@ impl Checkpoints {
             .name("store-checkpoint".to_owned())
             .spawn(move || run(&queue, &connection, &turn))
             .map_err(Error::Thread)?;
-        Ok(Self { asked: Some(asked), thread: Some(thread), writers_turn, changes: 0 })
+        Ok(Self { asked: Some(asked), thread: Some(thread), writers_turn, pages: 0 })
     }
 
-    /// To be told after each commit, by the writer and with its connection.
-    pub(crate) fn committed(&mut self, connection: &Connection, changes: usize) {
-        self.changes += changes;
-        if self.changes >= EVERY {
-            self.changes = 0;
+    /// To be told after each commit, by the writer and with its connection;
+    /// `pages` is how many it has written at most.
+    pub(crate) fn committed(&mut self, connection: &Connection, pages: usize) {
+        self.pages += pages;
+        if self.pages >= EVERY {
+            self.pages = 0;
             // Full: it was asked and has yet to begin.
             let _ = self.asked.as_ref().map(|asked| asked.try_send(()));
         }
