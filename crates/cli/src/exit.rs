@@ -7,7 +7,7 @@ pub(crate) const HELP: &str = "\
 Exit codes:
   0    done
   1    failed
-  2    the command line makes no sense
+  2    the command line or a file it names makes no sense
   3    there is no such object, or more than one of that name
   4    refused: by a rule, or for want of permission
   5    the server cannot be reached, or failed
@@ -19,8 +19,10 @@ pub(crate) enum Exit {
     Ok = 0,
     Failed = 1,
     Usage = 2,
+    NotFound = 3,
     Refused = 4,
     Unavailable = 5,
+    Credentials = 103,
 }
 
 impl Exit {
@@ -47,6 +49,10 @@ impl Failure {
 
     pub(crate) fn code(&self) -> u8 {
         self.exit.code()
+    }
+
+    pub(crate) fn is(&self, exit: Exit) -> bool {
+        self.exit == exit
     }
 
     /// Whoever read our output wanted no more of it, as in `kannas ... | head`.

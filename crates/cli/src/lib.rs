@@ -1,17 +1,36 @@
 //! The hand: everything that is done with Kannas from a command line.
 
+mod access;
+mod account;
 mod agent;
+mod body;
+mod client;
+mod completions;
 mod exit;
+mod host;
+mod labels;
 mod logging;
+mod network;
+mod noun;
+mod peering;
+mod port;
+mod router;
 mod run_until;
 mod server;
+mod session;
+mod span;
+mod status;
+mod table;
 mod usage;
+mod wait;
+mod zone;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use access::Calls;
 use exit::{Exit, Failure};
 
 /// Private networks of different sites, peered on hosts of your own
@@ -26,6 +45,22 @@ struct Cli {
 enum Command {
     Server(server::Server),
     Agent(agent::Agent),
+    /// Peerings: one half each, from a network of yours to another
+    Peering(Calls<peering::Command>),
+    /// Networks: private subnets, each in a zone
+    Network(Calls<network::Command>),
+    /// Routers: networks on the same one reach each other
+    Router(Calls<router::Command>),
+    /// Ports: NICs of workloads, each on a network, at a host
+    Port(Calls<port::Command>),
+    /// Hosts: machines with an agent (for administrators)
+    Host(Calls<host::Command>),
+    /// Accounts (for administrators)
+    Account(Calls<account::Command>),
+    /// Zones: where networks and hosts are
+    Zone(Calls<zone::Command>),
+    Status(status::Status),
+    Completions(completions::Completions),
 }
 
 /// What a command has to do with the outside.
@@ -34,6 +69,8 @@ pub struct Shell<'a> {
     pub out: &'a mut dyn Write,
     /// For what went wrong.
     pub err: &'a mut dyn Write,
+    /// Whether somebody watches `err`, to be told what is waited for.
+    pub progress: bool,
 }
 
 /// The commands and flags there are. Their help does not depend on the
@@ -48,7 +85,7 @@ pub fn command() -> clap::Command {
 pub fn run(args: impl IntoIterator<Item = OsString>, shell: &mut Shell<'_>) -> u8 {
     let parsed = command().try_get_matches_from(args);
     let done = match parsed.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
-        Ok(cli) => cli.command.run(),
+        Ok(cli) => cli.command.run(shell),
         Err(error) => usage::tell(&error, shell),
     };
     match done.and_then(|()| Ok(shell.out.flush()?)) {
@@ -62,10 +99,19 @@ pub fn run(args: impl IntoIterator<Item = OsString>, shell: &mut Shell<'_>) -> u
 }
 
 impl Command {
-    fn run(self) -> Result<(), Failure> {
+    fn run(self, shell: &mut Shell<'_>) -> Result<(), Failure> {
         match self {
             Self::Server(server) => server.run(),
             Self::Agent(agent) => agent.run(),
+            Self::Peering(calls) => calls.run(shell),
+            Self::Network(calls) => calls.run(shell),
+            Self::Router(calls) => calls.run(shell),
+            Self::Port(calls) => calls.run(shell),
+            Self::Host(calls) => calls.run(shell),
+            Self::Account(calls) => calls.run(shell),
+            Self::Zone(calls) => calls.run(shell),
+            Self::Status(status) => status.run(shell),
+            Self::Completions(completions) => completions.run(shell),
         }
     }
 }

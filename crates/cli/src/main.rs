@@ -1,12 +1,13 @@
 //! The binary `kannas`.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use cli::Shell;
 
 fn main() -> ExitCode {
     // Not locked: the log goes to stderr too, from other threads.
-    let mut shell = Shell { out: &mut io::stdout(), err: &mut io::stderr() };
+    let progress = io::stderr().is_terminal();
+    let mut shell = Shell { out: &mut io::stdout(), err: &mut io::stderr(), progress };
     ExitCode::from(cli::run(std::env::args_os(), &mut shell))
 }

@@ -1,7 +1,7 @@
 /* Keys and values of the maps: the same as in src/abi.rs, whose test compares
  * them. Addresses are 128 bits, IPv4 as ::ffff:a.b.c.d (RFC 4291 2.5.5.2); in
  * keys all is in network byte order, so that a longest prefix can match it. */
-#define LAYOUT 1 /* in the pin directory's name: see src/programs.rs */
+#define LAYOUT 1 /* in the pin directory's name: src/pins.rs */
 
 struct address {
 	__be32 part[4]; /* an IPv4 address is the last part */
@@ -49,15 +49,18 @@ struct port {
 
 /* This host's end of all tunnels. */
 struct vtep {
-	__u32 ifindex; /* of the VXLAN device */
-	__u32 ipv4;    /* host byte order */
+	__u32 ifindex;  /* of the VXLAN device */
+	__u32 underlay; /* ifindex of the device that has the address; 0: only by the VXLAN device */
+	__be32 ipv4;
+	__be16 port; /* of UDP */
+	__u16 unused;
 };
 
 _Static_assert(sizeof(struct host_key) == 20, "abi.rs");
 _Static_assert(sizeof(struct prefix_key) == 24, "abi.rs");
 _Static_assert(sizeof(struct target) == 48, "abi.rs");
 _Static_assert(sizeof(struct port) == 92, "abi.rs");
-_Static_assert(sizeof(struct vtep) == 8, "abi.rs");
+_Static_assert(sizeof(struct vtep) == 16, "abi.rs");
 
 #define MAP(name, kind, entries, k, v, flags)                                   \
 	struct {                                                                \

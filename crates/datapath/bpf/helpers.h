@@ -18,3 +18,9 @@ static long (*bpf_skb_set_tunnel_key)(struct __sk_buff *skb, const struct bpf_tu
 				      __u32 size, __u64 flags) = (void *)BPF_FUNC_skb_set_tunnel_key;
 static long (*bpf_skb_get_tunnel_key)(struct __sk_buff *skb, struct bpf_tunnel_key *key, __u32 size,
 				      __u64 flags) = (void *)BPF_FUNC_skb_get_tunnel_key;
+static long (*bpf_skb_adjust_room)(struct __sk_buff *skb, __s32 change, __u32 mode, __u64 flags) =
+	(void *)BPF_FUNC_skb_adjust_room;
+static long (*bpf_redirect_neigh)(__u32 ifindex, struct bpf_redir_neigh *neighbour, __u32 size,
+				  __u64 flags) = (void *)BPF_FUNC_redirect_neigh;
+static __u32 (*bpf_get_hash_recalc)(struct __sk_buff *skb) = (void *)BPF_FUNC_get_hash_recalc;
+static __u32 (*bpf_get_prandom_u32)(void) = (void *)BPF_FUNC_get_prandom_u32;

@@ -1,17 +1,14 @@
 /* Packets that the underlay cannot carry. */
 
 /* True when the packet, or one of the packets that it will be cut into, is
- * larger than mtu bytes and may not be fragmented. What may be fragmented is,
- * on the outside, by the kernel. */
-INLINE int is_too_big(struct __sk_buff *skb, struct iphdr *ip, __u32 mtu)
+ * larger than mtu bytes. */
+INLINE int is_large(struct __sk_buff *skb, struct iphdr *ip, __u32 mtu)
 {
-	__u32 length = skb->len - sizeof(struct ethhdr);
-
-	if (length <= mtu || !(ip->frag_off & htons(DONT_FRAGMENT)))
+	if (skb->len - sizeof(struct ethhdr) <= mtu)
 		return 0;
 	if (!skb->gso_size)
 		return 1;
-	__u32 headers = ip->ihl * 4 + 8; /* UDP */
+	__u32 headers = ip->ihl * 4 + sizeof(struct udphdr);
 	if (ip->protocol == IPPROTO_TCP) {
 		__u8 offset = 0; /* upper half: words of the TCP header */
 		bpf_skb_load_bytes(skb, sizeof(struct ethhdr) + ip->ihl * 4 + 12, &offset, 1);

@@ -1,6 +1,6 @@
 //! Keys and values of the maps, byte for byte as in `bpf/abi.h`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use aya::Pod;
 use model::ids::{Prefix, Vni, mapped, unmapped};
@@ -54,15 +54,19 @@ pub(crate) struct PortValue {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct VtepValue {
+    /// Of the VXLAN device.
     pub(crate) ifindex: u32,
-    /// In host byte order.
-    pub(crate) ipv4: u32,
+    /// Of the device that has the underlay address.
+    pub(crate) underlay: u32,
+    pub(crate) ipv4: [u8; 4],
+    pub(crate) port: [u8; 2],
+    unused: [u8; 2],
 }
 
 const _: () = assert!(size_of::<HostKey>() == 20, "abi.h");
 const _: () = assert!(size_of::<TargetValue>() == 48, "abi.h");
 const _: () = assert!(size_of::<PortValue>() == 92, "abi.h");
-const _: () = assert!(size_of::<VtepValue>() == 8, "abi.h");
+const _: () = assert!(size_of::<VtepValue>() == 16, "abi.h");
 
 macro_rules! pod {
     ($($name:ident)*) => {$(
@@ -136,6 +140,15 @@ impl TargetValue {
             HOST_THERE => Some(Target::Remote { vtep: unmapped(self.vtep), vni: vni()? }),
             _ => None,
         }
+    }
+}
+
+impl VtepValue {
+    /// `devices`: the VXLAN device and the underlay's.
+    pub(crate) fn new(devices: (u32, u32), underlay: Ipv4Addr, port: u16) -> Self {
+        let (ifindex, device) = devices;
+        let (ipv4, port) = (underlay.octets(), port.to_be_bytes());
+        Self { ifindex, underlay: device, ipv4, port, unused: [0; 2] }
     }
 }
 

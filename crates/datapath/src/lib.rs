@@ -17,6 +17,7 @@ mod inet;
 mod link;
 mod netlink;
 mod netns;
+mod offload;
 mod pair;
 mod pins;
 mod port;
@@ -27,7 +28,7 @@ mod vtep;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use model::ids::Mtu;
 use model::plan::Step;
@@ -53,6 +54,15 @@ pub struct Setup {
     pub vxlan_port: u16,
     /// Directory in a BPF file system that is ours alone.
     pub pin_dir: PathBuf,
+}
+
+/// Packets by verdict as a host with this pin directory counts them, without
+/// being its agent: nothing is loaded, made or changed.
+///
+/// # Errors
+/// There are no maps of ours, or we may not read them.
+pub fn verdicts(pin_dir: &Path) -> Result<BTreeMap<String, u64>, Error> {
+    tables::pinned_verdicts(&Pins::at(pin_dir).maps())
 }
 
 /// The datapath of the network namespace it was opened in. Dropping it leaves
@@ -144,31 +154,35 @@ impl Host {
     }
 
     fn observe_vtep(&mut self) -> Result<Condition<()>, Error> {
-        let Some(link) = link::named(&mut self.netlink, vtep::DEVICE)? else {
+        let Some(vxlan) = link::named(&mut self.netlink, vtep::DEVICE)? else {
             return Ok(Condition::Missing);
         };
-        let value = match vtep::judge(&link, &self.setup) {
-            Ok(value) => value,
-            Err(why) => return Ok(Condition::Broken(why)),
+        if let Some(fault) = vtep::fault(&vxlan, &self.setup) {
+            return Ok(Condition::Broken(fault));
+        }
+        let underlay = match vtep::underlay(&mut self.netlink, self.setup.underlay) {
+            Ok(underlay) => underlay,
+            Err(error @ Error::NoUnderlay(_)) => return Ok(Condition::Broken(error.to_string())),
+            Err(error) => return Err(error),
         };
-        if self.tables.vtep()? != value {
+        if self.tables.vtep()? != vtep::value(&vxlan, &underlay, &self.setup)? {
             return Ok(Condition::Broken("is not the one in the map".to_owned()));
         }
-        if !self.programs.runs(Holder::Vtep, vtep::DEVICE)? {
-            return Ok(Condition::Broken("its program does not run".to_owned()));
-        }
-        if let Err(error) = self.inner_mtu() {
-            return Ok(Condition::Broken(error.to_string()));
+        for (holder, device) in [(Holder::Vtep, &vxlan), (Holder::Underlay, &underlay)] {
+            if !self.programs.runs(holder, &device.name)? {
+                let name = &device.name;
+                return Ok(Condition::Broken(format!("the program on {name} does not run")));
+            }
         }
         Ok(Condition::Whole(()))
     }
 
     fn ensure_vtep(&mut self) -> Result<(), Error> {
-        self.inner_mtu()?;
-        let link = vtep::ensure(&mut self.netlink, &self.setup)?;
-        self.programs.ensure(Holder::Vtep, vtep::DEVICE)?;
-        link::set(&mut self.netlink, &link, &Wish { up: true, ..Wish::default() })?;
-        let value = vtep::value(&link, self.setup.underlay)?;
-        self.tables.set_vtep(value)
+        let underlay = vtep::underlay(&mut self.netlink, self.setup.underlay)?;
+        let vxlan = vtep::ensure(&mut self.netlink, &self.setup)?;
+        self.programs.ensure(Holder::Vtep, &vxlan.name)?;
+        link::set(&mut self.netlink, &vxlan, &Wish { up: true, ..Wish::default() })?;
+        self.tables.set_vtep(vtep::value(&vxlan, &underlay, &self.setup)?)?;
+        self.programs.ensure(Holder::Underlay, &underlay.name)
     }
 }

@@ -1,7 +1,8 @@
 //! The directory in a BPF file system that holds what outlives the agent.
 //!
 //! `DIR/layout-N/NAME` are the maps, whose keys and values are those of layout
-//! N; `DIR/links/vtep` and `DIR/links/UUID` hold the programs on their devices.
+//! N; `DIR/links/vtep`, `…/underlay` and `…/UUID` hold the programs on their
+//! devices.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -20,10 +21,14 @@ const MOUNT: &str = "/sys/fs/bpf";
 /// Number of the layout in `bpf/abi.h`.
 const LAYOUT: u32 = 1;
 
+const VTEP: &str = "vtep";
+const UNDERLAY: &str = "underlay";
+
 /// Whose program a link holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Holder {
     Vtep,
+    Underlay,
     Port(Uuid),
 }
 
@@ -34,7 +39,7 @@ pub(crate) struct Pins {
 
 impl Pins {
     pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
-        let it = Self { dir: dir.to_owned() };
+        let it = Self::at(dir);
         it.on_bpffs()?;
         for part in [it.maps(), it.links()] {
             DirBuilder::new()
@@ -46,13 +51,19 @@ impl Pins {
         Ok(it)
     }
 
+    /// The directory as it is, nothing made in it.
+    pub(crate) fn at(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
+    }
+
     pub(crate) fn maps(&self) -> PathBuf {
         self.dir.join(format!("layout-{LAYOUT}"))
     }
 
     pub(crate) fn link(&self, holder: Holder) -> PathBuf {
         match holder {
-            Holder::Vtep => self.links().join("vtep"),
+            Holder::Vtep => self.links().join(VTEP),
+            Holder::Underlay => self.links().join(UNDERLAY),
             Holder::Port(uuid) => self.links().join(uuid.to_string()),
         }
     }
@@ -65,7 +76,8 @@ impl Pins {
             let name = name.to_string_lossy();
             match Uuid::try_parse(&name) {
                 Ok(uuid) => holders.push(Holder::Port(uuid)),
-                Err(_) if name == "vtep" => holders.push(Holder::Vtep),
+                Err(_) if name == VTEP => holders.push(Holder::Vtep),
+                Err(_) if name == UNDERLAY => holders.push(Holder::Underlay),
                 Err(_) => {}
             }
         }

@@ -9,6 +9,7 @@ use aya::programs::tc::{SchedClassifierLink, TcAttachOptions};
 use aya::programs::{ProgramError, SchedClassifier, TcAttachType};
 use aya::util::KernelVersion;
 use aya::{Ebpf, EbpfError, EbpfLoader};
+use uuid::Uuid;
 
 use crate::error::Error;
 use crate::pins::{Holder, Pins};
@@ -38,7 +39,7 @@ impl Programs {
         let mut ebpf = loader.load(OBJECT).map_err(load_error)?;
         let tables = Tables::take(&mut ebpf)?;
         let mut it = Self { ebpf, pins };
-        for holder in [Holder::Vtep, Holder::Port(uuid::Uuid::nil())] {
+        for holder in [Holder::Vtep, Holder::Underlay, Holder::Port(Uuid::nil())] {
             let name = name_of(holder);
             let failed = |source| program_error(name, source);
             it.program(holder)?.load().map_err(failed)?;
@@ -132,6 +133,7 @@ impl Programs {
 fn name_of(holder: Holder) -> &'static str {
     match holder {
         Holder::Vtep => "from_vtep",
+        Holder::Underlay => "from_underlay",
         Holder::Port(_) => "from_port",
     }
 }

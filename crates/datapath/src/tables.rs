@@ -1,10 +1,11 @@
 //! The maps, in the model's terms.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use aya::Ebpf;
 use aya::maps::lpm_trie::Key;
-use aya::maps::{Array, HashMap, LpmTrie, MapData, MapError, PerCpuArray};
+use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray};
 use model::ids::Prefix;
 use model::spec::{RouteKey, Target};
 use uuid::Uuid;
@@ -121,13 +122,24 @@ impl Tables {
 
     /// Packets by verdict since the maps were made.
     pub(crate) fn verdicts(&self) -> Result<BTreeMap<String, u64>, Error> {
-        let mut counts = BTreeMap::new();
-        for (index, name) in (0_u32..).zip(VERDICTS) {
-            let per_cpu = self.counts.get(&index, 0).map_err(failed(COUNTS))?;
-            counts.insert(name.to_owned(), per_cpu.iter().sum());
-        }
-        Ok(counts)
+        named(&self.counts)
     }
+}
+
+/// The same, of the maps that are pinned in that directory.
+pub(crate) fn pinned_verdicts(maps: &Path) -> Result<BTreeMap<String, u64>, Error> {
+    let counts = MapData::from_pin(maps.join(COUNTS)).and_then(Map::from_map_data);
+    let counts = counts.and_then(PerCpuArray::try_from).map_err(failed(COUNTS))?;
+    named(&counts)
+}
+
+fn named(counts: &PerCpuArray<MapData, u64>) -> Result<BTreeMap<String, u64>, Error> {
+    let mut named = BTreeMap::new();
+    for (index, name) in (0_u32..).zip(VERDICTS) {
+        let per_cpu = counts.get(&index, 0).map_err(failed(COUNTS))?;
+        named.insert(name.to_owned(), per_cpu.iter().sum());
+    }
+    Ok(named)
 }
 
 enum Place {

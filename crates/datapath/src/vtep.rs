@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::inet;
 use crate::link::{self, Kind, Link, Wish};
 use crate::netlink::Netlink;
+use crate::offload;
 
 pub(crate) const DEVICE: &str = "kannas";
 const ALIAS: &str = "kannas vtep";
@@ -21,42 +22,43 @@ const MAC: [u8; 6] = [0x0a, b'k', b'a', b'n', b'n', b'a'];
 /// in they may be larger than its MTU, put together by GRO.
 const DEVICE_MTU: u32 = 65_000;
 
-/// Bytes of the largest packet of a port that fits into the underlay.
-pub(crate) fn inner_mtu(netlink: &mut Netlink, underlay: IpAddr) -> Result<Mtu, Error> {
+/// The device that has the underlay's address.
+pub(crate) fn underlay(netlink: &mut Netlink, address: IpAddr) -> Result<Link, Error> {
     let addresses = inet::addresses(netlink)?;
-    let device = addresses.iter().find(|(_, ip, _)| *ip == underlay).map(|(index, ..)| *index);
-    let device = device.ok_or(Error::NoUnderlay(underlay))?;
-    let outer = link::all(netlink)?.into_iter().find(|link| link.index == device);
-    let outer = outer.ok_or(Error::NoUnderlay(underlay))?.mtu.min(u32::from(u16::MAX));
-    let inner = Mtu::try_from(outer).and_then(|outer| outer.inside_vxlan(underlay));
+    let index = addresses.iter().find(|(_, ip, _)| *ip == address).map(|(index, ..)| *index);
+    let link = link::all(netlink)?.into_iter().find(|link| Some(link.index) == index);
+    link.ok_or(Error::NoUnderlay(address))
+}
+
+/// Bytes of the largest packet of a port that fits into the underlay.
+pub(crate) fn inner_mtu(netlink: &mut Netlink, address: IpAddr) -> Result<Mtu, Error> {
+    let outer = underlay(netlink, address)?.mtu.min(u32::from(u16::MAX));
+    let inner = Mtu::try_from(outer).and_then(|outer| outer.inside_vxlan(address));
     inner.map_err(Error::UnderlayMtu)
 }
 
-/// What is wrong with the device, or its value for the map.
-pub(crate) fn judge(link: &Link, setup: &Setup) -> Result<VtepValue, String> {
+/// What is wrong with the device, if anything.
+pub(crate) fn fault(link: &Link, setup: &Setup) -> Option<String> {
     let Kind::Vxlan { external: true, port } = link.kind else {
-        return Err("is no external VXLAN device".to_owned());
+        return Some("is no external VXLAN device".to_owned());
     };
     if link.alias != ALIAS {
-        return Err("is not ours".to_owned());
+        return Some("is not ours".to_owned());
     }
     if port != setup.vxlan_port {
-        return Err(format!("has port {port}"));
+        return Some(format!("has port {port}"));
     }
     if link.mac != MAC || link.mtu != DEVICE_MTU {
-        return Err("has another MAC or MTU".to_owned());
+        return Some("has another MAC or MTU".to_owned());
     }
-    if !link.up {
-        return Err("is down".to_owned());
-    }
-    value(link, setup.underlay).map_err(|error| error.to_string())
+    (!link.up).then(|| "is down".to_owned())
 }
 
-pub(crate) fn value(link: &Link, underlay: IpAddr) -> Result<VtepValue, Error> {
-    match underlay {
-        IpAddr::V4(ipv4) => Ok(VtepValue { ifindex: link.index, ipv4: ipv4.to_bits() }),
-        IpAddr::V6(_) => Err(Error::NoUnderlay(underlay)),
-    }
+pub(crate) fn value(vxlan: &Link, underlay: &Link, setup: &Setup) -> Result<VtepValue, Error> {
+    let IpAddr::V4(address) = setup.underlay else {
+        return Err(Error::NoUnderlay(setup.underlay));
+    };
+    Ok(VtepValue::new((vxlan.index, underlay.index), address, setup.vxlan_port))
 }
 
 /// The device, not yet up if it is new: first it gets its program. Only what
@@ -76,6 +78,10 @@ pub(crate) fn ensure(netlink: &mut Netlink, setup: &Setup) -> Result<Link, Error
     link::create_vxlan(netlink, DEVICE, &wish, setup.vxlan_port)?;
     let link = link::named(netlink, DEVICE)?.ok_or(Error::NoDevice(DEVICE.to_owned()))?;
     link::set(netlink, &link, &wish)?;
+    // What can be merged was merged by the underlay's device, which knows VXLAN.
+    if let Err(error) = offload::gro_off(DEVICE) {
+        tracing::warn!(error = &error as &dyn std::error::Error, "slower than it could be");
+    }
     Ok(link)
 }
 

@@ -26,7 +26,7 @@ pub struct Client {
 #[derive(Clone, Debug)]
 pub struct Reply {
     pub status: u16,
-    /// Null when there was no body.
+    /// A string when it is not labelled JSON, null when it is not labelled.
     pub body: Value,
 }
 
@@ -59,7 +59,7 @@ impl Client {
     }
 
     /// # Errors
-    /// No answer, or one that is neither empty nor JSON. A refusal is a reply.
+    /// No answer, or one that is labelled JSON and is not. A refusal is a reply.
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Reply> {
         self.exchange(method, path, body).with_context(|| format!("{method} {path}"))
     }
@@ -78,9 +78,13 @@ impl Client {
         };
         let mut answer = answer?;
         let text = answer.body_mut().read_to_string().context("the answer's body")?;
-        let body = match &*text {
-            "" => Value::Null,
-            text => serde_json::from_str(text).with_context(|| text.to_owned())?,
+        let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let body = match kind {
+            Some(kind) if kind.starts_with("application/json") => {
+                serde_json::from_str(&text).with_context(|| text.clone())?
+            }
+            Some(_) => Value::String(text),
+            None => Value::Null,
         };
         Ok(Reply { status: answer.status().as_u16(), body })
     }
@@ -209,7 +213,11 @@ mod tests {
             let (mut stream, _) = listener.accept().unwrap();
             let mut asked = String::new();
             let mut buffer = [0; 4096];
-            while !asked.ends_with("}") && !asked.ends_with("\r\n\r\n") {
+            let whole = |asked: &str| match asked.starts_with("POST") {
+                true => asked.ends_with('}'),
+                false => asked.ends_with("\r\n\r\n"),
+            };
+            while !whole(&asked) {
                 let n = stream.read(&mut buffer).unwrap();
                 asked.push_str(std::str::from_utf8(&buffer[..n]).unwrap());
             }
@@ -222,7 +230,7 @@ mod tests {
     #[test]
     fn a_wish_goes_out_as_json_with_credentials() {
         let (client, served) = serve(
-            "HTTP/1.1 201 Created\r\ncontent-length: 24\r\n\r\n{\"router\":{\"uuid\":\"04\"}}",
+            "HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: 24\r\n\r\n{\"router\":{\"uuid\":\"04\"}}",
         );
         assert_eq!(client.make_router("r1").unwrap(), "04");
         let asked = served.join().unwrap().to_lowercase();
@@ -235,7 +243,7 @@ mod tests {
     #[test]
     fn a_refusal_is_an_error_with_the_servers_words() {
         let (client, served) = serve(
-            "HTTP/1.1 409 Conflict\r\ncontent-length: 35\r\n\r\n{\"error\":{\"error_code\":\"CONFLICT\"}}",
+            "HTTP/1.1 409 Conflict\r\ncontent-type: application/json\r\ncontent-length: 35\r\n\r\n{\"error\":{\"error_code\":\"CONFLICT\"}}",
         );
         let error = client.delete_peering("x").unwrap_err().to_string();
         served.join().unwrap();

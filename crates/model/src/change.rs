@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router};
+use crate::objects::{
+    Account, Authority, Host, JoinToken, Network, Peering, Port, Router, Server, Zone,
+};
 
 /// Anything that is remembered. The JSON of this is what the store keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +19,8 @@ pub enum Object {
     Peering(Peering),
     Port(Port),
     Router(Router),
+    Server(Box<Server>),
+    Zone(Zone),
     /// The lowest VNI that was never given out. A number is not used twice,
     /// so that a host that was away cannot mistake a new network for an old.
     NextVni {
@@ -36,6 +40,8 @@ pub enum Key {
     Peering(Uuid),
     Port(Uuid),
     Router(Uuid),
+    Server(Uuid),
+    Zone(String),
     NextVni,
 }
 
@@ -50,6 +56,8 @@ impl Object {
             Self::Peering(it) => Key::Peering(it.uuid),
             Self::Port(it) => Key::Port(it.uuid),
             Self::Router(it) => Key::Router(it.uuid),
+            Self::Server(it) => Key::Server(it.uuid),
+            Self::Zone(it) => Key::Zone(it.id.clone()),
             Self::NextVni { .. } => Key::NextVni,
         }
     }
@@ -67,6 +75,8 @@ impl Key {
             Self::Peering(uuid) => ("peering", uuid.to_string()),
             Self::Port(uuid) => ("port", uuid.to_string()),
             Self::Router(uuid) => ("router", uuid.to_string()),
+            Self::Server(uuid) => ("server", uuid.to_string()),
+            Self::Zone(id) => ("zone", id.clone()),
             Self::NextVni => ("next-vni", String::new()),
         }
     }

@@ -16,6 +16,10 @@ pub enum Rule {
     Absent(Noun, String),
     #[error("The network {0} belongs to another account.")]
     NetworkForbidden(Uuid),
+    #[error(
+        "The network {0} is the provider's: it cannot be changed, deleted, peered or given ports."
+    )]
+    NetworkProvided(Uuid),
     #[error("The networks have a peering in this direction already: {0}.")]
     PeeringExists(Uuid),
     #[error("A network cannot be peered with itself.")]
@@ -42,14 +46,32 @@ pub enum Rule {
     AttachmentTaken(String),
     #[error("The {0} {1} exists already.")]
     Exists(Noun, String),
-    #[error("The host {0} carries ports; delete them first.")]
-    HostHasPorts(String),
-    #[error("The network is in zone {network_zone}, the host in zone {host_zone}.")]
-    ZoneMismatch { network_zone: String, host_zone: String },
+    #[error("The host {0} carries ports or servers; delete or move them first.")]
+    HostNotEmpty(String),
+    #[error("The server UUID is invalid.")]
+    ServerInvalid,
+    #[error("The server {uuid} is {state} already.")]
+    ServerState { uuid: Uuid, state: &'static str },
+    #[error("The server has an interface {0} already.")]
+    InterfaceExists(u8),
+    #[error("The server has as many interfaces as it can have.")]
+    InterfacesFull,
+    #[error("The zone {0} is public: it cannot be deleted.")]
+    ZonePublic(String),
+    #[error("The zone {zone} has {by}.")]
+    ZoneInUse { zone: String, by: &'static str },
+    #[error("The {0} is in zone {1}, the {2} in zone {3}.")]
+    ZoneMismatch(Noun, String, Noun, String),
     #[error("The join token is not known, was used already or has expired.")]
     JoinTokenInvalid,
     #[error("The account {0} may not do this: it is for administrators.")]
     AdminOnly(String),
+    #[error("The account has as many networks as it may have: {0}.")]
+    NetworkLimit(u32),
+    #[error("The account has as many network peerings as it may have: {0}.")]
+    PeeringLimit(u32),
+    #[error("The account has as many routers as it may have: {0}.")]
+    RouterLimit(u32),
     #[error("No VNI is left: every number up to 16777215 was given out.")]
     NoVniLeft,
 }
@@ -81,6 +103,13 @@ pub enum Subject {
     Route,
     RouteDuplicate,
     Nexthop,
+    ServerTitleMissing,
+    ServerTitle,
+    HostnameMissing,
+    Hostname,
+    Plan,
+    Cores,
+    Memory,
 }
 
 /// A kind of thing, as the API's sentences name it.
@@ -94,6 +123,8 @@ pub enum Noun {
     Host,
     Port,
     Account,
+    Server,
+    Interface,
 }
 
 impl std::fmt::Display for Noun {
@@ -107,6 +138,8 @@ impl std::fmt::Display for Noun {
             Self::Host => "host",
             Self::Port => "port",
             Self::Account => "account",
+            Self::Server => "server",
+            Self::Interface => "interface",
         })
     }
 }

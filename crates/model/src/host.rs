@@ -25,10 +25,8 @@ pub struct Join {
 
 /// # Errors
 /// An unknown zone.
-pub fn allow_join(token: &JoinToken) -> Result<Vec<Change>, Rule> {
-    if !zone::exists(&token.zone) {
-        return Err(Rule::Absent(Noun::Zone, token.zone.clone()));
-    }
+pub fn allow_join(world: &World, token: &JoinToken) -> Result<Vec<Change>, Rule> {
+    zone::check(world, &token.zone)?;
     Ok(vec![Change::Put(Object::JoinToken(token.clone()))])
 }
 
@@ -65,15 +63,24 @@ pub fn join(world: &World, uuid: Uuid, wish: &Join) -> Result<Vec<Change>, Rule>
 }
 
 /// # Errors
-/// [`Rule::HostHasPorts`]; an unknown host.
+/// [`Rule::HostNotEmpty`]; an unknown host.
 pub fn delete(world: &World, id: &str) -> Result<Vec<Change>, Rule> {
-    let by_uuid = Uuid::try_parse(id).ok().and_then(|uuid| world.hosts.get(&uuid));
-    let found = by_uuid.or_else(|| world.host_named(id));
-    let host = found.ok_or_else(|| Rule::Absent(Noun::Host, id.to_owned()))?;
-    if world.ports_at(host.uuid).next().is_some() {
-        return Err(Rule::HostHasPorts(host.name.clone()));
+    let host = find(world, id)?;
+    let servers = || world.servers.values().any(|s| s.host == Some(host.uuid));
+    if world.ports_at(host.uuid).next().is_some() || servers() {
+        return Err(Rule::HostNotEmpty(host.name.clone()));
     }
     Ok(vec![Change::Delete(Key::Host(host.uuid))])
+}
+
+/// The host of that UUID or name.
+///
+/// # Errors
+/// [`Rule::Absent`].
+pub fn find<'w>(world: &'w World, id: &str) -> Result<&'w Host, Rule> {
+    let by_uuid = Uuid::try_parse(id).ok().and_then(|uuid| world.hosts.get(&uuid));
+    let found = by_uuid.or_else(|| world.host_named(id));
+    found.map(|h| &**h).ok_or_else(|| Rule::Absent(Noun::Host, id.to_owned()))
 }
 
 /// # Errors

@@ -52,10 +52,11 @@ fn add_routes(
         let key = |prefix| RouteKey { vni: from.vni, prefix };
         routes.extend(to.prefixes().map(|p| (key(p), Target::Nobody)));
         let ports = world.ports_on(to.uuid).filter_map(|port| {
-            let target = if port.host == host {
+            let at = port.host?;
+            let target = if at == host {
                 Target::Local { port: port.uuid, vni: to.vni }
             } else {
-                Target::Remote { vtep: world.hosts.get(&port.host)?.underlay, vni: to.vni }
+                Target::Remote { vtep: world.hosts.get(&at)?.underlay, vni: to.vni }
             };
             Some((key(Prefix::host(port.address)), target))
         });

@@ -8,6 +8,8 @@ use crate::error::{Noun, Rule, Subject};
 use crate::ids::Vni;
 use crate::label::{self, Label};
 use crate::objects::{Network, Subnet};
+use crate::policy::Policy;
+use crate::provided::{self, Provided};
 use crate::router;
 use crate::world::World;
 use crate::zone;
@@ -40,18 +42,17 @@ pub enum Attach {
 
 /// # Errors
 /// The first faulty attribute; a router that is not there or whose networks
-/// overlap this one.
+/// overlap this one; the account's limit.
 pub fn create(
     world: &World,
+    policy: &Policy,
     account: &str,
     uuid: Uuid,
     wish: &Create,
 ) -> Result<Vec<Change>, Rule> {
     let vni = Vni::try_from(world.next_vni()).map_err(|_| Rule::NoVniLeft)?;
     let revision = world.next_revision();
-    if !zone::exists(&wish.zone) {
-        return Err(Rule::Absent(Noun::Zone, wish.zone.clone()));
-    }
+    zone::check(world, &wish.zone)?;
     let router = wish.router.as_deref().map(|id| router::own(world, account, id)).transpose()?;
     let it = Network {
         uuid,
@@ -67,6 +68,7 @@ pub fn create(
         revision,
     };
     let mut changes = checked(world, it)?;
+    policy.limits.check_networks(world, account)?;
     changes.push(Change::Put(Object::NextVni { vni: u32::from(vni) + 1 }));
     Ok(changes)
 }
@@ -123,11 +125,64 @@ pub fn delete(world: &World, account: &str, uuid: Uuid) -> Result<Vec<Change>, R
 /// The account's network of that UUID, given as the path had it.
 ///
 /// # Errors
-/// [`Rule::Absent`] when it is not a UUID, there is none, or it is not theirs.
+/// [`Rule::Absent`] when it is not a UUID, there is none, or it is not theirs;
+/// [`Rule::NetworkProvided`].
 pub fn own<'w>(world: &'w World, account: &str, id: &str) -> Result<&'w Network, Rule> {
-    let found = Uuid::try_parse(id).ok().and_then(|uuid| world.networks.get(&uuid));
-    let own = found.filter(|n| n.account == account);
-    own.map(|n| &**n).ok_or_else(|| Rule::Absent(Noun::Network, id.to_owned()))
+    match seen(world, account, id)? {
+        Seen::Own(it) => Ok(it),
+        Seen::Provided(it) => Err(Rule::NetworkProvided(it.uuid)),
+    }
+}
+
+/// A network that an account can see.
+#[derive(Debug, Clone, Copy)]
+pub enum Seen<'w> {
+    Own(&'w Network),
+    Provided(&'static Provided),
+}
+
+impl Seen<'_> {
+    pub fn uuid(&self) -> Uuid {
+        match self {
+            Self::Own(it) => it.uuid,
+            Self::Provided(it) => it.uuid,
+        }
+    }
+
+    pub fn zone(&self) -> &str {
+        match self {
+            Self::Own(it) => &it.zone,
+            Self::Provided(it) => it.zone,
+        }
+    }
+
+    pub fn labels(&self) -> &[Label] {
+        match self {
+            Self::Own(it) => &it.labels,
+            Self::Provided(_) => &[],
+        }
+    }
+}
+
+/// The network of that UUID, if `account` can see it.
+///
+/// # Errors
+/// [`Rule::Absent`] when it is not a UUID, there is none, or it is another
+/// account's.
+pub fn seen<'w>(world: &'w World, account: &str, id: &str) -> Result<Seen<'w>, Rule> {
+    let uuid = Uuid::try_parse(id).ok();
+    let own = uuid.and_then(|uuid| world.network(uuid)).filter(|n| n.account == account);
+    let own = own.map(|n| Seen::Own(n));
+    let found = own.or_else(|| provided::get(uuid?).map(Seen::Provided));
+    found.ok_or_else(|| Rule::Absent(Noun::Network, id.to_owned()))
+}
+
+/// All that `account` can see, by UUID.
+pub fn all_seen<'w>(world: &'w World, account: &str) -> Vec<Seen<'w>> {
+    let own = world.networks_of_account(account).map(|n| Seen::Own(n));
+    let mut all: Vec<Seen<'w>> = provided::all().map(Seen::Provided).chain(own).collect();
+    all.sort_by_key(Seen::uuid);
+    all
 }
 
 fn checked(world: &World, it: Network) -> Result<Vec<Change>, Rule> {

@@ -3,12 +3,13 @@
 //! A `…since` field is the revision of the write that last made the thing so.
 //! It is a fact of history that cannot be computed; states are computed from it.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::ids::{Mac, Prefix, Revision, Vni};
+use crate::ids::{Mac, NetnsName, Prefix, Revision, Vni};
 use crate::label::Label;
 use crate::spec::Attachment;
 
@@ -138,10 +139,57 @@ pub struct Port {
     pub uuid: Uuid,
     pub account: String,
     pub network: Uuid,
-    pub host: Uuid,
+    /// None for as long as its server has none, and on the provider's networks.
+    pub host: Option<Uuid>,
     pub address: IpAddr,
     pub mac: Mac,
     pub attachment: Attachment,
+    pub nic: Option<Nic>,
+}
+
+/// Which interface of which server a port is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nic {
+    pub server: Uuid,
+    pub index: u8,
+}
+
+/// A workload that is known by name. What it runs on is its owner's: all that
+/// Kannas makes of it are its ports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    pub uuid: Uuid,
+    pub account: String,
+    pub title: String,
+    pub hostname: String,
+    pub zone: String,
+    pub size: Size,
+    pub labels: Vec<Label>,
+    /// Attributes that are shown as they were given, and do nothing here.
+    pub settings: BTreeMap<String, String>,
+    /// As its owner said last: it changes nothing about its ports.
+    pub started: bool,
+    /// Seconds since 1970.
+    pub created: i64,
+    /// Where its ports are; None until a host of its zone was connected.
+    pub host: Option<Uuid>,
+    /// The namespace at that host that the ports' devices are in.
+    pub netns: NetnsName,
+    pub revision: Revision,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Size {
+    pub plan: String,
+    pub cores: u32,
+    pub memory_mib: u32,
+}
+
+/// A zone that an administrator has added to the public ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Zone {
+    pub id: String,
+    pub description: String,
 }
 
 /// The certificate authority of the agents.

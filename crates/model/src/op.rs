@@ -1,12 +1,15 @@
 //! Every write there is, as data: decided in the store's one write order.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use crate::change::{Change, Object};
 use crate::error::Rule;
-use crate::objects::{Account, Authority, JoinToken};
+use crate::objects::{Account, Authority, JoinToken, Zone};
+use crate::policy::Policy;
 use crate::world::World;
-use crate::{host, network, peering, port, router};
+use crate::{host, interface, network, peering, port, router, server, zone};
 
 /// A wish, by whom, and the UUID of what it makes or touches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +28,20 @@ pub enum Op {
         by: String,
         uuid: Uuid,
         wish: Wish<router::Create, router::Modify>,
+    },
+    Server {
+        by: String,
+        uuid: Uuid,
+        wish: Wish<server::Create, server::Modify>,
+    },
+    Interface {
+        by: String,
+        server: Uuid,
+        wish: interface::Wish,
+    },
+    /// By nobody: hosts have come for servers that wait for one.
+    PlaceServers {
+        live: BTreeSet<Uuid>,
     },
     CreatePort {
         by: String,
@@ -51,6 +68,21 @@ pub enum Op {
         by: String,
         account: Account,
     },
+    CreateZone {
+        by: String,
+        zone: Zone,
+    },
+    DeleteZone {
+        by: String,
+        id: String,
+        /// Seconds since 1970.
+        now: i64,
+    },
+    /// Under a policy that is not the default.
+    Under {
+        policy: Policy,
+        op: Box<Op>,
+    },
     /// The first account and the authority of a new installation; nothing
     /// when there is one.
     Found {
@@ -71,31 +103,49 @@ pub enum Wish<C, M> {
 /// # Errors
 /// The rule that says no; then nothing changes.
 pub fn decide(world: &World, op: &Op) -> Result<Vec<Change>, Rule> {
+    decide_under(world, &Policy::default(), op)
+}
+
+fn decide_under(world: &World, policy: &Policy, op: &Op) -> Result<Vec<Change>, Rule> {
     match op {
-        Op::Peering { by, uuid, wish: Wish::Create(wish) } => {
-            peering::create(world, by, *uuid, wish)
+        Op::Under { policy, op } => decide_under(world, policy, op),
+        Op::Peering { by, uuid, wish } => match wish {
+            Wish::Create(wish) => peering::create(world, policy, by, *uuid, wish),
+            Wish::Modify(wish) => peering::modify(world, by, *uuid, wish),
+            Wish::Delete => peering::delete(world, policy, by, *uuid),
+        },
+        Op::Network { by, uuid, wish } => match wish {
+            Wish::Create(wish) => network::create(world, policy, by, *uuid, wish),
+            Wish::Modify(wish) => network::modify(world, by, *uuid, wish),
+            Wish::Delete => network::delete(world, by, *uuid),
+        },
+        Op::Router { by, uuid, wish } => match wish {
+            Wish::Create(wish) => router::create(world, policy, by, *uuid, wish),
+            Wish::Modify(wish) => router::modify(world, by, *uuid, wish),
+            Wish::Delete => router::delete(world, by, *uuid),
+        },
+        Op::Server { by, uuid, wish } => match wish {
+            Wish::Create(wish) => server::create(world, by, *uuid, wish),
+            Wish::Modify(wish) => server::modify(world, by, *uuid, wish),
+            Wish::Delete => server::delete(world, by, *uuid),
+        },
+        Op::Interface { by, server, wish } => {
+            interface::decide(world, server::own(world, by, *server)?, wish)
         }
-        Op::Peering { by, uuid, wish: Wish::Modify(wish) } => {
-            peering::modify(world, by, *uuid, wish)
-        }
-        Op::Peering { by, uuid, wish: Wish::Delete } => peering::delete(world, by, *uuid),
-        Op::Network { by, uuid, wish: Wish::Create(wish) } => {
-            network::create(world, by, *uuid, wish)
-        }
-        Op::Network { by, uuid, wish: Wish::Modify(wish) } => {
-            network::modify(world, by, *uuid, wish)
-        }
-        Op::Network { by, uuid, wish: Wish::Delete } => network::delete(world, by, *uuid),
-        Op::Router { by, uuid, wish: Wish::Create(wish) } => router::create(world, by, *uuid, wish),
-        Op::Router { by, uuid, wish: Wish::Modify(wish) } => router::modify(world, by, *uuid, wish),
-        Op::Router { by, uuid, wish: Wish::Delete } => router::delete(world, by, *uuid),
+        Op::PlaceServers { live } => Ok(server::place(world, live)),
         Op::CreatePort { by, uuid, wish } => port::create(world, by, *uuid, wish),
         Op::DeletePort { by, uuid } => port::delete(world, by, *uuid),
-        Op::AllowJoin { by, token } => admin(world, by).and_then(|()| host::allow_join(token)),
         Op::Join { uuid, wish } => host::join(world, *uuid, wish),
+        Op::AllowJoin { by, token } => {
+            admin(world, by).and_then(|()| host::allow_join(world, token))
+        }
         Op::DeleteHost { by, id } => admin(world, by).and_then(|()| host::delete(world, id)),
         Op::CreateAccount { by, account } => {
             admin(world, by).and_then(|()| host::create_account(world, account))
+        }
+        Op::CreateZone { by, zone } => admin(world, by).and_then(|()| zone::create(world, zone)),
+        Op::DeleteZone { by, id, now } => {
+            admin(world, by).and_then(|()| zone::delete(world, id, *now))
         }
         Op::Found { admin, authority } => Ok(found(world, admin, authority)),
     }

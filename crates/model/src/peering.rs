@@ -6,6 +6,8 @@ use crate::change::{Change, Key, Object};
 use crate::error::{Noun, Rule, Subject};
 use crate::label::{self, Label};
 use crate::objects::{Configured, Network, Peering};
+use crate::policy::Policy;
+use crate::provided;
 use crate::world::World;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,15 +28,19 @@ pub struct Modify {
 
 /// # Errors
 /// In the order of contract section 4.4: syntax, local network, peer network,
-/// duplicate.
+/// duplicate, router, limit.
 pub fn create(
     world: &World,
+    policy: &Policy,
     account: &str,
     uuid: Uuid,
     wish: &Create,
 ) -> Result<Vec<Change>, Rule> {
     check_name(&wish.name)?;
     label::check(&wish.labels, "network_peering.labels")?;
+    if provided::get(wish.network).is_some() {
+        return Err(Rule::NetworkProvided(wish.network));
+    }
     let local = absent(world, Noun::Network, wish.network)?;
     if local.account != account {
         return Err(Rule::NetworkForbidden(wish.network));
@@ -46,6 +52,10 @@ pub fn create(
     if let Some(other) = world.half(wish.network, wish.peer_network) {
         return Err(Rule::PeeringExists(other.uuid));
     }
+    if policy.strict_router && local.router.is_none() {
+        return Err(Rule::LocalNetworkNoRouter(local.uuid));
+    }
+    policy.limits.check_peerings(world, account)?;
     let revision = world.next_revision();
     Ok(put(Peering {
         uuid,
@@ -87,12 +97,21 @@ pub fn modify(
     Ok(put(it))
 }
 
-/// From any state; the networks are disconnected by it.
+/// From any state, unless the policy is strict; the networks are disconnected
+/// by it.
 ///
 /// # Errors
-/// As [`modify`].
-pub fn delete(world: &World, account: &str, uuid: Uuid) -> Result<Vec<Change>, Rule> {
+/// [`Rule::PeeringNotDisabled`]; as [`modify`].
+pub fn delete(
+    world: &World,
+    policy: &Policy,
+    account: &str,
+    uuid: Uuid,
+) -> Result<Vec<Change>, Rule> {
     let it = own(world, account, &uuid.to_string())?;
+    if policy.strict_delete && it.configured == Configured::Active {
+        return Err(Rule::PeeringNotDisabled(it.uuid));
+    }
     Ok(vec![Change::Delete(Key::Peering(it.uuid))])
 }
 

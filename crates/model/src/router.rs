@@ -6,6 +6,7 @@ use crate::change::{Change, Key, Object};
 use crate::error::{Noun, Rule, Subject};
 use crate::label::{self, Label};
 use crate::objects::{Router, StaticRoute};
+use crate::policy::Policy;
 use crate::world::World;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,9 +24,10 @@ pub struct Modify {
 }
 
 /// # Errors
-/// The first faulty attribute.
+/// The first faulty attribute; the account's limit.
 pub fn create(
     world: &World,
+    policy: &Policy,
     account: &str,
     uuid: Uuid,
     wish: &Create,
@@ -38,7 +40,9 @@ pub fn create(
         static_routes: wish.static_routes.clone(),
         revision: world.next_revision(),
     };
-    checked(it)
+    let changes = checked(it)?;
+    policy.limits.check_routers(world, account)?;
+    Ok(changes)
 }
 
 /// # Errors

@@ -13,6 +13,8 @@ use uuid::Uuid;
 use crate::change::{Change, Key, Object};
 use crate::ids::Revision;
 use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router};
+use crate::objects::{Nic, Server, Zone};
+use crate::owned::{Owned, Owners};
 
 #[derive(Debug, Clone, Default)]
 pub struct World {
@@ -26,11 +28,17 @@ pub struct World {
     pub peerings: OrdMap<Uuid, Arc<Peering>>,
     pub ports: OrdMap<Uuid, Arc<Port>>,
     pub routers: OrdMap<Uuid, Arc<Router>>,
+    pub servers: OrdMap<Uuid, Arc<Server>>,
+    /// Those added to the public ones.
+    pub zones: OrdMap<String, Arc<Zone>>,
     by_router: OrdSet<(Uuid, Uuid)>,
     by_local: OrdMap<(Uuid, Uuid), Uuid>,
     by_peer: OrdSet<(Uuid, Uuid)>,
     by_host: OrdSet<(Uuid, Uuid)>,
     by_address: OrdMap<(Uuid, IpAddr), Uuid>,
+    by_nic: OrdMap<(Uuid, u8), Uuid>,
+    unplaced: OrdSet<Uuid>,
+    owners: Owners,
 }
 
 impl World {
@@ -53,6 +61,11 @@ impl World {
 
     pub fn network(&self, uuid: Uuid) -> Option<&Arc<Network>> {
         self.networks.get(&uuid)
+    }
+
+    /// None for an account that owns nothing yet.
+    pub fn owned(&self, account: &str) -> Option<&Owned> {
+        self.owners.get(account)
     }
 
     /// The half that `local` has towards `peer`.
@@ -106,7 +119,22 @@ impl World {
 
     /// Hosts that carry a port of `network`.
     pub fn hosts_of(&self, network: Uuid) -> BTreeSet<Uuid> {
-        self.ports_on(network).map(|p| p.host).collect()
+        self.ports_on(network).filter_map(|p| p.host).collect()
+    }
+
+    /// The interfaces of `server`, by index.
+    pub fn nics_of(&self, server: Uuid) -> impl Iterator<Item = (u8, &Arc<Port>)> {
+        let all = self.by_nic.range((server, 0)..=(server, u8::MAX));
+        all.filter_map(|((_, index), uuid)| Some((*index, self.ports.get(uuid)?)))
+    }
+
+    pub fn nic(&self, server: Uuid, index: u8) -> Option<&Arc<Port>> {
+        self.ports.get(self.by_nic.get(&(server, index))?)
+    }
+
+    /// Servers without a host, by UUID.
+    pub fn unplaced(&self) -> impl Iterator<Item = &Arc<Server>> {
+        self.unplaced.iter().filter_map(|uuid| self.servers.get(uuid))
     }
 
     pub fn host_named(&self, name: &str) -> Option<&Arc<Host>> {
@@ -150,22 +178,41 @@ impl World {
             Object::Host(it) => drop(self.hosts.insert(it.uuid, Arc::new(it))),
             Object::JoinToken(it) => drop(self.join_tokens.insert(it.digest.clone(), Arc::new(it))),
             Object::Network(it) => {
+                self.owners.of(&it.account).networks.insert(it.uuid);
                 if let Some(router) = it.router {
                     self.by_router.insert((router, it.uuid));
                 }
                 self.networks.insert(it.uuid, Arc::new(it));
             }
             Object::Peering(it) => {
+                self.owners.of(&it.account).peerings.insert(it.uuid);
                 self.by_local.insert((it.network, it.peer_network), it.uuid);
                 self.by_peer.insert((it.peer_network, it.uuid));
                 self.peerings.insert(it.uuid, Arc::new(it));
             }
             Object::Port(it) => {
-                self.by_host.insert((it.host, it.uuid));
+                self.owners.of(&it.account).ports.insert(it.uuid);
+                if let Some(host) = it.host {
+                    self.by_host.insert((host, it.uuid));
+                }
+                if let Some(Nic { server, index }) = it.nic {
+                    self.by_nic.insert((server, index), it.uuid);
+                }
                 self.by_address.insert((it.network, it.address), it.uuid);
                 self.ports.insert(it.uuid, Arc::new(it));
             }
-            Object::Router(it) => drop(self.routers.insert(it.uuid, Arc::new(it))),
+            Object::Router(it) => {
+                self.owners.of(&it.account).routers.insert(it.uuid);
+                self.routers.insert(it.uuid, Arc::new(it));
+            }
+            Object::Server(it) => {
+                self.owners.of(&it.account).servers.insert(it.uuid);
+                if it.host.is_none() {
+                    self.unplaced.insert(it.uuid);
+                }
+                self.servers.insert(it.uuid, Arc::from(it));
+            }
+            Object::Zone(it) => drop(self.zones.insert(it.id.clone(), Arc::new(it))),
             Object::NextVni { vni } => self.next_vni = vni,
         }
     }
@@ -174,25 +221,45 @@ impl World {
     fn unindex(&mut self, key: &Key) {
         match key {
             Key::Network(uuid) => {
-                let router = self.networks.get(uuid).and_then(|n| n.router);
-                if let Some(router) = router {
-                    self.by_router.remove(&(router, *uuid));
+                if let Some(it) = self.networks.get(uuid) {
+                    self.owners.of(&it.account).networks.remove(uuid);
+                    if let Some(router) = it.router {
+                        self.by_router.remove(&(router, *uuid));
+                    }
                 }
             }
             Key::Peering(uuid) => {
                 if let Some(it) = self.peerings.get(uuid) {
+                    self.owners.of(&it.account).peerings.remove(uuid);
                     self.by_local.remove(&(it.network, it.peer_network));
                     self.by_peer.remove(&(it.peer_network, *uuid));
                 }
             }
             Key::Port(uuid) => {
                 if let Some(it) = self.ports.get(uuid) {
-                    self.by_host.remove(&(it.host, *uuid));
+                    self.owners.of(&it.account).ports.remove(uuid);
+                    if let Some(host) = it.host {
+                        self.by_host.remove(&(host, *uuid));
+                    }
+                    if let Some(Nic { server, index }) = it.nic {
+                        self.by_nic.remove(&(server, index));
+                    }
                     self.by_address.remove(&(it.network, it.address));
                 }
             }
+            Key::Router(uuid) => {
+                if let Some(it) = self.routers.get(uuid) {
+                    self.owners.of(&it.account).routers.remove(uuid);
+                }
+            }
+            Key::Server(uuid) => {
+                if let Some(it) = self.servers.get(uuid) {
+                    self.owners.of(&it.account).servers.remove(uuid);
+                    self.unplaced.remove(uuid);
+                }
+            }
             Key::Account(_) | Key::Authority | Key::Host(_) => {}
-            Key::JoinToken(_) | Key::Router(_) | Key::NextVni => {}
+            Key::JoinToken(_) | Key::Zone(_) | Key::NextVni => {}
         }
     }
 
@@ -206,6 +273,8 @@ impl World {
             Key::Peering(uuid) => drop(self.peerings.remove(uuid)),
             Key::Port(uuid) => drop(self.ports.remove(uuid)),
             Key::Router(uuid) => drop(self.routers.remove(uuid)),
+            Key::Server(uuid) => drop(self.servers.remove(uuid)),
+            Key::Zone(id) => drop(self.zones.remove(id)),
             Key::NextVni => self.next_vni = 1,
         }
     }

@@ -16,7 +16,7 @@ use crate::routes::Answer;
 
 pub(crate) async fn show(api: Api, call: Call) -> Answer {
     let world = api.store.world();
-    Ok(answer(StatusCode::OK, &wire::view(named(&world, &call.account)?)))
+    Ok(answer(StatusCode::OK, &wire::view(named(&world, &call.account)?, &api.policy.limits)))
 }
 
 /// The caller's own only: who else there is, is for administrators.
@@ -50,7 +50,7 @@ pub(crate) async fn create(api: Api, call: Call) -> Answer {
     let hash = tokio::task::spawn_blocking(move || auth::hash(&password)).await;
     let hash = hash.map_err(|error| Problem::Panic(error.to_string()))?;
     let account = Account { name: username.clone(), password: hash, admin };
-    let commit = api.store.write(Op::CreateAccount { by: call.account, account }).await?;
+    let commit = api.write(Op::CreateAccount { by: call.account, account }).await?;
     let revision = commit.world.revision();
     tracing::info!(account = username, admin, revision, "made an account");
     let made = AccountView::new(named(&commit.world, &username)?);

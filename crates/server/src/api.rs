@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use model::error::{Noun, Rule};
+use model::policy::Policy;
 use store::Store;
 use uuid::Uuid;
 
@@ -27,6 +28,7 @@ use crate::routes::{self, Answer, Caller};
 pub(crate) struct Api {
     pub(crate) store: Store,
     pub(crate) hub: Hub,
+    pub(crate) policy: Policy,
     auth: Arc<Auth>,
 }
 
@@ -41,12 +43,16 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// The one name in the path.
+    /// The first name in the path.
     pub(crate) fn id(&self) -> &str {
         self.ids.first().map_or("", String::as_str)
     }
 
-    /// The one name in the path, which is a UUID.
+    pub(crate) fn second_id(&self) -> &str {
+        self.ids.get(1).map_or("", String::as_str)
+    }
+
+    /// The first name in the path, which is a UUID.
     ///
     /// # Errors
     /// [`Rule::Absent`]: what is no UUID names nothing (contract section 1.7).
@@ -56,8 +62,8 @@ impl Call {
 }
 
 impl Api {
-    pub(crate) fn new(store: Store, hub: Hub) -> Self {
-        Self { store, hub, auth: Arc::new(Auth::new()) }
+    pub(crate) fn new(store: Store, hub: Hub, policy: Policy) -> Self {
+        Self { store, hub, policy, auth: Arc::new(Auth::new()) }
     }
 
     /// Answers, whatever happens.

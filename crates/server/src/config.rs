@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
+use model::policy::{Limits, Policy};
+
 /// Where to listen, where to keep things, and who the first account is.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
@@ -26,4 +29,88 @@ pub struct Config {
     /// without it a password is made and written to DATA_DIR/admin-password
     #[arg(long, env = "KANNAS_ADMIN_PASSWORD_FILE")]
     pub admin_password_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+}
+
+/// How strict to be, and how much an account may have.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct PolicyArgs {
+    /// Refuse a peering while its local network has no router, instead of
+    /// letting it wait for one
+    #[arg(long, env = "KANNAS_STRICT_ROUTER", value_parser = FalseyValueParser::new())]
+    pub strict_router: bool,
+
+    /// Refuse to delete a peering that is not disabled
+    #[arg(long, env = "KANNAS_STRICT_DELETE", value_parser = FalseyValueParser::new())]
+    pub strict_delete: bool,
+
+    /// Networks that one account may have
+    #[arg(long, env = "KANNAS_MAX_NETWORKS", default_value_t = Limits::default().networks)]
+    pub max_networks: u32,
+
+    /// Network peerings that one account may have
+    #[arg(long, env = "KANNAS_MAX_PEERINGS", default_value_t = Limits::default().peerings)]
+    pub max_peerings: u32,
+
+    /// Routers that one account may have
+    #[arg(long, env = "KANNAS_MAX_ROUTERS", default_value_t = Limits::default().routers)]
+    pub max_routers: u32,
+}
+
+impl Default for PolicyArgs {
+    fn default() -> Self {
+        let Limits { networks, peerings, routers } = Limits::default();
+        Self {
+            strict_router: false,
+            strict_delete: false,
+            max_networks: networks,
+            max_peerings: peerings,
+            max_routers: routers,
+        }
+    }
+}
+
+impl From<PolicyArgs> for Policy {
+    fn from(it: PolicyArgs) -> Self {
+        Self {
+            strict_router: it.strict_router,
+            strict_delete: it.strict_delete,
+            limits: Limits {
+                networks: it.max_networks,
+                peerings: it.max_peerings,
+                routers: it.max_routers,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        config: Config,
+    }
+
+    fn policy(flags: &[&str]) -> Policy {
+        let parsed = Command::try_parse_from([&["server"], flags].concat());
+        parsed.unwrap().config.policy.into()
+    }
+
+    #[test]
+    fn flags_make_the_policy_and_none_the_default() {
+        assert_eq!(policy(&[]), Policy::default());
+        assert_eq!(Policy::from(PolicyArgs::default()), Policy::default());
+        let limits = Limits { networks: 1, peerings: 2, routers: 3 };
+        let flags = ["--max-networks=1", "--max-peerings=2", "--max-routers=3"];
+        assert_eq!(policy(&flags), Policy { limits, ..Policy::default() });
+        let strict = Policy { strict_router: true, strict_delete: true, ..Policy::default() };
+        assert_eq!(policy(&["--strict-router", "--strict-delete"]), strict);
+    }
 }

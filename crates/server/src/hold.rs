@@ -17,6 +17,7 @@ const LIMIT: Duration = Duration::from_secs(1);
 /// UUIDs begin with two digits that tell the kind (contract section 1.4).
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
+    Server = 0x00,
     Network = 0x03,
     Router = 0x04,
     Port = 0x05,
@@ -33,6 +34,14 @@ impl Kind {
 }
 
 impl Api {
+    /// Writes as the installation's policy has it.
+    ///
+    /// # Errors
+    /// As [`store::Store::write`].
+    pub(crate) async fn write(&self, op: Op) -> Result<Arc<Commit>, WriteError> {
+        self.store.write(Op::Under { policy: self.policy, op: Box::new(op) }).await
+    }
+
     /// Writes, then waits until every connected host that the write concerns
     /// has acted on it, at most a second.
     ///
@@ -45,7 +54,7 @@ impl Api {
     /// # Errors
     /// As [`store::Store::write`].
     pub(crate) async fn write_and_hold(&self, op: Op) -> Result<Arc<Commit>, WriteError> {
-        let commit = self.store.write(op).await?;
+        let commit = self.write(op).await?;
         self.hub.settled(commit.world.revision(), LIMIT).await;
         Ok(commit)
     }

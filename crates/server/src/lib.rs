@@ -10,27 +10,32 @@ mod config;
 mod founding;
 mod hold;
 mod host;
+mod interface;
 mod listener;
 mod network;
 mod openapi;
 mod peering;
+mod placement;
 mod port;
 mod problem;
 mod query;
 mod router;
 mod routes;
+mod server;
+mod unserved;
 mod zone;
 
 use std::io;
 use std::net::SocketAddr;
 
+use model::policy::Policy;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use agents::Hub;
 use api::Api;
-pub use config::Config;
+pub use config::{Config, PolicyArgs};
 pub use founding::FoundingError;
 
 /// The server cannot start, or cannot go on.
@@ -53,6 +58,7 @@ pub struct Server {
     addresses: Addresses,
     store: Store,
     hub: Hub,
+    policy: Policy,
 }
 
 /// Where a server listens, with the ports it was given for port 0.
@@ -77,7 +83,7 @@ impl Server {
         let (agents, agents_address) = listen(config.agent_listen).await?;
         let hub = Hub::start(store.clone());
         let addresses = Addresses { api: api_address, agents: agents_address };
-        Ok(Self { api, agents, addresses, store, hub })
+        Ok(Self { api, agents, addresses, store, hub, policy: config.policy.into() })
     }
 
     pub fn addresses(&self) -> Addresses {
@@ -89,13 +95,18 @@ impl Server {
     /// # Errors
     /// The authority cannot be used.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { api, agents, addresses, store, hub } = self;
+        let Self { api, agents, addresses, store, hub, policy } = self;
         let revision = store.world().revision();
         tracing::info!(api = %addresses.api, agents = %addresses.agents, revision, "listening");
         let (stopping, stop) = watch::channel(false);
         let mut stop_hosts = stop.clone();
+        let placing = async {
+            placement::run(store.clone(), hub.clone(), stop.clone()).await;
+            Ok(())
+        };
         let calls = async {
-            listener::serve(api, Api::new(store.clone(), hub.clone()), stop).await;
+            let api_calls = Api::new(store.clone(), hub.clone(), policy);
+            listener::serve(api, api_calls, stop.clone()).await;
             Ok(())
         };
         let hosts = async {
@@ -109,7 +120,7 @@ impl Server {
             stopping.send_replace(true);
             Ok(())
         };
-        tokio::try_join!(calls, hosts, told).map(drop)
+        tokio::try_join!(calls, hosts, placing, told).map(drop)
     }
 }
 

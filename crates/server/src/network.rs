@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use model::error::{Noun, Rule};
-use model::network::{Create, Modify, own};
+use model::network::{Create, Modify, Seen, all_seen, own, seen};
 use model::op::{Op, Wish};
 use model::wire::network_view::{Many, ManyInner, One, View};
 use model::world::World;
@@ -16,17 +16,16 @@ use crate::routes::Answer;
 
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, query) = (api.store.world(), &call.query);
-    let asked_for = world.networks.values().filter(|it| {
-        it.account == call.account && query.labels_match(&it.labels) && query.is("zone", &it.zone)
-    });
-    let page = query.page(asked_for);
-    let network = page.iter().map(|it| View::new(&world, it)).collect();
+    let all = all_seen(&world, &call.account).into_iter();
+    let asked_for = all.filter(|it| query.labels_match(it.labels()) && query.is("zone", it.zone()));
+    let page = query.page(asked_for).into_iter();
+    let network = page.map(|it| View::new(&world, it)).collect();
     Ok(json(StatusCode::OK, &Many { networks: ManyInner { network } }))
 }
 
 pub(crate) async fn show(api: Api, call: Call) -> Answer {
     let world = api.store.world();
-    let it = own(&world, &call.account, call.id())?;
+    let it = seen(&world, &call.account, call.id())?;
     Ok(json(StatusCode::OK, &One { network: View::new(&world, it) }))
 }
 
@@ -34,7 +33,7 @@ pub(crate) async fn show(api: Api, call: Call) -> Answer {
 pub(crate) async fn create(api: Api, call: Call) -> Answer {
     let (by, uuid) = (call.account, Kind::Network.uuid());
     let wish = Wish::Create(Create::of_body(&call.body)?);
-    let commit = api.store.write(Op::Network { by, uuid, wish }).await?;
+    let commit = api.write(Op::Network { by, uuid, wish }).await?;
     let world = api.picture(&commit, |w| w.network(uuid).map(|n| n.revision));
     tracing::info!(network = %uuid, revision = commit.world.revision(), "made a network");
     answer(&world, uuid, StatusCode::CREATED)
@@ -54,7 +53,7 @@ pub(crate) async fn modify(api: Api, call: Call) -> Answer {
 pub(crate) async fn delete(api: Api, call: Call) -> Answer {
     let uuid = call.uuid(Noun::Network)?;
     let op = Op::Network { by: call.account, uuid, wish: Wish::Delete };
-    let commit = api.store.write(op).await?;
+    let commit = api.write(op).await?;
     tracing::info!(network = %uuid, revision = commit.world.revision(), "deleted a network");
     Ok(nothing())
 }
@@ -62,5 +61,5 @@ pub(crate) async fn delete(api: Api, call: Call) -> Answer {
 fn answer(world: &World, uuid: Uuid, status: StatusCode) -> Answer {
     let absent = || Problem::Rule(Rule::Absent(Noun::Network, uuid.to_string()));
     let it = world.network(uuid).ok_or_else(absent)?;
-    Ok(json(status, &One { network: View::new(world, it) }))
+    Ok(json(status, &One { network: View::new(world, Seen::Own(it)) }))
 }

@@ -15,9 +15,8 @@ use crate::routes::Answer;
 
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, presence, query) = (api.store.world(), api.hub.presence(), &call.query);
-    let asked_for = world.peerings.values().filter(|it| {
-        it.account == call.account
-            && query.labels_match(&it.labels)
+    let asked_for = world.peerings_of_account(&call.account).filter(|it| {
+        query.labels_match(&it.labels)
             && query.is_uuid("uuid", it.uuid)
             && query.is_uuid("network_uuid_local", it.network)
             && query.is_uuid("network_uuid_peer", it.peer_network)

@@ -17,10 +17,9 @@ use crate::routes::Answer;
 
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, query) = (api.store.world(), &call.query);
-    let asked_for = world.ports.values().filter(|it| {
-        it.account == call.account
-            && query.is_uuid("network", it.network)
-            && query.is_uuid("host", it.host)
+    let asked_for = world.ports_of_account(&call.account).filter(|it| {
+        query.is_uuid("network", it.network)
+            && it.host.map_or(!query.has("host"), |host| query.is_uuid("host", host))
     });
     let page = query.page(asked_for);
     let ports: Vec<PortView> = page.iter().map(|it| view(&world, it)).collect();
@@ -39,7 +38,7 @@ pub(crate) async fn create(api: Api, call: Call) -> Answer {
     let commit = api.write_and_hold(Op::CreatePort { by, uuid, wish }).await?;
     let it = own(&commit.world, &call.account, &uuid.to_string())?;
     let revision = commit.world.revision();
-    tracing::info!(port = %uuid, network = %it.network, host = %it.host, revision, "made a port");
+    tracing::info!(port = %uuid, network = %it.network, host = ?it.host, revision, "made a port");
     Ok(answer(StatusCode::CREATED, &json!({"port": view(&commit.world, it)})))
 }
 
@@ -51,5 +50,5 @@ pub(crate) async fn delete(api: Api, call: Call) -> Answer {
 }
 
 fn view(world: &World, it: &Port) -> PortView {
-    PortView::new(it, world.hosts.get(&it.host).map(|h| &**h))
+    PortView::new(it, it.host.and_then(|host| world.hosts.get(&host)).map(|h| &**h))
 }

@@ -146,7 +146,9 @@ fn rule_number(rule: &Rule) -> (StatusCode, &'static str) {
         Rule::Bad { subject, .. } => (StatusCode::BAD_REQUEST, subject_code(*subject)),
         Rule::UnknownAttribute(_) => (StatusCode::BAD_REQUEST, "UNKNOWN_ATTRIBUTE"),
         Rule::Absent(noun, _) => (StatusCode::NOT_FOUND, absent_code(*noun)),
-        Rule::NetworkForbidden(_) => (StatusCode::FORBIDDEN, "NETWORK_FORBIDDEN"),
+        Rule::NetworkForbidden(_) | Rule::NetworkProvided(_) => {
+            (StatusCode::FORBIDDEN, "NETWORK_FORBIDDEN")
+        }
         Rule::AdminOnly(_) => (StatusCode::FORBIDDEN, "ACCOUNT_FORBIDDEN"),
         Rule::JoinTokenInvalid => (StatusCode::FORBIDDEN, "HOST_TOKEN_INVALID"),
         Rule::PeeringExists(_) | Rule::PeeringWithItself => (CONFLICT, "PEERING_CONFLICT"),
@@ -159,9 +161,17 @@ fn rule_number(rule: &Rule) -> (StatusCode, &'static str) {
         Rule::NoFreeAddress(_) => (CONFLICT, "IP_ADDRESS_RESOURCES_UNAVAILABLE"),
         Rule::AttachmentTaken(_) => (CONFLICT, "DEVICE_ADDRESS_IN_USE"),
         Rule::Exists(noun, _) => (CONFLICT, exists_code(*noun)),
-        Rule::HostHasPorts(_) => (CONFLICT, "HOST_NOT_EMPTY"),
-        Rule::ZoneMismatch { .. } => (CONFLICT, "ZONE_MISMATCH"),
-        Rule::NoVniLeft => (CONFLICT, "NETWORK_LIMIT_REACHED"),
+        Rule::HostNotEmpty(_) => (CONFLICT, "HOST_NOT_EMPTY"),
+        Rule::ServerInvalid => (StatusCode::BAD_REQUEST, "SERVER_INVALID"),
+        Rule::ServerState { .. } => (CONFLICT, "SERVER_STATE_ILLEGAL"),
+        Rule::InterfaceExists(_) => (CONFLICT, "INTERFACE_EXISTS"),
+        Rule::InterfacesFull => (CONFLICT, "SERVER_IP_LIMIT_REACHED"),
+        Rule::ZonePublic(_) => (StatusCode::FORBIDDEN, "ZONE_FORBIDDEN"),
+        Rule::ZoneInUse { .. } => (CONFLICT, "ZONE_NOT_EMPTY"),
+        Rule::ZoneMismatch(..) => (CONFLICT, "ZONE_MISMATCH"),
+        Rule::NoVniLeft | Rule::NetworkLimit(_) => (CONFLICT, "NETWORK_LIMIT_REACHED"),
+        Rule::PeeringLimit(_) => (CONFLICT, "PEERING_LIMIT_REACHED"),
+        Rule::RouterLimit(_) => (CONFLICT, "ROUTER_LIMIT_REACHED"),
     }
 }
 
@@ -183,6 +193,13 @@ fn subject_code(subject: Subject) -> &'static str {
         Subject::Route => "INVALID_ROUTE",
         Subject::RouteDuplicate => "DUPLICATE_ROUTE",
         Subject::Nexthop => "NEXTHOP_INVALID",
+        Subject::ServerTitleMissing => "SERVER_TITLE_MISSING",
+        Subject::ServerTitle => "SERVER_TITLE_INVALID",
+        Subject::HostnameMissing => "HOSTNAME_MISSING",
+        Subject::Hostname => "HOSTNAME_INVALID",
+        Subject::Plan => "PLAN_INVALID",
+        Subject::Cores => "CORE_NUMBER_INVALID",
+        Subject::Memory => "MEMORY_AMOUNT_INVALID",
     }
 }
 
@@ -196,6 +213,8 @@ fn absent_code(noun: Noun) -> &'static str {
         Noun::Host => "HOST_NOT_FOUND",
         Noun::Port => "PORT_NOT_FOUND",
         Noun::Account => "ACCOUNT_NOT_FOUND",
+        Noun::Server => "SERVER_NOT_FOUND",
+        Noun::Interface => "INTERFACE_NOT_FOUND",
     }
 }
 
@@ -208,5 +227,7 @@ fn exists_code(noun: Noun) -> &'static str {
         Noun::Host => "HOST_EXISTS",
         Noun::Port => "PORT_EXISTS",
         Noun::Account => "ACCOUNT_EXISTS",
+        Noun::Server => "SERVER_EXISTS",
+        Noun::Interface => "INTERFACE_EXISTS",
     }
 }

@@ -24,6 +24,10 @@ impl Query {
         label::all_match(&self.labels, labels)
     }
 
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.all(name).next().is_some()
+    }
+
     /// True when every parameter `name` has this value; so also without any.
     pub(crate) fn is(&self, name: &str, value: &str) -> bool {
         self.all(name).all(|v| v == value)

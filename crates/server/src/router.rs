@@ -15,7 +15,7 @@ use crate::routes::Answer;
 
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, query) = (api.store.world(), &call.query);
-    let own = world.routers.values().filter(|it| it.account == call.account);
+    let own = world.routers_of_account(&call.account);
     let page = query.page(own.filter(|it| query.labels_match(&it.labels)));
     let router = page.iter().map(|it| View::new(&world, it)).collect();
     Ok(json(StatusCode::OK, &Many { routers: ManyInner { router } }))
@@ -41,7 +41,7 @@ pub(crate) async fn modify(api: Api, call: Call) -> Answer {
 pub(crate) async fn delete(api: Api, call: Call) -> Answer {
     let uuid = call.uuid(Noun::Router)?;
     let op = Op::Router { by: call.account, uuid, wish: Wish::Delete };
-    let commit = api.store.write(op).await?;
+    let commit = api.write(op).await?;
     tracing::info!(router = %uuid, revision = commit.world.revision(), "deleted a router");
     Ok(nothing())
 }
@@ -51,7 +51,7 @@ async fn write(api: Api, by: String, uuid: Uuid, wish: Wish<Create, Modify>) -> 
         Wish::Create(_) => StatusCode::CREATED,
         Wish::Modify(_) | Wish::Delete => StatusCode::OK,
     };
-    let commit = api.store.write(Op::Router { by, uuid, wish }).await?;
+    let commit = api.write(Op::Router { by, uuid, wish }).await?;
     let world = api.picture(&commit, |w| w.routers.get(&uuid).map(|r| r.revision));
     tracing::info!(router = %uuid, revision = commit.world.revision(), "wrote a router");
     let absent = || Problem::Rule(Rule::Absent(Noun::Router, uuid.to_string()));

@@ -8,7 +8,9 @@ use percent_encoding::percent_decode_str;
 
 use crate::api::{Api, Call};
 use crate::problem::Problem;
-use crate::{account, host, network, openapi, peering, port, router, zone};
+use crate::{
+    account, host, interface, network, openapi, peering, port, router, server, unserved, zone,
+};
 
 pub(crate) type Answer = Result<Response, Problem>;
 
@@ -68,10 +70,39 @@ pub(crate) static ROUTES: &[Route] = routes! {
     Account PATCH "/1.3/network-peering/{uuid}" peering::modify;
     Account DELETE "/1.3/network-peering/{uuid}" peering::delete;
 
+    Account GET "/1.3/server" server::list;
+    Account POST "/1.3/server" server::create;
+    Account GET "/1.3/server/{uuid}" server::show;
+    Account PUT "/1.3/server/{uuid}" server::modify;
+    Account DELETE "/1.3/server/{uuid}" server::delete;
+    Account POST "/1.3/server/{uuid}/start" server::start;
+    Account POST "/1.3/server/{uuid}/stop" server::stop;
+    Account POST "/1.3/server/{uuid}/restart" server::restart;
+    Account GET "/1.3/server/{uuid}/firewall_rule" server::firewall_rules;
+    Account GET "/1.3/server/{uuid}/networking" server::networking;
+    Account POST "/1.3/server/{uuid}/networking/interface" interface::create;
+    Account PUT "/1.3/server/{uuid}/networking/interface/{index}" interface::modify;
+    Account DELETE "/1.3/server/{uuid}/networking/interface/{index}" interface::delete;
+
+    Account GET "/1.3/plan" server::plans;
+
+    Account GET "/1.3/database" unserved::services;
+    Account GET "/1.3/file-storage" unserved::services;
+    Account GET "/1.3/kubernetes" unserved::services;
+    Account GET "/1.3/load-balancer" unserved::services;
+    Account GET "/1.3/load-balancer/certificate-bundles" unserved::services;
+    Account GET "/1.3/object-storage-2" unserved::services;
+    Account GET "/1.3/server-group" unserved::server_groups;
+    Account GET "/1.3/storage/private" unserved::storages;
+    Account GET "/1.3/tag" unserved::tags;
+
     Account GET "/kannas/v1/ports" port::list;
     Account POST "/kannas/v1/ports" port::create;
     Account GET "/kannas/v1/ports/{uuid}" port::show;
     Account DELETE "/kannas/v1/ports/{uuid}" port::delete;
+
+    Account POST "/kannas/v1/zones" zone::create;
+    Account DELETE "/kannas/v1/zones/{id}" zone::delete;
 
     Account GET "/kannas/v1/hosts" host::list;
     Account DELETE "/kannas/v1/hosts/{id}" host::delete;

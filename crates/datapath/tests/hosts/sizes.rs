@@ -49,6 +49,26 @@ fn a_workload_that_sends_too_much_is_told_how_much_fits() {
 }
 
 #[test]
+fn what_may_be_fragmented_is_and_arrives_whole() {
+    let site = Site::new("frag");
+    let (a, b) = (site.workload(0, 1, 2), site.workload(1, 2, 2));
+    site.set_up(&[&a, &b], &[(1, 2), (2, 1)]);
+    a.reaches(&b);
+    a.netns.ip("link set eth0 mtu 9000").unwrap();
+    a.netns.sysctl("net/ipv4/ip_no_pmtu_disc", "1").unwrap();
+    let bind = |it: &Workload| {
+        let address = it.spec.address;
+        it.netns.run(|| std::net::UdpSocket::bind((address, 0))).unwrap().unwrap()
+    };
+    let (sender, receiver) = (bind(&a), bind(&b));
+    receiver.set_read_timeout(Some(crate::site::DEADLINE)).unwrap();
+    sender.send_to(&[7; 4000], receiver.local_addr().unwrap()).unwrap();
+    let mut buffer = [0; 5000];
+    assert_eq!(receiver.recv(&mut buffer).unwrap(), 4000);
+    assert!(buffer[..4000].iter().all(|byte| *byte == 7));
+}
+
+#[test]
 fn tcp_of_a_workload_with_a_large_mtu_is_told_the_segment_that_fits() {
     let site = Site::new("mss");
     let (a, b) = (site.workload(0, 1, 2), site.workload(1, 2, 2));

@@ -1,5 +1,6 @@
 //! A host of a site: a namespace, its agent, and the agent's way to the server.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,6 +50,18 @@ impl Host {
         &self.pins
     }
 
+    /// How often its agents have begun to watch the server, all that there were.
+    #[must_use]
+    pub fn watches(&self) -> usize {
+        std::fs::read_to_string(&self.log).map_or(0, |log| log.matches(": watching").count())
+    }
+
+    /// The agent's copy of what it is to carry.
+    #[must_use]
+    pub fn slice_file(&self) -> PathBuf {
+        self.state.join("slice.ndjson")
+    }
+
     /// Starts the agent for the first time.
     pub(super) fn join(&mut self, token: &str) -> Result<()> {
         self.launch(Some(token))
@@ -84,6 +97,27 @@ impl Host {
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.agent.as_ref().map(Process::pid)
+    }
+
+    /// Packets by verdict since the host joined.
+    ///
+    /// # Errors
+    /// The agent has yet to make its maps.
+    pub fn verdicts(&self) -> Result<BTreeMap<String, u64>> {
+        datapath::verdicts(&self.pins).with_context(|| format!("counters of {}", self.name))
+    }
+
+    /// What was counted since `before`.
+    ///
+    /// # Errors
+    /// As [`Host::verdicts`].
+    pub fn verdicts_since(&self, before: &BTreeMap<String, u64>) -> Result<BTreeMap<String, u64>> {
+        let mut counts = self.verdicts()?;
+        for (name, count) in &mut counts {
+            *count = count.saturating_sub(before.get(name).copied().unwrap_or_default());
+        }
+        counts.retain(|_, count| *count > 0);
+        Ok(counts)
     }
 
     #[must_use]

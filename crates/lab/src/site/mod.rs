@@ -7,6 +7,7 @@
 
 mod folder;
 mod host;
+mod pair;
 mod server;
 mod underlay;
 
@@ -26,6 +27,7 @@ use crate::paths::Endpoint;
 
 pub use folder::Folder;
 pub use host::Host;
+pub use pair::{HOSTS, Pair, Streams, add_machine, peer};
 pub use server::Server;
 pub use underlay::{Cabling, MTU, Underlay};
 

@@ -1,5 +1,4 @@
-//! `/1.3/account` and `/1.3/zone` (contract sections 5.3 and 5.4), and the
-//! accounts of `/kannas/v1`.
+//! `/1.3/account` (contract section 5.4), and the accounts of `/kannas/v1`.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -7,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Fields, yes_no};
 use crate::error::{Rule, Subject};
 use crate::objects::Account;
-use crate::zone;
+use crate::policy::Limits;
 
 /// A wish for an account, its password still in clear.
 pub struct NewAccount {
@@ -34,17 +33,17 @@ impl NewAccount {
     }
 }
 
-/// `GET /1.3/account`. The limits are integers, as the Go SDK demands; they
-/// are those of UpCloud's own sample.
-pub fn view(account: &Account) -> Value {
+/// `GET /1.3/account`. The limits are integers, as the Go SDK demands; those
+/// of things that Kannas has not are of UpCloud's own sample.
+pub fn view(account: &Account, limits: &Limits) -> Value {
     json!({"account": {
         "username": account.name,
         "credits": 0.0,
         "resource_limits": {
             "cores": 200, "detached_floating_ips": 10, "gpus": 8, "load_balancers": 50,
-            "managed_object_storages": 7, "memory": 1_048_576, "network_peerings": 100_000,
-            "networks": 100_000, "ntp_excess_gib": 20_000, "public_ipv4": 100, "public_ipv6": 100,
-            "routers": 100_000, "storage_hdd": 10_240, "storage_maxiops": 10_240, "storage_ssd": 10_240
+            "managed_object_storages": 7, "memory": 1_048_576, "network_peerings": limits.peerings,
+            "networks": limits.networks, "ntp_excess_gib": 20_000, "public_ipv4": 100, "public_ipv6": 100,
+            "routers": limits.routers, "storage_hdd": 10_240, "storage_maxiops": 10_240, "storage_ssd": 10_240
         }
     }})
 }
@@ -86,9 +85,4 @@ impl<'w> AccountView<'w> {
     pub fn new(it: &'w Account) -> Self {
         Self { username: &it.name, admin: yes_no(it.admin) }
     }
-}
-
-pub fn zones() -> Value {
-    let zone = |(id, description): &(&str, &str)| json!({"id": id, "description": description, "public": "yes"});
-    json!({"zones": {"zone": zone::PUBLIC.iter().map(zone).collect::<Vec<_>>()}})
 }

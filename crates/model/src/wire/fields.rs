@@ -108,6 +108,23 @@ impl Fields {
         }
     }
 
+    /// A whole number, or the text of one.
+    ///
+    /// # Errors
+    /// Anything else, with the code of `subject`.
+    pub fn number<T>(&mut self, key: &str, subject: Subject) -> Result<Option<T>, Rule>
+    where
+        T: FromStr + TryFrom<i64>,
+    {
+        let number = match self.take(key) {
+            None => return Ok(None),
+            Some(Value::String(text)) => text.parse().ok(),
+            Some(value) => value.as_i64().and_then(|n| T::try_from(n).ok()),
+        };
+        let why = "must be a whole number that is not too large";
+        number.map(Some).ok_or_else(|| self.bad(subject, key, why))
+    }
+
     /// `"yes"` or `"no"`.
     ///
     /// # Errors

@@ -6,11 +6,15 @@
 pub mod account;
 pub mod agent;
 mod fields;
+pub mod interface;
 pub mod network;
 pub mod network_view;
 pub mod peering;
 pub mod port;
 pub mod router;
+pub mod server;
+pub mod server_view;
+pub mod zone;
 
 pub use fields::Fields;
 
@@ -21,7 +25,11 @@ use crate::label::Label;
 
 /// `labels` of a body: absent is None, null clears (contract section 2).
 fn labels(fields: &mut Fields) -> Result<Option<Vec<Label>>, Rule> {
-    let Some(entries) = fields.array_or_null("labels", Subject::Request)? else { return Ok(None) };
+    labels_at(fields, "labels")
+}
+
+fn labels_at(fields: &mut Fields, key: &str) -> Result<Option<Vec<Label>>, Rule> {
+    let Some(entries) = fields.array_or_null(key, Subject::Request)? else { return Ok(None) };
     let mut labels = Vec::with_capacity(entries.len());
     for mut entry in entries {
         let missing = |fields: &Fields, key: &str| {

@@ -1,5 +1,6 @@
 //! `/1.3/network`: what is shown (contract section 5.1).
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::Serialize;
@@ -11,7 +12,9 @@ use super::yes_no;
 use crate::admission::admitted;
 use crate::ids::Prefix;
 use crate::label::Label;
+use crate::network::Seen;
 use crate::objects::{AutoPopulation, Network, Subnet};
+use crate::provided::Provided;
 use crate::world::World;
 
 #[derive(Serialize)]
@@ -24,8 +27,31 @@ pub struct View<'w> {
     labels: &'w [Label],
     #[serde(skip_serializing_if = "Option::is_none")]
     router: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    servers: Option<Servers<'w>>,
     ip_networks: Subnets<'w>,
     effective_routes: Vec<EffectiveRoute>,
+}
+
+#[derive(Serialize)]
+struct Servers<'w> {
+    server: Vec<ServerView<'w>>,
+}
+
+#[derive(Serialize)]
+struct ServerView<'w> {
+    uuid: Uuid,
+    title: &'w str,
+}
+
+impl<'w> Servers<'w> {
+    /// None when there is none: then the key is left out.
+    fn on(world: &'w World, network: Uuid) -> Option<Self> {
+        let servers = world.ports_on(network).filter_map(|p| world.servers.get(&p.nic?.server));
+        let servers: BTreeMap<Uuid, &str> = servers.map(|s| (s.uuid, &*s.title)).collect();
+        let server = servers.into_iter().map(|(uuid, title)| ServerView { uuid, title });
+        (server.len() > 0).then(|| Self { server: server.collect() })
+    }
 }
 
 #[derive(Serialize)]
@@ -85,7 +111,29 @@ struct DhcpRoute {
 }
 
 impl<'w> View<'w> {
-    pub fn new(world: &World, it: &'w Network) -> Self {
+    pub fn new(world: &'w World, it: Seen<'w>) -> Self {
+        match it {
+            Seen::Own(it) => Self::own(world, it),
+            Seen::Provided(it) => Self::provided(it),
+        }
+    }
+
+    fn provided(it: &'static Provided) -> Self {
+        let ip_network = vec![SubnetView::new(&it.subnet, &[], &[])];
+        Self {
+            uuid: it.uuid,
+            name: &it.name,
+            kind: it.kind.as_str(),
+            zone: it.zone,
+            labels: &[],
+            router: None,
+            servers: None,
+            ip_networks: Subnets { ip_network },
+            effective_routes: Vec::new(),
+        }
+    }
+
+    fn own(world: &'w World, it: &'w Network) -> Self {
         let effective_routes = effective_routes(world, it);
         let peered = peered_prefixes(world, it);
         let subnet = |s| SubnetView::new(s, &effective_routes, &peered);
@@ -97,6 +145,7 @@ impl<'w> View<'w> {
             zone: &it.zone,
             labels: &it.labels,
             router: it.router,
+            servers: Servers::on(world, it.uuid),
             ip_networks: Subnets { ip_network },
             effective_routes,
         }

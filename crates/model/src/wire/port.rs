@@ -51,8 +51,16 @@ fn attachment(fields: &mut Fields) -> Result<Attachment, Rule> {
 pub struct PortView {
     pub uuid: Uuid,
     pub network: Uuid,
-    pub host: Uuid,
-    pub host_name: String,
+    /// Absent for a server's port that waits for a host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_name: Option<String>,
+    /// The server whose interface it is, and the interface's index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u8>,
     pub address: IpAddr,
     pub mac: Mac,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,7 +78,9 @@ impl PortView {
             uuid: it.uuid,
             network: it.network,
             host: it.host,
-            host_name: host.map(|h| h.name.clone()).unwrap_or_default(),
+            host_name: host.map(|h| h.name.clone()),
+            server: it.nic.map(|n| n.server),
+            index: it.nic.map(|n| n.index),
             address: it.address,
             mac: it.mac,
             netns,

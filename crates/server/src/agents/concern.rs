@@ -69,13 +69,14 @@ fn touched(before: &World, change: &Change) -> Touched {
             Some(_) | None => Touched::Host(new.uuid),
         },
         Change::Delete(Key::Host(uuid)) => Touched::Host(*uuid),
-        // A router is no more than what its networks name.
-        Change::Put(Object::Router(_)) | Change::Delete(Key::Router(_)) => Touched::Nothing,
+        // A router is no more than what its networks name, and a server than
+        // its ports.
+        Change::Put(Object::Router(_) | Object::Server(_))
+        | Change::Delete(Key::Router(_) | Key::Server(_)) => Touched::Nothing,
         Change::Put(Object::Account(_) | Object::Authority(_) | Object::JoinToken(_))
-        | Change::Put(Object::NextVni { .. })
-        | Change::Delete(Key::Account(_) | Key::Authority | Key::JoinToken(_) | Key::NextVni) => {
-            Touched::Nothing
-        }
+        | Change::Put(Object::Zone(_) | Object::NextVni { .. })
+        | Change::Delete(Key::Account(_) | Key::Authority | Key::JoinToken(_))
+        | Change::Delete(Key::Zone(_) | Key::NextVni) => Touched::Nothing,
     }
 }
 

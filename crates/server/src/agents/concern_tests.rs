@@ -1,10 +1,10 @@
 use model::host::Join;
 use model::host_spec::host_spec;
 use model::network::{self, Attach};
-use model::objects::{Account, Authority, Configured, JoinToken, Subnet};
+use model::objects::{Account, Authority, Configured, JoinToken, Size, Subnet};
 use model::op::{Op, Wish, decide};
 use model::spec::{Attachment, HostSpec};
-use model::{peering, port, router};
+use model::{interface, peering, port, router, server};
 use proptest::prelude::*;
 
 use super::*;
@@ -131,8 +131,62 @@ fn step() -> impl Strategy<Value = Op> {
             let configured = Some(if on { Configured::Active } else { Configured::Disabled });
             peering_op(a, b, Wish::Modify(peering::Modify { configured, ..Default::default() }))
         }),
-        1 => (network.clone(), network).prop_map(|(a, b)| peering_op(a, b, Wish::Delete)),
+        1 => (network.clone(), network.clone()).prop_map(|(a, b)| peering_op(a, b, Wish::Delete)),
+        4 => server_step(network),
     ]
+}
+
+fn server_step(network: std::ops::Range<u128>) -> impl Strategy<Value = Op> {
+    let (servers, ports, at) = (0..4u128, 0..12u128, proptest::option::of(0..HOSTS));
+    prop_oneof![
+        (servers.clone(), at.clone()).prop_map(|(s, at)| create_server(s, at)),
+        (servers.clone(), network, ports).prop_map(|(s, n, p)| create_interface(s, n, p)),
+        (servers.clone(), 1..4u8).prop_map(|(s, index)| {
+            let wish = interface::Wish::Delete(index);
+            Op::Interface { by: "a".to_owned(), server: server_uuid(s), wish }
+        }),
+        (servers.clone(), at).prop_map(|(s, at)| {
+            let host = at.map(|h| host(h).to_string());
+            server_op(s, Wish::Modify(server::Modify { host, ..Default::default() }))
+        }),
+        servers.prop_map(|s| server_op(s, Wish::Delete)),
+        (0..HOSTS).prop_map(|h| Op::PlaceServers { live: [host(h)].into() }),
+    ]
+}
+
+fn server_uuid(n: u128) -> Uuid {
+    Uuid::from_u128(600 + n)
+}
+
+fn server_op(n: u128, wish: Wish<server::Create, server::Modify>) -> Op {
+    Op::Server { by: "a".to_owned(), uuid: server_uuid(n), wish }
+}
+
+fn create_server(n: u128, at: Option<u128>) -> Op {
+    let wish = server::Create {
+        title: "s".to_owned(),
+        hostname: "s".to_owned(),
+        zone: "fi-hel1".to_owned(),
+        size: Size { plan: "custom".to_owned(), cores: 1, memory_mib: 1 },
+        labels: vec![],
+        settings: Default::default(),
+        host: None,
+        netns: None,
+        interfaces: vec![],
+        now: 0,
+        live: at.map(host).into_iter().collect(),
+    };
+    server_op(n, Wish::Create(wish))
+}
+
+fn create_interface(server: u128, network: u128, port: u128) -> Op {
+    let wish = interface::Wish::Create(interface::Create {
+        port: Uuid::from_u128(500 + port),
+        link: interface::Link::Private(Uuid::from_u128(300 + network).to_string()),
+        index: None,
+        address: interface::Address::AnyIpv4,
+    });
+    Op::Interface { by: "a".to_owned(), server: server_uuid(server), wish }
 }
 
 fn router_uuid(n: u128) -> String {

@@ -88,6 +88,11 @@ impl Hub {
         self.shared.lock().roster.presence(now)
     }
 
+    /// Tells of each commit, and of whatever connected hosts do.
+    pub(crate) fn changed(&self) -> watch::Receiver<()> {
+        self.shared.changed.subscribe()
+    }
+
     /// Packets by verdict, as each connected host counted them.
     pub fn verdicts(&self) -> BTreeMap<Uuid, BTreeMap<String, u64>> {
         self.shared.lock().roster.verdicts()

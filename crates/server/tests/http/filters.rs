@@ -13,13 +13,14 @@ fn labels(text: &str) -> Value {
     text.split(',').filter(|t| !t.is_empty()).map(label).collect()
 }
 
-/// Names in a list, sorted.
+/// Names in a list, sorted, without those of the provider's networks.
 async fn names(client: &Client, path: &str) -> String {
     let list = client.read(path).await;
     let outer = list.as_object().unwrap().values().next().unwrap();
     let inner = outer.as_object().unwrap().values().next().unwrap().as_array().unwrap();
     assert!(inner.is_sorted_by_key(|it| it["uuid"].as_str().unwrap()), "{path}");
-    let mut names: Vec<&str> = inner.iter().map(|it| it["name"].as_str().unwrap()).collect();
+    let own = inner.iter().filter(|it| it["type"] != "public" && it["type"] != "utility");
+    let mut names: Vec<&str> = own.map(|it| it["name"].as_str().unwrap()).collect();
     names.sort_unstable();
     names.join("")
 }

@@ -1,9 +1,7 @@
 //! The HTTP API as clients see it: real requests over real sockets. The names
 //! of the tests begin with the case's number in section 7 of the contract.
 //!
-//! Left out here: networks that are not private (P16, N21), the strict
-//! switches (P23, P54) and limits (P66), which the server has not; tokens (A02,
-//! A16, T) and servers (V), which it does not serve.
+//! Left out here: tokens (A02, A16, T), which the server does not serve.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -12,11 +10,16 @@ mod bad_input;
 mod client;
 mod filters;
 mod first_start;
+mod interface;
 mod kannas;
 mod network;
 mod peering;
 mod peering_changes;
+mod policy;
 mod router;
 mod seed;
+mod server;
 mod site;
 mod states;
+mod unserved;
+mod zone;

@@ -139,7 +139,37 @@ async fn n16_a_list_has_what_a_single_answer_has() {
     let site = Site::start().await;
     let uuid = site.alice.make_routed("10.0.1.0/24").await;
     let one = site.alice.read(&at(NETWORKS, &uuid)).await["network"].clone();
-    assert_eq!(site.alice.read(NETWORKS).await, json!({"networks": {"network": [one]}}));
+    assert_eq!(site.alice.networks(NETWORKS).await, [one]);
+}
+
+#[tokio::test]
+async fn n21_the_providers_networks_are_seen_by_everybody_and_changed_by_nobody() {
+    let site = Site::start().await;
+    site.alice.make_network("10.0.0.0/24").await;
+    let before = site.everything().await;
+    let list = site.alice.read(NETWORKS).await["networks"]["network"].clone();
+    let list = list.as_array().unwrap();
+    assert!(list.is_sorted_by_key(|n| n["uuid"].as_str().unwrap()));
+    let provided: Vec<&Value> = list.iter().filter(|n| n["type"] != "private").collect();
+    assert_eq!(provided.len() + 1, list.len());
+    assert!(provided.iter().any(|n| n["type"] == "utility"));
+    assert!(provided.iter().any(|n| n["name"].as_str().unwrap().starts_with("Public")));
+    for it in provided {
+        assert!(it["name"].as_str().unwrap().contains('/'), "{it}");
+        assert!(subnet(it)["address"].is_string() && subnet(it)["family"].is_string(), "{it}");
+        assert_eq!(it["labels"], json!([]));
+        let path = at(NETWORKS, it["uuid"].as_str().unwrap());
+        assert_eq!(&site.bob.read(&path).await["network"], it);
+        let change = json!({"network": {"name": "mine"}});
+        site.alice.put(&path, &change).await.refuses(403, "NETWORK_FORBIDDEN");
+        site.alice.delete(&path).await.refuses(403, "NETWORK_FORBIDDEN");
+    }
+    let there = site.bob.read("/1.3/network/?zone=fi-hel1").await["networks"]["network"].clone();
+    let there = there.as_array().unwrap();
+    assert!(there.len() >= 2 && there.iter().all(|n| n["zone"] == "fi-hel1"), "{there:?}");
+    let labelled = site.bob.read("/1.3/network?label=env").await;
+    assert_eq!(labelled, json!({"networks": {"network": []}}));
+    assert_eq!(site.everything().await, before);
 }
 
 #[tokio::test]

@@ -70,6 +70,23 @@ async fn p10_p11_networks_that_do_not_exist_are_told_apart() {
 }
 
 #[tokio::test]
+async fn p16_the_providers_networks_are_neither_side_of_a_peering() {
+    let site = Site::start().await;
+    let own = site.alice.make_routed("10.0.1.0/24").await;
+    let list = site.alice.read(NETWORKS).await["networks"]["network"].clone();
+    let provided = list.as_array().unwrap().iter().filter(|n| n["type"] != "private");
+    let before = site.everything().await;
+    for it in provided.filter(|n| n["zone"] == "fi-hel1") {
+        let theirs = it["uuid"].as_str().unwrap();
+        let as_local = site.alice.post(PEERINGS, &peering(theirs, &own)).await;
+        as_local.refuses(403, "NETWORK_FORBIDDEN");
+        let as_peer = site.alice.post(PEERINGS, &peering(&own, theirs)).await;
+        as_peer.refuses(404, "PEER_NETWORK_NOT_FOUND");
+    }
+    assert_eq!(site.everything().await, before);
+}
+
+#[tokio::test]
 async fn p12_p15_p17_conflicts_and_foreign_networks_are_refused() {
     let site = Site::start().await;
     let a = site.alice.make_routed("10.0.1.0/24").await;

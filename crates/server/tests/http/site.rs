@@ -9,7 +9,7 @@ use model::host::Join;
 use model::objects::{Account, JoinToken};
 use model::op::Op;
 use serde_json::{Value, json};
-use server::{Config, Server};
+use server::{Config, PolicyArgs, Server};
 use store::Store;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -36,9 +36,13 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn start() -> Self {
+        Self::under(PolicyArgs::default()).await
+    }
+
+    pub(crate) async fn under(policy: PolicyArgs) -> Self {
         let dir = tempfile::tempdir().unwrap();
         furnish(dir.path()).await;
-        let api = serve(&config(dir.path())).await;
+        let api = serve(&Config { policy, ..config(dir.path()) }).await;
         let client = |name| Client::new(api, name, &format!("{name}s password"));
         Self { api, alice: client("alice"), bob: client("bob"), _dir: dir }
     }
@@ -48,7 +52,7 @@ impl Site {
     pub(crate) async fn everything(&self) -> Vec<Value> {
         let mut all = Vec::new();
         for client in [&self.alice, &self.bob] {
-            for path in [PEERINGS, NETWORKS, ROUTERS, "/kannas/v1/ports"] {
+            for path in [PEERINGS, NETWORKS, ROUTERS, "/1.3/server", "/kannas/v1/ports"] {
                 all.push(client.read(path).await);
             }
         }
@@ -67,6 +71,7 @@ pub(crate) fn config(dir: &Path) -> Config {
         data_dir: dir.to_owned(),
         admin_user: "admin".to_owned(),
         admin_password_file: None,
+        policy: PolicyArgs::default(),
     }
 }
 
@@ -147,6 +152,13 @@ impl Client {
         let network = self.make_network(address).await;
         self.attach(&network, &json!(self.make_router().await)).await;
         network
+    }
+
+    /// The account's own networks in a list.
+    pub(crate) async fn networks(&self, path: &str) -> Vec<Value> {
+        let list = self.read(path).await["networks"]["network"].clone();
+        let Value::Array(list) = list else { panic!("{list}") };
+        list.into_iter().filter(|n| n["type"] == "private").collect()
     }
 
     pub(crate) async fn attach(&self, network: &str, router: &Value) -> Value {

@@ -1,0 +1,109 @@
+//! `kannas host`.
+
+use clap::{Args, Subcommand};
+use model::wire::port::HostView;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::access::{Output, Run};
+use crate::body::Body;
+use crate::exit::Failure;
+use crate::noun::{Noun, Row};
+use crate::session::Session;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Token(Token),
+    /// List hosts
+    List {
+        /// Only of this zone
+        #[arg(long)]
+        zone: Option<String>,
+    },
+    /// Forget hosts that carry no ports; they can join again
+    Delete {
+        /// Name, UUID, or its beginning
+        #[arg(required = true)]
+        hosts: Vec<String>,
+    },
+}
+
+/// Make a token that lets one machine join as a host
+///
+/// It is what `kannas agent --join` wants, and the only output.
+#[derive(Debug, Args)]
+pub(crate) struct Token {
+    /// Zone that the machine is in
+    #[arg(long)]
+    zone: String,
+
+    /// How long the token is good, as 15m, 12h or 7d [default: an hour]
+    #[arg(long, value_name = "TIME")]
+    valid: Option<crate::span::Span>,
+}
+
+impl Run for Command {
+    fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+        match self {
+            Self::Token(token) => token.run(session),
+            Self::List { zone } => {
+                let query: Vec<_> = zone.into_iter().map(|zone| ("zone", zone)).collect();
+                session.list::<HostView>(&query)
+            }
+            Self::Delete { hosts } => session.delete::<HostView>(&hosts),
+        }
+    }
+}
+
+impl Token {
+    fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+        let valid = self.valid.map(crate::span::Span::seconds);
+        let wish = Body::default().with("zone", Some(self.zone)).with("valid_seconds", valid);
+        let body = json!({"host_token": Value::from(wish)});
+        let answer = session.client.post("/kannas/v1/host-tokens", &body)?;
+        match session.output {
+            Output::Json => {
+                let it = session.client.within(answer, &["host_token"])?;
+                session.json(&it)
+            }
+            Output::Table => {
+                let token = session.client.within(answer, &["host_token", "token"])?;
+                let token: String = crate::noun::read(token)?;
+                Ok(writeln!(session.shell.out, "{token}")?)
+            }
+        }
+    }
+}
+
+impl Row for HostView {
+    const PATH: &'static str = "/kannas/v1/hosts";
+    const ENVELOPES: [&'static str; 2] = ["hosts", "host"];
+    const HEADS: &'static [&'static str] = &["UUID", "NAME", "ZONE", "UNDERLAY", "LIVE", "ERRORS"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.uuid.to_string(),
+            self.name.clone(),
+            self.zone.clone(),
+            self.underlay.to_string(),
+            if self.live { "yes" } else { "no" }.to_owned(),
+            self.errors.join("; "),
+        ]
+    }
+}
+
+impl Noun for HostView {
+    const NAME: &'static str = "host";
+
+    fn uuid(&self) -> Uuid {
+        self.uuid
+    }
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.name)
+    }
+
+    fn card(&self) -> Vec<(&'static str, String)> {
+        Self::HEADS.iter().copied().zip(self.cells()).collect()
+    }
+}

@@ -1,0 +1,275 @@
+//! `kannas network`.
+
+use std::net::IpAddr;
+
+use clap::{Args, Subcommand};
+use model::label::Label;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::access::Run;
+use crate::body::{Body, YesNo};
+use crate::exit::Failure;
+use crate::labels::{self, LabelFilter, NewLabels, OtherLabels};
+use crate::noun::{self, Noun, Row};
+use crate::router::Router;
+use crate::session::Session;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List your networks
+    List(List),
+    /// Show a network
+    Show {
+        /// Name, UUID, or its beginning
+        network: String,
+    },
+    Create(Create),
+    Modify(Modify),
+    /// Delete networks that have neither ports nor peerings
+    Delete {
+        /// Name, UUID, or its beginning
+        #[arg(required = true)]
+        networks: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only in this zone
+    #[arg(long)]
+    zone: Option<String>,
+
+    /// Also the public and utility networks, which are everybody's
+    #[arg(long)]
+    all: bool,
+
+    #[command(flatten)]
+    labels: LabelFilter,
+}
+
+/// Make a network
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// Name of the network
+    name: String,
+
+    /// Zone that it is in
+    #[arg(long)]
+    zone: String,
+
+    /// Its subnet, as 10.0.0.0/24
+    #[arg(long, value_name = "CIDR")]
+    address: String,
+
+    /// Router to attach it to: name, UUID, or its beginning
+    #[arg(long)]
+    router: Option<String>,
+
+    #[command(flatten)]
+    subnet: Subnet,
+
+    #[command(flatten)]
+    labels: NewLabels,
+}
+
+/// Change a network: what is not given stays as it is
+#[derive(Debug, Args)]
+pub(crate) struct Modify {
+    /// Name, UUID, or its beginning
+    network: String,
+
+    /// New name
+    #[arg(long)]
+    name: Option<String>,
+
+    /// New subnet, as 10.0.0.0/24
+    #[arg(long, value_name = "CIDR")]
+    address: Option<String>,
+
+    /// Router to attach it to: name, UUID, or its beginning
+    #[arg(long)]
+    router: Option<String>,
+
+    /// Detach it from its router
+    #[arg(long, conflicts_with = "router")]
+    no_router: bool,
+
+    #[command(flatten)]
+    subnet: Subnet,
+
+    #[command(flatten)]
+    labels: OtherLabels,
+}
+
+#[derive(Debug, Args)]
+struct Subnet {
+    /// Address of the router in it [default: the lowest]
+    #[arg(long, value_name = "IP")]
+    gateway: Option<IpAddr>,
+
+    /// Whether DHCP answers
+    #[arg(long, value_name = "YES|NO", hide_possible_values = true)]
+    dhcp: Option<YesNo>,
+
+    /// Whether DHCP gives a default route
+    #[arg(long, value_name = "YES|NO", hide_possible_values = true)]
+    dhcp_default_route: Option<YesNo>,
+
+    /// Resolver that DHCP gives; repeat for more
+    #[arg(long, value_name = "IP")]
+    dhcp_dns: Vec<IpAddr>,
+}
+
+impl Run for Command {
+    fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+        match self {
+            Self::List(List { zone, all, labels }) => {
+                let mut query = labels.query();
+                query.extend(zone.map(|zone| ("zone", zone)));
+                let wanted =
+                    if all { |_: &Value| true } else { |it: &Value| it["type"] == "private" };
+                session.list_some::<Network>(&query, wanted)
+            }
+            Self::Show { network } => {
+                let uuid = session.resolve::<Network>(&network)?;
+                let it = noun::one::<Network>(&session.client, uuid)?;
+                session.show::<Network>(it)
+            }
+            Self::Create(create) => create.run(session),
+            Self::Modify(modify) => modify.run(session),
+            Self::Delete { networks } => session.delete::<Network>(&networks),
+        }
+    }
+}
+
+impl Create {
+    fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+        let router = self.router.map(|name| session.resolve::<Router>(&name)).transpose()?;
+        let wish = Body::default()
+            .with("name", Some(self.name))
+            .with("zone", Some(self.zone))
+            .with("router", router)
+            .with("ip_networks", self.subnet.given(Some(self.address)))
+            .with("labels", self.labels.given());
+        let made = session.create::<Network>(wish.into())?;
+        session.show::<Network>(made)
+    }
+}
+
+impl Modify {
+    fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+        let router = match self.router {
+            Some(name) => Some(json!(session.resolve::<Router>(&name)?)),
+            None => self.no_router.then_some(Value::Null),
+        };
+        let change = Body::default()
+            .with("name", self.name)
+            .with("router", router)
+            .with("ip_networks", self.subnet.given(self.address))
+            .with("labels", self.labels.given())
+            .of_change()?;
+        let uuid = session.resolve::<Network>(&self.network)?;
+        let path = noun::path::<Network>(uuid);
+        let answer = session.client.put(&path, &json!({ "network": change }))?;
+        let it = session.client.within(answer, &["network"])?;
+        session.show::<Network>(it)
+    }
+}
+
+impl Subnet {
+    fn given(self, address: Option<String>) -> Option<Value> {
+        let dns = (!self.dhcp_dns.is_empty()).then_some(self.dhcp_dns);
+        let family = address.as_ref().map(|it| if it.contains(':') { "IPv6" } else { "IPv4" });
+        let body = Body::default()
+            .with("address", address)
+            .with("family", family)
+            .with("gateway", self.gateway)
+            .with("dhcp", self.dhcp)
+            .with("dhcp_default_route", self.dhcp_default_route)
+            .with("dhcp_dns", dns);
+        (!body.is_empty()).then(|| json!({"ip_network": [Value::from(body)]}))
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Network {
+    uuid: Uuid,
+    name: String,
+    zone: String,
+    router: Option<Uuid>,
+    labels: Vec<Label>,
+    ip_networks: Subnets,
+    effective_routes: Vec<Route>,
+}
+
+/// As in networks and peerings.
+#[derive(Deserialize)]
+pub(crate) struct Subnets {
+    ip_network: Vec<SubnetView>,
+}
+
+#[derive(Deserialize)]
+struct SubnetView {
+    address: String,
+    gateway: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Route {
+    route: String,
+    nexthop: String,
+    source: String,
+}
+
+impl Subnets {
+    pub(crate) fn text(&self) -> String {
+        let addresses = self.ip_network.iter().map(|subnet| &*subnet.address);
+        addresses.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Row for Network {
+    const PATH: &'static str = "/1.3/network";
+    const ENVELOPES: [&'static str; 2] = ["networks", "network"];
+    const HEADS: &'static [&'static str] = &["UUID", "NAME", "ZONE", "ADDRESS", "ROUTER"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.uuid.to_string(),
+            self.name.clone(),
+            self.zone.clone(),
+            self.ip_networks.text(),
+            self.router.map(|uuid| uuid.to_string()).unwrap_or_default(),
+        ]
+    }
+}
+
+impl Noun for Network {
+    const NAME: &'static str = "network";
+
+    fn uuid(&self) -> Uuid {
+        self.uuid
+    }
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.name)
+    }
+
+    fn card(&self) -> Vec<(&'static str, String)> {
+        let gateways = self.ip_networks.ip_network.iter().filter_map(|it| it.gateway.as_deref());
+        let mut lines = vec![
+            ("UUID", self.uuid.to_string()),
+            ("Name", self.name.clone()),
+            ("Zone", self.zone.clone()),
+            ("Address", self.ip_networks.text()),
+            ("Gateway", gateways.collect::<Vec<_>>().join(", ")),
+            ("Router", self.router.map(|uuid| uuid.to_string()).unwrap_or_default()),
+            ("Labels", labels::text(&self.labels)),
+        ];
+        let route = |it: &Route| format!("{} via {} ({})", it.route, it.nexthop, it.source);
+        lines.extend(self.effective_routes.iter().map(|it| ("Route", route(it))));
+        lines
+    }
+}

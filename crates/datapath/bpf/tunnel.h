@@ -1,0 +1,113 @@
+/* VXLAN by hand (RFC 7348 5). In goes any frame; out comes what is one segment:
+ * the kernel offers nothing that would make many segments in one forget that
+ * they were in a tunnel. */
+
+struct vxlan_header {
+	__be32 flags, vni; /* the VNI's upper 24 bits count */
+};
+
+#define VXLAN_HAS_VNI 0x08000000
+
+/* What goes between the frame's Ethernet header and the packet. */
+struct wrapper {
+	struct iphdr ip;
+	struct udphdr udp;
+	struct vxlan_header vxlan;
+	struct ethhdr eth;
+} __attribute__((packed));
+
+/* What comes out of the underlay, after its Ethernet header. */
+struct wrapped {
+	struct iphdr ip;
+	struct udphdr udp;
+	struct vxlan_header vxlan;
+	struct ethhdr eth;
+	struct iphdr packet;
+} __attribute__((packed));
+
+INLINE __sum16 checksum_of(const struct iphdr *ip)
+{
+	const __u16 *words = (const __u16 *)ip;
+	__u32 sum = 0;
+
+	for (int i = 0; i < 10; i++)
+		sum += words[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+/* The source port tells flows apart for who balances by it (RFC 7348 5), out
+ * of the dynamic range (RFC 6335 6). The identification is random, as routers
+ * of the underlay may fragment. */
+INLINE void fill(struct wrapper *to, const struct vtep *vtep, const struct target *target,
+		 __u32 length, __u32 hash)
+{
+	struct iphdr ip = {
+		.version = 4,
+		.ihl = 5,
+		.tot_len = htons(length),
+		.id = bpf_get_prandom_u32(),
+		.ttl = 64,
+		.protocol = IPPROTO_UDP,
+		.saddr = vtep->ipv4,
+		.daddr = ipv4_of(&target->vtep),
+	};
+	ip.check = checksum_of(&ip);
+	to->ip = ip;
+	to->udp.source = htons(0xc000 | (hash & 0x3fff));
+	to->udp.dest = vtep->port;
+	to->udp.len = htons(length - sizeof(to->ip));
+	to->udp.check = 0;
+	to->vxlan.flags = htonl(VXLAN_HAS_VNI);
+	to->vxlan.vni = htonl(target->vni << 8);
+}
+
+enum wrapping { NOT_FOR_US, WRAPPED, BROKEN };
+
+/* Puts the frame into VXLAN. NOT_FOR_US leaves it as it was. */
+INLINE enum wrapping wrap(struct __sk_buff *skb, const struct vtep *vtep, const struct target *target)
+{
+	/* Segments fit as they are: is_large. */
+	const __u64 flags = BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
+			    BPF_F_ADJ_ROOM_ENCAP_L2(sizeof(struct ethhdr)) |
+			    BPF_F_ADJ_ROOM_ENCAP_L2_ETH | BPF_F_ADJ_ROOM_FIXED_GSO;
+	__u32 length = skb->len - sizeof(struct ethhdr) + sizeof(struct wrapper);
+	struct wrapper wrapper;
+
+	if (!vtep->underlay || length > 0xffff)
+		return NOT_FOR_US;
+	fill(&wrapper, vtep, target, length, bpf_get_hash_recalc(skb));
+	if (bpf_skb_load_bytes(skb, 0, &wrapper.eth, sizeof(wrapper.eth)))
+		return NOT_FOR_US;
+	if (bpf_skb_adjust_room(skb, sizeof(wrapper), BPF_ADJ_ROOM_MAC, flags))
+		return NOT_FOR_US;
+	if (bpf_skb_store_bytes(skb, sizeof(struct ethhdr), &wrapper, sizeof(wrapper), 0))
+		return BROKEN;
+	return WRAPPED;
+}
+
+/* The packet, when it is a whole one in VXLAN for us; else NULL. */
+INLINE struct wrapped *wrapped_of(struct __sk_buff *skb, const struct vtep *vtep)
+{
+	const __u32 need = sizeof(struct ethhdr) + sizeof(struct wrapped);
+	struct ethhdr *eth = (void *)(long)skb->data;
+	struct wrapped *it = (void *)(eth + 1);
+
+	if (skb->gso_size || skb->protocol != htons(ETH_P_IP))
+		return NULL;
+	if ((void *)(&it->vxlan) > (void *)(long)skb->data_end)
+		return NULL;
+	if (it->ip.protocol != IPPROTO_UDP || it->ip.daddr != vtep->ipv4 || it->ip.ihl != 5)
+		return NULL;
+	if (it->udp.dest != vtep->port || it->udp.check || (it->ip.frag_off & htons(FRAGMENT)))
+		return NULL;
+	if (skb->data + need > skb->data_end && bpf_skb_pull_data(skb, need))
+		return NULL;
+	it = (void *)(long)skb->data + sizeof(struct ethhdr);
+	if ((void *)(it + 1) > (void *)(long)skb->data_end)
+		return NULL;
+	if (it->vxlan.flags != htonl(VXLAN_HAS_VNI) || it->eth.h_proto != htons(ETH_P_IP))
+		return NULL;
+	return it->packet.version == 4 && it->packet.ihl >= 5 ? it : NULL;
+}

@@ -1,0 +1,96 @@
+//! What each account owns, so that nobody's lists and limits cost what others
+//! have.
+
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet};
+use uuid::Uuid;
+
+use crate::objects::{Network, Peering, Port, Router, Server};
+use crate::world::World;
+
+/// UUIDs by kind.
+#[derive(Debug, Clone, Default)]
+pub struct Owned {
+    pub networks: OrdSet<Uuid>,
+    pub peerings: OrdSet<Uuid>,
+    pub ports: OrdSet<Uuid>,
+    pub routers: OrdSet<Uuid>,
+    pub servers: OrdSet<Uuid>,
+}
+
+/// By name of the account.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Owners(OrdMap<String, Owned>);
+
+impl Owners {
+    pub(crate) fn get(&self, account: &str) -> Option<&Owned> {
+        self.0.get(account)
+    }
+
+    pub(crate) fn of(&mut self, account: &str) -> &mut Owned {
+        self.0.entry(account.to_owned()).or_default()
+    }
+}
+
+/// What an account owns, by UUID.
+impl World {
+    pub fn networks_of_account(&self, account: &str) -> impl Iterator<Item = &Arc<Network>> {
+        let uuids = self.owned(account).into_iter().flat_map(|o| o.networks.iter());
+        uuids.filter_map(|uuid| self.networks.get(uuid))
+    }
+
+    pub fn peerings_of_account(&self, account: &str) -> impl Iterator<Item = &Arc<Peering>> {
+        let uuids = self.owned(account).into_iter().flat_map(|o| o.peerings.iter());
+        uuids.filter_map(|uuid| self.peerings.get(uuid))
+    }
+
+    pub fn ports_of_account(&self, account: &str) -> impl Iterator<Item = &Arc<Port>> {
+        let uuids = self.owned(account).into_iter().flat_map(|o| o.ports.iter());
+        uuids.filter_map(|uuid| self.ports.get(uuid))
+    }
+
+    pub fn routers_of_account(&self, account: &str) -> impl Iterator<Item = &Arc<Router>> {
+        let uuids = self.owned(account).into_iter().flat_map(|o| o.routers.iter());
+        uuids.filter_map(|uuid| self.routers.get(uuid))
+    }
+
+    pub fn servers_of_account(&self, account: &str) -> impl Iterator<Item = &Arc<Server>> {
+        let uuids = self.owned(account).into_iter().flat_map(|o| o.servers.iter());
+        uuids.filter_map(|uuid| self.servers.get(uuid))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::{Change, Key, Object};
+
+    fn router(n: u128, account: &str) -> Change {
+        Change::Put(Object::Router(Router {
+            uuid: Uuid::from_u128(n),
+            account: account.to_owned(),
+            name: String::new(),
+            labels: vec![],
+            static_routes: vec![],
+            revision: 0,
+        }))
+    }
+
+    fn routers(world: &World, account: &str) -> Vec<u128> {
+        world.routers_of_account(account).map(|r| r.uuid.as_u128()).collect()
+    }
+
+    #[test]
+    fn each_account_has_its_own_by_uuid_however_often_they_are_put() {
+        let mut world = World::default();
+        world.commit(&[router(2, "a"), router(1, "a"), router(3, "b"), router(2, "a")]);
+        assert_eq!(routers(&world, "a"), [1, 2]);
+        assert_eq!(routers(&world, "b"), [3]);
+        world.commit(&[Change::Delete(Key::Router(Uuid::from_u128(1))), router(3, "a")]);
+        assert_eq!(routers(&world, "a"), [2, 3]);
+        assert_eq!(routers(&world, "b"), [0; 0]);
+        assert_eq!(routers(&world, "nobody"), [0; 0]);
+        assert_eq!(world.owned("a").unwrap().routers.len(), 2);
+    }
+}

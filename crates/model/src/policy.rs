@@ -1,0 +1,58 @@
+//! How strict an installation is, and how much of each thing an account may
+//! have: the operator's to say, the same for all accounts.
+
+use crate::error::Rule;
+use crate::world::World;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// A peering is refused while its local network has no router, as
+    /// UpCloud's reference has it; else it is made, and waits.
+    pub strict_router: bool,
+    /// A peering is deleted only when it is disabled, as UpCloud's clients
+    /// expect it; else whatever its state is.
+    pub strict_delete: bool,
+    pub limits: Limits,
+}
+
+/// The most that one account may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub networks: u32,
+    pub peerings: u32,
+    pub routers: u32,
+}
+
+impl Default for Limits {
+    /// So many that who runs into one has lost a loop, not a business.
+    fn default() -> Self {
+        Self { networks: 100_000, peerings: 100_000, routers: 100_000 }
+    }
+}
+
+impl Limits {
+    /// # Errors
+    /// [`Rule::NetworkLimit`].
+    pub fn check_networks(&self, world: &World, account: &str) -> Result<(), Rule> {
+        let has = world.owned(account).map_or(0, |o| o.networks.len());
+        if below(has, self.networks) { Ok(()) } else { Err(Rule::NetworkLimit(self.networks)) }
+    }
+
+    /// # Errors
+    /// [`Rule::PeeringLimit`].
+    pub fn check_peerings(&self, world: &World, account: &str) -> Result<(), Rule> {
+        let has = world.owned(account).map_or(0, |o| o.peerings.len());
+        if below(has, self.peerings) { Ok(()) } else { Err(Rule::PeeringLimit(self.peerings)) }
+    }
+
+    /// # Errors
+    /// [`Rule::RouterLimit`].
+    pub fn check_routers(&self, world: &World, account: &str) -> Result<(), Rule> {
+        let has = world.owned(account).map_or(0, |o| o.routers.len());
+        if below(has, self.routers) { Ok(()) } else { Err(Rule::RouterLimit(self.routers)) }
+    }
+}
+
+fn below(has: usize, limit: u32) -> bool {
+    u32::try_from(has).is_ok_and(|has| has < limit)
+}
