@@ -27,7 +27,7 @@ test: root ## every check and test there is; needs root
 	@$(MAKE) sizes lint bpf-check
 	@$(call step,build)
 	cargo test --workspace --no-run
-	cargo build -p cli --bin kannas
+	cargo build --workspace --bin kannas
 	@$(call step,test)
 	KANNAS_BIN=$(TARGET)/debug/kannas cargo test --workspace --no-fail-fast
 	@$(call step,all is well)
