@@ -19,6 +19,13 @@ pub struct Owned {
     pub servers: OrdSet<Uuid>,
 }
 
+impl Owned {
+    fn is_empty(&self) -> bool {
+        let Self { networks, peerings, ports, routers, servers } = self;
+        [networks, peerings, ports, routers, servers].iter().all(|uuids| uuids.is_empty())
+    }
+}
+
 /// By name of the account.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Owners(OrdMap<String, Owned>);
@@ -30,6 +37,15 @@ impl Owners {
 
     pub(crate) fn of(&mut self, account: &str) -> &mut Owned {
         self.0.entry(account.to_owned()).or_default()
+    }
+
+    /// Who owns nothing any more has no entry, as after a restart.
+    pub(crate) fn take(&mut self, account: &str, take: impl FnOnce(&mut Owned) -> Option<Uuid>) {
+        let Some(owned) = self.0.get_mut(account) else { return };
+        take(owned);
+        if owned.is_empty() {
+            self.0.remove(account);
+        }
     }
 }
 
@@ -92,5 +108,6 @@ mod tests {
         assert_eq!(routers(&world, "b"), [0; 0]);
         assert_eq!(routers(&world, "nobody"), [0; 0]);
         assert_eq!(world.owned("a").unwrap().routers.len(), 2);
+        assert!(world.owned("b").is_none(), "as if it had never had any");
     }
 }
