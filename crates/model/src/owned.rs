@@ -19,6 +19,13 @@ pub struct Owned {
     pub servers: OrdSet<Uuid>,
 }
 
+impl Owned {
+    pub fn is_empty(&self) -> bool {
+        let Self { networks, peerings, ports, routers, servers } = self;
+        [networks, peerings, ports, routers, servers].iter().all(|set| set.is_empty())
+    }
+}
+
 /// By name of the account.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Owners(OrdMap<String, Owned>);
