@@ -27,7 +27,7 @@ test: root ## every check and test there is; needs root
 	@$(MAKE) sizes lint bpf-check
 	@$(call step,build)
 	cargo test --workspace --no-run
-	cargo build -p cli --bin kannas
+	cargo build --workspace --bin kannas
 	@$(call step,test)
 	KANNAS_BIN=$(TARGET)/debug/kannas cargo test --workspace --no-fail-fast
 	@$(call step,all is well)
@@ -36,7 +36,7 @@ test: root ## every check and test there is; needs root
 check-fast: lint ## format, lints, and the tests that need no root
 	@$(call step,test)
 	cargo test $(FAST)
-	cargo test -p lab --test arrows
+	cargo test $(FAST) -p lab --test arrows # the same crates, as other crates would mean other features and a new build
 
 .PHONY: lint
 lint:

@@ -63,6 +63,9 @@ pub(crate) struct Pass {
 }
 
 /// Runs passes until the mailbox is closed. Whatever woke it, it does the same.
+///
+/// Until the server has spoken there is only the file's slice, and what the
+/// kernel has may be newer: the file is written later than the kernel.
 pub(crate) fn work(
     kernel: impl Kernel,
     slices: &Mailbox<HostSpec>,
@@ -71,6 +74,7 @@ pub(crate) fn work(
 ) {
     let mut reconciler = Reconciler::new(kernel, Instant::now());
     let mut want: Option<HostSpec> = file.held().cloned();
+    let mut newest = false;
     let mut again = want.is_some().then(Instant::now);
     loop {
         let mail = slices.wait(again.into_iter().chain(file.due()).min());
@@ -78,6 +82,7 @@ pub(crate) fn work(
         match mail {
             Mail::New(slice) => {
                 want = Some(slice);
+                newest = true;
                 again = Some(now);
             }
             Mail::Late => {}
@@ -86,6 +91,11 @@ pub(crate) fn work(
         if let Some(want) = &want
             && again.is_some_and(|again| again <= now)
         {
+            newest = newest || reconciler.has_nothing(now);
+            if !newest {
+                again = Some(now + RESYNC);
+                continue;
+            }
             let pass = reconciler.pass(want, now);
             said.send_replace(Some(pass.report));
             again = Some(pass.again);
@@ -100,6 +110,15 @@ pub(crate) fn work(
 impl<K: Kernel> Reconciler<K> {
     pub(crate) fn new(kernel: K, now: Instant) -> Self {
         Self { kernel, have: None, read_again: now, failures: 0 }
+    }
+
+    /// True when the kernel is known to hold nothing of ours, as after a
+    /// reboot: then no slice is older than what it holds.
+    pub(crate) fn has_nothing(&mut self, now: Instant) -> bool {
+        let Ok(have) = self.known(now) else { return false };
+        let nothing = have.ports.is_empty() && have.routes.is_empty();
+        self.have = Some(have);
+        nothing
     }
 
     /// A failed step is reported and the pass goes on.

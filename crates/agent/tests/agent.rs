@@ -166,6 +166,31 @@ async fn an_agent_that_starts_again_touches_nothing_that_is_right() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_kernel_has_is_not_undone_by_an_older_slice_on_disk() {
+    let site = Site::found().await;
+    let agent = site.agent(1).await;
+    site.write(create_network(1, None)).await;
+    let made = site.write(create_port(1, 1, "host1")).await.world.revision();
+    site.hub.settled(made, DEADLINE).await;
+    let file = agent.state_dir().join("slice.ndjson");
+    eventually("the slice is on disk", || {
+        std::fs::read_to_string(&file).is_ok_and(|text| text.contains("\"port\""))
+    })
+    .await;
+    let older = std::fs::read(&file).unwrap();
+    site.write(create_port(2, 1, "host1")).await;
+    let gone = site.write(delete_port(1)).await.world.revision();
+    site.hub.settled(gone, DEADLINE).await;
+    let agent = agent.stop().await;
+    // As after a crash before the file was written.
+    std::fs::write(&file, older).unwrap();
+    agent.kernel.forget_steps();
+    let agent = agent.start();
+    eventually("it is live again", || site.is_live("host1")).await;
+    assert_eq!(agent.kernel.steps(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_a_reboot_a_host_carries_its_last_slice_without_the_server() {
     let site = Site::found().await;
     let agent = site.agent(1).await;

@@ -11,6 +11,7 @@ use crate::body::{Body, YesNo};
 use crate::exit::Failure;
 use crate::noun::Row;
 use crate::session::Session;
+use crate::table::clean;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -61,7 +62,7 @@ impl Create {
             Output::Json => session.json(&made),
             Output::Table => {
                 let made: Account = crate::noun::read(made)?;
-                Ok(writeln!(session.shell.out, "made account {}", made.username)?)
+                Ok(writeln!(session.shell.out, "made account {}", clean(&made.username))?)
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::exit::Failure;
 /// For bash: kannas completions bash > /etc/bash_completion.d/kannas
 #[derive(Debug, Args)]
 pub(crate) struct Completions {
+    /// The shell to teach
     #[arg(value_name = "SHELL")]
     kind: Kind,
 }

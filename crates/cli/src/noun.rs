@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[derive(Deserialize)]
-    struct Thing(Uuid, &'static str);
+    struct Thing(Uuid, String);
 
     impl Row for Thing {
         const PATH: &'static str = "/things";
@@ -137,7 +137,7 @@ mod tests {
         }
 
         fn name(&self) -> Option<&str> {
-            Some(self.1)
+            Some(&self.1)
         }
 
         fn card(&self) -> Vec<(&'static str, String)> {
@@ -145,8 +145,8 @@ mod tests {
         }
     }
 
-    fn thing(first: u32, name: &'static str) -> Thing {
-        Thing(Uuid::from_u128(u128::from(first) << 96), name)
+    fn thing(first: u32, name: &str) -> Thing {
+        Thing(Uuid::from_u128(u128::from(first) << 96), name.to_owned())
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(crate) fn card(lines: &[(&'static str, String)], out: &mut dyn Write) -> io:
 }
 
 /// Others gave things their names: nothing in them may move the cursor.
-fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     if text.is_empty() {
         return "-".to_owned();
     }

@@ -11,6 +11,7 @@ use crate::noun;
 use crate::peering::Peering;
 use crate::session::Session;
 use crate::span::Span;
+use crate::table::clean;
 
 /// Contract section 4.7.
 const STATES: [&str; 10] = [
@@ -84,7 +85,8 @@ fn until(
             return Err(late(&it, want, limit));
         }
         if session.shell.progress && told != it.state {
-            writeln!(session.shell.err, "{} is {}, waiting for {want}", it.name, it.state)?;
+            let [name, state] = [&it.name, &it.state].map(|text| clean(text));
+            writeln!(session.shell.err, "{name} is {state}, waiting for {want}")?;
             told = it.state;
         }
         sleep(pause.min(left));

@@ -86,7 +86,9 @@ fn the_same_addresses_in_two_accounts_never_meet() {
     for (name, near, far) in &twins {
         assert_eq!(greeting(&near.end.netns, far.end.address), *name);
     }
-    greeters.map(|greeter| greeter.join().unwrap());
+    for greeter in greeters {
+        greeter.join().unwrap();
+    }
     let streams = twins.each_ref().map(|(_, near, far)| both_ways(near, far));
     for streams in &streams {
         streams.flow(100).unwrap();

@@ -8,7 +8,6 @@
 //! whichever half was made first.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use uuid::Uuid;
 
@@ -41,18 +40,6 @@ pub enum Through {
     Router(Uuid),
     /// Named by the receiver's own half.
     Peering(Uuid),
-}
-
-impl fmt::Display for Clash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { receiver, newcomer, holder, through } = self;
-        write!(f, "{newcomer} overlaps {holder}, which network {receiver} ")?;
-        match through {
-            Through::Own => f.write_str("has itself"),
-            Through::Router(uuid) => write!(f, "reaches through its router {uuid}"),
-            Through::Peering(uuid) => write!(f, "reaches through its peering {uuid}"),
-        }
-    }
 }
 
 type PairKey = (Uuid, Uuid);

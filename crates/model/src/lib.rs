@@ -24,6 +24,7 @@ pub mod policy;
 pub mod port;
 pub mod provided;
 pub mod rate;
+pub mod reasons;
 pub mod router;
 pub mod scope;
 pub mod server;

@@ -1,14 +1,15 @@
 //! The state of a peering: ten names, one pure function.
 
-use std::fmt;
+use std::collections::BTreeSet;
 
 use imbl::OrdMap;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::admission::{self, Clash, Pair};
+use crate::admission::{self, Pair};
 use crate::ids::Revision;
 use crate::objects::{Configured, Peering};
+use crate::reasons::{Reason, Trouble, TroubleKind, reasons};
 use crate::world::World;
 
 /// Contract section 4.7.
@@ -87,19 +88,6 @@ pub struct HostError {
 /// After this long without an answer a connected host has failed.
 pub const APPLY_LIMIT_MS: u64 = 10_000;
 
-/// Why a peering is not active, for a person: a stable code and a sentence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Reason {
-    pub code: &'static str,
-    pub message: String,
-}
-
-impl Reason {
-    fn new(code: &'static str, message: impl fmt::Display) -> Self {
-        Self { code, message: message.to_string() }
-    }
-}
-
 /// The state of `peering` and the reasons for it: none when it is what its
 /// owner configured.
 pub fn judge(world: &World, presence: &Presence, peering: &Peering) -> (State, Vec<Reason>) {
@@ -119,67 +107,34 @@ pub fn judge(world: &World, presence: &Presence, peering: &Peering) -> (State, V
         subnets_overlap: clash.is_some(),
         hosts,
     };
-    let state = peering_state(&facts);
-    (state, reasons(state, peering, clash.as_ref(), trouble))
+    (peering_state(&facts), reasons(world, peering, &facts, clash.as_ref(), &trouble))
 }
 
-fn reasons(state: State, it: &Peering, clash: Option<&Clash>, trouble: Vec<Reason>) -> Vec<Reason> {
-    let (local, peer) = (it.network, it.peer_network);
-    let one = |code, message: String| vec![Reason::new(code, message)];
-    match state {
-        State::Disabled | State::Active => Vec::new(),
-        State::DeletedPeerNetwork => {
-            one("peer-network-deleted", format!("The peer network {peer} was deleted."))
-        }
-        State::MissingLocalRouter => {
-            one("no-local-router", format!("Attach a router to your network {local}."))
-        }
-        State::PendingPeer => one(
-            "no-peer-half",
-            format!(
-                "The owner of network {peer} has yet to create the peering from {peer} to {local}."
-            ),
-        ),
-        State::PeerDisabled => one(
-            "peer-half-disabled",
-            format!("The owner of network {peer} has disabled the peering."),
-        ),
-        State::MissingPeerRouter => one(
-            "no-peer-router",
-            format!("The owner of network {peer} has yet to attach a router to it."),
-        ),
-        State::ConflictSubnet => {
-            clash.map(|c| Reason::new("subnet-overlap", format!("{c}."))).into_iter().collect()
-        }
-        State::Error | State::Provisioning => trouble,
-    }
-}
-
-fn hosts_of(world: &World, presence: &Presence, pair: Pair<'_>) -> (Hosts, Vec<Reason>) {
+fn hosts_of(world: &World, presence: &Presence, pair: Pair<'_>) -> (Hosts, Vec<Trouble>) {
     let networks = [pair.local.uuid, pair.peer.uuid];
-    let mut verdict = Hosts::Applied;
-    let mut reasons = Vec::new();
     let carriers = networks.iter().flat_map(|n| world.hosts_of(*n));
-    for uuid in carriers.collect::<std::collections::BTreeSet<_>>() {
-        let Some(standing) = presence.get(&uuid) else { continue };
-        let name = world.hosts.get(&uuid).map_or_else(|| uuid.to_string(), |h| h.name.clone());
+    let mut failed = Vec::new();
+    let mut pending = Vec::new();
+    for host in carriers.collect::<BTreeSet<_>>() {
+        let Some(standing) = presence.get(&host) else { continue };
+        let trouble = |kind| Trouble { host, kind };
         let about = |e: &&HostError| e.network.is_none_or(|n| networks.contains(&n));
-        for error in standing.errors.iter().filter(about) {
-            verdict = Hosts::Failed;
-            reasons.push(Reason::new("host-failed", format!("Host {name}: {}", error.message)));
-        }
+        let errors = standing.errors.iter().filter(about);
+        failed.extend(errors.map(|e| trouble(TroubleKind::Failed(e.clone()))));
         if standing.applied >= pair.since() {
             continue;
         }
         if standing.waiting_ms >= APPLY_LIMIT_MS {
-            verdict = Hosts::Failed;
-            reasons.push(Reason::new("host-silent", format!("Host {name} does not answer.")));
+            failed.push(trouble(TroubleKind::Silent));
         } else {
-            verdict = if verdict == Hosts::Failed { verdict } else { Hosts::Pending };
-            reasons.push(Reason::new("host-pending", format!("Host {name} has yet to apply it.")));
+            pending.push(trouble(TroubleKind::Pending));
         }
     }
-    (verdict, reasons)
+    match (failed.is_empty(), pending.is_empty()) {
+        (false, _) => (Hosts::Failed, failed),
+        (true, false) => (Hosts::Pending, pending),
+        (true, true) => (Hosts::Applied, failed),
+    }
 }
 
 /// True when a connected host carries ports of both networks' sides: only

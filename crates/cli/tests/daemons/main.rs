@@ -4,4 +4,6 @@
 
 mod agent;
 mod binary;
+mod environment;
+mod running;
 mod server;

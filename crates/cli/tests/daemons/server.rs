@@ -1,72 +1,16 @@
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use lab::{Process, eventually};
+use lab::eventually;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::binary::{failure, kannas, text};
-
-const SOON: Duration = Duration::from_secs(20);
-
-/// A server in a folder of its own, its log in lines of JSON.
-struct Running {
-    process: Process,
-    api: SocketAddr,
-    dir: TempDir,
-}
-
-impl Running {
-    fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let data = dir.path().join("data");
-        let arguments = ["server", "--listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0"];
-        let mut command = kannas(&arguments);
-        command.args(["--log-format", "json", "--data-dir", text(&data)]);
-        command.env("RUST_LOG", "trace");
-        let process = Process::start("server", command, &dir.path().join("log")).unwrap();
-        let mut it = Self { process, api: SocketAddr::from(([0; 4], 0)), dir };
-        it.api = eventually(SOON, "the server listens", || it.listening()).unwrap();
-        it
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.dir.path().join("log")).unwrap()
-    }
-
-    fn listening(&self) -> Option<SocketAddr> {
-        let log = self.log();
-        let line = log.lines().find(|line| line.contains("\"listening\""))?;
-        let line: Value = serde_json::from_str(line).ok()?;
-        line["api"].as_str()?.parse().ok()
-    }
-
-    fn password_file(&self) -> PathBuf {
-        self.dir.path().join("data/admin-password")
-    }
-
-    /// The status line of the answer.
-    fn send(&self, head: &str, authorization: &str, body: &str) -> String {
-        let mut stream = TcpStream::connect(self.api).unwrap();
-        let length = body.len();
-        write!(
-            stream,
-            "{head} HTTP/1.1\r\nHost: kannas\r\nConnection: close\r\nContent-Length: {length}\r\n\
-             Authorization: Basic {authorization}\r\n\r\n{body}"
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer.lines().next().unwrap().to_owned()
-    }
-}
+use crate::running::{Running, SOON};
 
 #[test]
 fn the_first_start_writes_the_password_for_the_owner_alone_and_nowhere_else() {
@@ -77,12 +21,12 @@ fn the_first_start_writes_the_password_for_the_owner_alone_and_nowhere_else() {
     assert!(password.len() >= 32);
 
     let pair = BASE64_STANDARD.encode(format!("admin:{password}"));
-    assert_eq!(running.send("GET /1.3/account", &pair, ""), "HTTP/1.1 200 OK");
+    assert_eq!(send(&running, "GET /1.3/account", &pair, ""), "HTTP/1.1 200 OK");
     let eve = json!({"account": {"username": "eve", "password": "eves own secret"}}).to_string();
-    let made = running.send("POST /kannas/v1/accounts", &pair, &eve);
+    let made = send(&running, "POST /kannas/v1/accounts", &pair, &eve);
     assert_eq!(made, "HTTP/1.1 201 Created");
     let wrong = BASE64_STANDARD.encode("admin:a wrong guess");
-    assert!(running.send("GET /1.3/account", &wrong, "").starts_with("HTTP/1.1 401"));
+    assert!(send(&running, "GET /1.3/account", &wrong, "").starts_with("HTTP/1.1 401"));
 
     assert!(running.process.stop().unwrap().success());
     let log = running.log();
@@ -106,6 +50,33 @@ fn both_signals_end_the_server_cleanly_and_its_log_is_json_without_colours() {
         assert!(running.log().contains("\"stopping\""));
         assert!(TcpStream::connect(running.api).is_err());
     }
+}
+
+#[test]
+fn a_second_signal_does_not_wait_for_what_is_under_way() {
+    let mut running = Running::start();
+    let password = fs::read_to_string(running.password_file()).unwrap();
+    let pair = BASE64_STANDARD.encode(format!("admin:{}", password.trim_end()));
+    let mut stream = TcpStream::connect(running.api).unwrap();
+    write!(
+        stream,
+        "POST /1.3/router HTTP/1.1\r\nHost: kannas\r\nExpect: 100-continue\r\n\
+         Content-Length: 9\r\nAuthorization: Basic {pair}\r\n\r\n"
+    )
+    .unwrap();
+    // The server asks for the body, and waits for it.
+    let mut asked = [0; 12];
+    stream.read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100");
+    let pid = Pid::from_raw(running.process.pid().try_into().unwrap());
+    kill(pid, Signal::SIGTERM).unwrap();
+    let stopping = || running.log().contains("\"stopping\"").then_some(());
+    eventually(SOON, "the server stops", stopping).unwrap();
+    assert!(running.process.alive());
+    kill(pid, Signal::SIGINT).unwrap();
+    assert_eq!(running.process.wait(SOON).unwrap().code(), Some(1));
+    let told = "kannas: stopped in the middle of stopping, by a second signal\n";
+    assert!(running.log().ends_with(told), "{}", running.log());
 }
 
 #[test]
@@ -151,4 +122,19 @@ fn a_start_that_cannot_be_is_told_in_one_line() {
         command.args(flags).env("RUST_LOG", level);
         assert_eq!(failure(command), (code, want.to_owned()));
     }
+}
+
+/// The status line of the answer.
+fn send(running: &Running, head: &str, authorization: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(running.api).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "{head} HTTP/1.1\r\nHost: kannas\r\nConnection: close\r\nContent-Length: {length}\r\n\
+         Authorization: Basic {authorization}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.lines().next().unwrap().to_owned()
 }

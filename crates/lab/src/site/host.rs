@@ -50,6 +50,12 @@ impl Host {
         &self.pins
     }
 
+    /// How often its agents have begun to watch the server, all that there were.
+    #[must_use]
+    pub fn watches(&self) -> usize {
+        std::fs::read_to_string(&self.log).map_or(0, |log| log.matches(": watching").count())
+    }
+
     /// The agent's copy of what it is to carry.
     #[must_use]
     pub fn slice_file(&self) -> PathBuf {

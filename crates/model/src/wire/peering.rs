@@ -8,7 +8,8 @@ use crate::error::{Rule, Subject};
 use crate::label::Label;
 use crate::objects::{Configured, Network, Peering};
 use crate::peering::{Create, Modify};
-use crate::state::{self, Presence, Reason, State};
+use crate::reasons::Reason;
+use crate::state::{self, Presence, State};
 use crate::world::World;
 
 pub const ENVELOPE: &str = "network_peering";

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::client::Client;
 use crate::site::{NETWORKS, PEERINGS, Site, at};
 
 /// Alice's network and Bob's with both halves of their peering.
@@ -131,4 +132,31 @@ async fn dhcp_hands_out_the_peers_subnets_for_as_long_as_the_peering_is_active()
     assert_eq!(routes().await, peer);
     two.site.bob.set(&two.back, json!({"configured_status": "disabled"})).await;
     assert_eq!(routes().await, json!([]));
+}
+
+#[tokio::test]
+async fn reasons_tell_what_is_missing_and_whose_turn_it_is() {
+    let two = Two::active().await;
+    let (alice, bob) = (&two.site.alice, &two.site.bob);
+    let reasons = async |client: &Client, path: &str| {
+        let it = client.read(path).await["network_peering"].clone();
+        let codes: Vec<String> = it["reasons"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|r| r["code"].as_str().unwrap().to_owned())
+            .collect();
+        codes.join(" ")
+    };
+    let alices = async || reasons(alice, &two.there).await;
+    let bobs = async || reasons(bob, &two.back).await;
+    assert_eq!([alices().await, bobs().await], ["", ""]);
+    alice.attach(&two.a, &json!(null)).await;
+    assert_eq!([alices().await, bobs().await], ["no-local-router", "no-peer-router"]);
+    alice.set(&two.there, json!({"configured_status": "disabled"})).await;
+    assert_eq!([alices().await, bobs().await], ["", "peer-half-disabled no-peer-router"]);
+    alice.delete(&two.there).await.is(204);
+    assert_eq!(bobs().await, "no-peer-half");
+    alice.delete(&at(NETWORKS, &two.a)).await.is(204);
+    assert_eq!(bobs().await, "peer-network-deleted");
 }
