@@ -134,7 +134,9 @@ impl Brake {
     pub fn succeeded(&mut self, user: &str, address: IpAddr, now: u64) {
         let pair = (user.to_owned(), Source::from(address));
         self.pairs.forget(&pair);
-        self.trusted.add(pair, now);
+        if !self.trusted.by_key.contains_key(&pair) {
+            self.trusted.add(pair, now);
+        }
     }
 }
 

@@ -29,6 +29,13 @@ impl Bucket {
         Self { left: u64::from(rate.burst.max(1)) * 1000, at: now }
     }
 
+    /// True when it is as good as new.
+    pub fn is_full(&self, rate: Rate, now: u64) -> bool {
+        let full = Self::full(rate, now).left;
+        let grown = now.saturating_sub(self.at).saturating_mul(rate.per_second.into());
+        self.left.saturating_add(grown) >= full
+    }
+
     /// Takes one request out.
     ///
     /// # Errors
