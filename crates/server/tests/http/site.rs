@@ -71,6 +71,7 @@ pub(crate) fn config(dir: &Path) -> Config {
         data_dir: dir.to_owned(),
         admin_user: "admin".to_owned(),
         admin_password_file: None,
+        trusted_proxies: Vec::new(),
         policy: PolicyArgs::default(),
     }
 }
