@@ -30,7 +30,15 @@ test: root ## every check and test there is; needs root
 	cargo build --workspace --bin kannas
 	@$(call step,test)
 	KANNAS_BIN=$(TARGET)/debug/kannas cargo test --workspace --no-fail-fast
+	@$(MAKE) clients
 	@$(call step,all is well)
+
+.PHONY: clients
+clients: ## the API, by the clients people use: see clients/README.md
+	@.ci/deps test
+	cargo build --workspace --bin kannas
+	@$(call step,clients)
+	KANNAS_BIN=$(TARGET)/debug/kannas clients/run
 
 .PHONY: check-fast
 check-fast: lint ## format, lints, and the tests that need no root

@@ -98,7 +98,8 @@ impl Server {
         self.addresses
     }
 
-    /// Answers until `shutdown`, then ends what is under way.
+    /// Answers until `shutdown`, then ends what is under way and closes the
+    /// store.
     ///
     /// # Errors
     /// The authority cannot be used.
@@ -130,7 +131,10 @@ impl Server {
             stopping.send_replace(true);
             Ok(())
         };
-        tokio::try_join!(calls, hosts, placing, told).map(drop)
+        let ended = tokio::try_join!(calls, hosts, placing, told).map(drop);
+        // Whoever starts a server next on the same data finds it free.
+        hub.end().await;
+        ended
     }
 }
 
