@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::credentials::{SubAccount, Token};
 use crate::objects::{
     Account, Authority, Host, JoinToken, Network, Peering, Port, Router, Server, Zone,
 };
@@ -20,6 +21,8 @@ pub enum Object {
     Port(Port),
     Router(Router),
     Server(Box<Server>),
+    SubAccount(Box<SubAccount>),
+    Token(Token),
     Zone(Zone),
     /// The lowest VNI that was never given out. A number is not used twice,
     /// so that a host that was away cannot mistake a new network for an old.
@@ -41,6 +44,8 @@ pub enum Key {
     Port(Uuid),
     Router(Uuid),
     Server(Uuid),
+    SubAccount(String),
+    Token(Uuid),
     Zone(String),
     NextVni,
 }
@@ -57,6 +62,8 @@ impl Object {
             Self::Port(it) => Key::Port(it.uuid),
             Self::Router(it) => Key::Router(it.uuid),
             Self::Server(it) => Key::Server(it.uuid),
+            Self::SubAccount(it) => Key::SubAccount(it.name.clone()),
+            Self::Token(it) => Key::Token(it.id),
             Self::Zone(it) => Key::Zone(it.id.clone()),
             Self::NextVni { .. } => Key::NextVni,
         }
@@ -76,6 +83,8 @@ impl Key {
             Self::Port(uuid) => ("port", uuid.to_string()),
             Self::Router(uuid) => ("router", uuid.to_string()),
             Self::Server(uuid) => ("server", uuid.to_string()),
+            Self::SubAccount(name) => ("sub-account", name.clone()),
+            Self::Token(id) => ("token", id.to_string()),
             Self::Zone(id) => ("zone", id.clone()),
             Self::NextVni => ("next-vni", String::new()),
         }

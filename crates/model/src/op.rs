@@ -9,7 +9,9 @@ use crate::error::Rule;
 use crate::objects::{Account, Authority, JoinToken, Zone};
 use crate::policy::Policy;
 use crate::world::World;
-use crate::{host, interface, network, peering, port, router, server, zone};
+use crate::{
+    access, account, host, interface, network, peering, port, router, scope, server, zone,
+};
 
 /// A wish, by whom, and the UUID of what it makes or touches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +70,11 @@ pub enum Op {
         by: String,
         account: Account,
     },
+    /// To sub-accounts, tokens and passwords.
+    Access {
+        by: String,
+        wish: access::Wish,
+    },
     CreateZone {
         by: String,
         zone: Zone,
@@ -81,6 +88,11 @@ pub enum Op {
     /// Under a policy that is not the default.
     Under {
         policy: Policy,
+        op: Box<Op>,
+    },
+    /// By a sub-account of the account that `op` is by.
+    AsSub {
+        name: String,
         op: Box<Op>,
     },
     /// The first account and the authority of a new installation; nothing
@@ -109,6 +121,10 @@ pub fn decide(world: &World, op: &Op) -> Result<Vec<Change>, Rule> {
 fn decide_under(world: &World, policy: &Policy, op: &Op) -> Result<Vec<Change>, Rule> {
     match op {
         Op::Under { policy, op } => decide_under(world, policy, op),
+        Op::AsSub { name, op } => {
+            scope::check_op(world, name, op)?;
+            decide_under(world, policy, op)
+        }
         Op::Peering { by, uuid, wish } => match wish {
             Wish::Create(wish) => peering::create(world, policy, by, *uuid, wish),
             Wish::Modify(wish) => peering::modify(world, by, *uuid, wish),
@@ -141,8 +157,9 @@ fn decide_under(world: &World, policy: &Policy, op: &Op) -> Result<Vec<Change>, 
         }
         Op::DeleteHost { by, id } => admin(world, by).and_then(|()| host::delete(world, id)),
         Op::CreateAccount { by, account } => {
-            admin(world, by).and_then(|()| host::create_account(world, account))
+            admin(world, by).and_then(|()| account::create(world, account))
         }
+        Op::Access { by, wish } => access::decide(world, by, wish),
         Op::CreateZone { by, zone } => admin(world, by).and_then(|()| zone::create(world, zone)),
         Op::DeleteZone { by, id, now } => {
             admin(world, by).and_then(|()| zone::delete(world, id, *now))

@@ -2,6 +2,7 @@
 //! have: the operator's to say, the same for all accounts.
 
 use crate::error::Rule;
+use crate::rate::Rate;
 use crate::world::World;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Policy {
     /// expect it; else whatever its state is.
     pub strict_delete: bool,
     pub limits: Limits,
+    /// Of each account's requests.
+    pub rate: Rate,
 }
 
 /// The most that one account may have.

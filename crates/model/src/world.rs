@@ -11,6 +11,7 @@ use imbl::{OrdMap, OrdSet};
 use uuid::Uuid;
 
 use crate::change::{Change, Key, Object};
+use crate::credentials::Credentials;
 use crate::ids::Revision;
 use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router};
 use crate::objects::{Nic, Server, Zone};
@@ -21,6 +22,7 @@ pub struct World {
     revision: Revision,
     next_vni: u32,
     authority: Option<Arc<Authority>>,
+    credentials: Credentials,
     pub accounts: OrdMap<String, Arc<Account>>,
     pub hosts: OrdMap<Uuid, Arc<Host>>,
     pub join_tokens: OrdMap<String, Arc<JoinToken>>,
@@ -57,6 +59,11 @@ impl World {
 
     pub fn authority(&self) -> Option<&Arc<Authority>> {
         self.authority.as_ref()
+    }
+
+    /// Sub-accounts and tokens.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     pub fn network(&self, uuid: Uuid) -> Option<&Arc<Network>> {
@@ -212,6 +219,8 @@ impl World {
                 }
                 self.servers.insert(it.uuid, Arc::from(it));
             }
+            Object::SubAccount(it) => self.credentials.put_sub(*it),
+            Object::Token(it) => self.credentials.put_token(it),
             Object::Zone(it) => drop(self.zones.insert(it.id.clone(), Arc::new(it))),
             Object::NextVni { vni } => self.next_vni = vni,
         }
@@ -258,6 +267,8 @@ impl World {
                     self.unplaced.remove(uuid);
                 }
             }
+            // A token's indexes are made of what never changes of it.
+            Key::SubAccount(_) | Key::Token(_) => {}
             Key::Account(_) | Key::Authority | Key::Host(_) => {}
             Key::JoinToken(_) | Key::Zone(_) | Key::NextVni => {}
         }
@@ -274,6 +285,8 @@ impl World {
             Key::Port(uuid) => drop(self.ports.remove(uuid)),
             Key::Router(uuid) => drop(self.routers.remove(uuid)),
             Key::Server(uuid) => drop(self.servers.remove(uuid)),
+            Key::SubAccount(name) => self.credentials.remove_sub(name),
+            Key::Token(id) => self.credentials.remove_token(*id),
             Key::Zone(id) => drop(self.zones.remove(id)),
             Key::NextVni => self.next_vni = 1,
         }

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
+use model::ip_range::IpRange;
 use model::policy::{Limits, Policy};
+use model::rate::Rate;
 
 /// Where to listen, where to keep things, and who the first account is.
 #[derive(Debug, Clone, clap::Args)]
@@ -29,6 +31,11 @@ pub struct Config {
     /// without it a password is made and written to DATA_DIR/admin-password
     #[arg(long, env = "KANNAS_ADMIN_PASSWORD_FILE")]
     pub admin_password_file: Option<PathBuf>,
+
+    /// Proxy whose X-Forwarded-For is believed: an address or a CIDR block;
+    /// may be given several times
+    #[arg(long = "trusted-proxy", env = "KANNAS_TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<IpRange>,
 
     #[command(flatten)]
     pub policy: PolicyArgs,
@@ -57,17 +64,28 @@ pub struct PolicyArgs {
     /// Routers that one account may have
     #[arg(long, env = "KANNAS_MAX_ROUTERS", default_value_t = Limits::default().routers)]
     pub max_routers: u32,
+
+    /// Requests that one account may make in a second; 0 sets no limit
+    #[arg(long, env = "KANNAS_MAX_REQUESTS", default_value_t = Rate::default().per_second)]
+    pub max_requests: u32,
+
+    /// Requests that it may make at once after a pause
+    #[arg(long, env = "KANNAS_MAX_BURST", default_value_t = Rate::default().burst)]
+    pub max_burst: u32,
 }
 
 impl Default for PolicyArgs {
     fn default() -> Self {
         let Limits { networks, peerings, routers } = Limits::default();
+        let Rate { per_second, burst } = Rate::default();
         Self {
             strict_router: false,
             strict_delete: false,
             max_networks: networks,
             max_peerings: peerings,
             max_routers: routers,
+            max_requests: per_second,
+            max_burst: burst,
         }
     }
 }
@@ -82,6 +100,7 @@ impl From<PolicyArgs> for Policy {
                 peerings: it.max_peerings,
                 routers: it.max_routers,
             },
+            rate: Rate { per_second: it.max_requests, burst: it.max_burst },
         }
     }
 }
@@ -110,6 +129,8 @@ mod tests {
         let limits = Limits { networks: 1, peerings: 2, routers: 3 };
         let flags = ["--max-networks=1", "--max-peerings=2", "--max-routers=3"];
         assert_eq!(policy(&flags), Policy { limits, ..Policy::default() });
+        let rate = Rate { per_second: 4, burst: 5 };
+        assert_eq!(policy(&["--max-requests=4", "--max-burst=5"]).rate, rate);
         let strict = Policy { strict_router: true, strict_delete: true, ..Policy::default() };
         assert_eq!(policy(&["--strict-router", "--strict-delete"]), strict);
     }

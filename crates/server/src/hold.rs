@@ -21,6 +21,7 @@ pub(crate) enum Kind {
     Network = 0x03,
     Router = 0x04,
     Port = 0x05,
+    Token = 0x0c,
     Peering = 0x0f,
 }
 
@@ -34,11 +35,16 @@ impl Kind {
 }
 
 impl Api {
-    /// Writes as the installation's policy has it.
+    /// Writes as the installation's policy has it, and within what the caller
+    /// has access to.
     ///
     /// # Errors
     /// As [`store::Store::write`].
     pub(crate) async fn write(&self, op: Op) -> Result<Arc<Commit>, WriteError> {
+        let op = match &self.sub {
+            Some(name) => Op::AsSub { name: name.clone(), op: Box::new(op) },
+            None => op,
+        };
         self.store.write(Op::Under { policy: self.policy, op: Box::new(op) }).await
     }
 

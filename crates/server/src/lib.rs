@@ -14,20 +14,26 @@ mod interface;
 mod listener;
 mod network;
 mod openapi;
+mod password;
 mod peering;
 mod placement;
 mod port;
 mod problem;
+mod problem_json;
 mod query;
 mod router;
 mod routes;
 mod server;
+mod source;
+mod sub_account;
+mod token;
 mod unserved;
 mod zone;
 
 use std::io;
 use std::net::SocketAddr;
 
+use model::ip_range::IpRange;
 use model::policy::Policy;
 use store::Store;
 use tokio::net::TcpListener;
@@ -59,6 +65,7 @@ pub struct Server {
     store: Store,
     hub: Hub,
     policy: Policy,
+    proxies: Vec<IpRange>,
 }
 
 /// Where a server listens, with the ports it was given for port 0.
@@ -83,7 +90,8 @@ impl Server {
         let (agents, agents_address) = listen(config.agent_listen).await?;
         let hub = Hub::start(store.clone());
         let addresses = Addresses { api: api_address, agents: agents_address };
-        Ok(Self { api, agents, addresses, store, hub, policy: config.policy.into() })
+        let (policy, proxies) = (config.policy.into(), config.trusted_proxies.clone());
+        Ok(Self { api, agents, addresses, store, hub, policy, proxies })
     }
 
     pub fn addresses(&self) -> Addresses {
@@ -96,7 +104,7 @@ impl Server {
     /// # Errors
     /// The authority cannot be used.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { api, agents, addresses, store, hub, policy } = self;
+        let Self { api, agents, addresses, store, hub, policy, proxies } = self;
         let revision = store.world().revision();
         tracing::info!(api = %addresses.api, agents = %addresses.agents, revision, "listening");
         let (stopping, stop) = watch::channel(false);
@@ -106,8 +114,10 @@ impl Server {
             Ok(())
         };
         let calls = async {
-            let api_calls = Api::new(store.clone(), hub.clone(), policy);
-            listener::serve(api, api_calls, stop.clone()).await;
+            let on = Api::new(store.clone(), hub.clone(), policy, proxies);
+            let writing = token::write_uses(&on, stop.clone());
+            tokio::join!(listener::serve(api, on.clone(), stop.clone()), writing);
+            token::write_uses_once(&on).await;
             Ok(())
         };
         let hosts = async {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use model::credentials::{Reach, SubAccount, Target, Token};
 use model::host::Join;
 use model::interface::{self, Address, Link};
 use model::label::Label;
@@ -12,7 +13,7 @@ use model::objects::{
 };
 use model::op::{Op, Wish};
 use model::spec::Attachment;
-use model::{peering, port, router, server};
+use model::{access, peering, port, router, server};
 use uuid::Uuid;
 
 pub(crate) const ADMIN: &str = "admin";
@@ -148,6 +149,41 @@ pub(crate) fn port(uuid: Uuid, network: Uuid, host: &str, attachment: Attachment
 pub(crate) fn zone(id: &str) -> Op {
     let zone = Zone { id: id.to_owned(), description: "The cellar".to_owned() };
     Op::CreateZone { by: ADMIN.to_owned(), zone }
+}
+
+pub(crate) fn access_wish(wish: access::Wish) -> Op {
+    Op::Access { by: ADMIN.to_owned(), wish }
+}
+
+pub(crate) fn sub_account(name: &str) -> Op {
+    access_wish(access::Wish::CreateSub(Box::new(SubAccount {
+        name: name.to_owned(),
+        main: ADMIN.to_owned(),
+        password: "p".to_owned(),
+        allow_api: true,
+        allow_gui: false,
+        ip_filters: vec!["192.0.2.0/24".parse().unwrap()],
+        networks: vec![Target::One(id(4)), Target::All],
+        servers: vec![Reach { target: Target::All, storage: true }],
+        storages: vec!["*".to_owned()],
+        tags: vec![Reach { target: "a tag".to_owned(), storage: false }],
+        roles: vec!["technical".to_owned()],
+        contact: [("city".to_owned(), "Oulu".to_owned())].into(),
+    })))
+}
+
+pub(crate) fn token(id: Uuid) -> Op {
+    access_wish(access::Wish::CreateToken(Token {
+        id,
+        user: ADMIN.to_owned(),
+        name: "A token".to_owned(),
+        digest: "00".to_owned(),
+        created: 1,
+        expires: 2,
+        last_used: Some(3),
+        can_create_tokens: true,
+        allowed_ip_ranges: Some(vec!["::/0".parse().unwrap()]),
+    }))
 }
 
 /// With one interface, which is `port` on `network`.

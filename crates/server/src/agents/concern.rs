@@ -74,6 +74,8 @@ fn touched(before: &World, change: &Change) -> Touched {
         Change::Put(Object::Router(_) | Object::Server(_))
         | Change::Delete(Key::Router(_) | Key::Server(_)) => Touched::Nothing,
         Change::Put(Object::Account(_) | Object::Authority(_) | Object::JoinToken(_))
+        | Change::Put(Object::SubAccount(_) | Object::Token(_))
+        | Change::Delete(Key::SubAccount(_) | Key::Token(_))
         | Change::Put(Object::Zone(_) | Object::NextVni { .. })
         | Change::Delete(Key::Account(_) | Key::Authority | Key::JoinToken(_))
         | Change::Delete(Key::Zone(_) | Key::NextVni) => Touched::Nothing,

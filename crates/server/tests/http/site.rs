@@ -71,6 +71,7 @@ pub(crate) fn config(dir: &Path) -> Config {
         data_dir: dir.to_owned(),
         admin_user: "admin".to_owned(),
         admin_password_file: None,
+        trusted_proxies: Vec::new(),
         policy: PolicyArgs::default(),
     }
 }
@@ -83,7 +84,7 @@ pub(crate) async fn serve(config: &Config) -> SocketAddr {
     api
 }
 
-async fn furnish(dir: &Path) {
+pub(crate) async fn furnish(dir: &Path) {
     let store = Store::open(dir).unwrap();
     let token = JoinToken { digest: "00".to_owned(), zone: "fi-hel1".to_owned(), expires: 1 };
     let join = Join {

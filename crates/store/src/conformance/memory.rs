@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use model::access;
 use model::change::Key;
 use model::error::{Noun, Rule};
 use model::op::{Op, Wish};
@@ -10,9 +11,9 @@ use model::world::World;
 
 use super::{Database, open, picture, rule, write, write_all};
 use crate::wishes::{
-    ADMIN, account, allow_join, delete_router, detach, disable, found, id, in_netns, join, labels,
-    network, network_wish, on_device, peering, peering_wish, port, rename_router, router,
-    router_wish, server, zone,
+    ADMIN, access_wish, account, allow_join, delete_router, detach, disable, found, id, in_netns,
+    join, labels, network, network_wish, on_device, peering, peering_wish, port, rename_router,
+    router, router_wish, server, sub_account, token, zone,
 };
 
 /// Something of every kind there is.
@@ -33,6 +34,8 @@ fn everything() -> Vec<Op> {
         port(id(9), id(5), "host-1", on_device("tap0")),
         zone("home-1"),
         server(id(10), id(11), id(4)),
+        sub_account("deputy"),
+        token(id(12)),
     ]
 }
 
@@ -73,7 +76,7 @@ pub(crate) async fn reopening_gives_the_identical_world(database: impl Database)
     write_all(&store, everything()).await;
     let before = store.world();
     let kinds = kinds_in(&before);
-    assert_eq!(kinds.len(), 11, "nothing of some kind: {kinds:?}");
+    assert_eq!(kinds.len(), 13, "nothing of some kind: {kinds:?}");
     drop(store);
     let rows = database.rows();
     let again = open(&database);
@@ -95,6 +98,8 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Port(_) => !world.ports.is_empty(),
         Key::Router(_) => !world.routers.is_empty(),
         Key::Server(_) => !world.servers.is_empty(),
+        Key::SubAccount(_) => world.credentials().subs_of(ADMIN).next().is_some(),
+        Key::Token(_) => world.credentials().tokens_of(ADMIN).next().is_some(),
         Key::Zone(_) => !world.zones.is_empty(),
         Key::NextVni => world.next_vni() > 1,
     };
@@ -108,6 +113,8 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Port(id(0)),
         Key::Router(id(0)),
         Key::Server(id(0)),
+        Key::SubAccount(String::new()),
+        Key::Token(id(0)),
         Key::Zone(String::new()),
         Key::NextVni,
     ];
@@ -140,6 +147,8 @@ pub(crate) async fn changes_and_deletes_survive(database: impl Database) {
         network_wish(id(5), Wish::Delete),
         delete_router(id(2)),
         Op::DeleteHost { by: by(), id: "host-1".to_owned() },
+        access_wish(access::Wish::DeleteToken(id(12))),
+        access_wish(access::Wish::DeleteSub("deputy".to_owned())),
     ];
     write_all(&store, deletes).await;
     let before = store.world();
