@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::objects::{
-    Account, Authority, Host, JoinToken, Network, Peering, Port, Router, Server, Zone,
+    Account, Authority, Done, Host, JoinToken, Network, Peering, Port, Router, Server, Zone,
 };
 
 /// Anything that is remembered. The JSON of this is what the store keeps.
@@ -13,6 +13,7 @@ use crate::objects::{
 pub enum Object {
     Account(Account),
     Authority(Authority),
+    Done(Done),
     Host(Host),
     JoinToken(JoinToken),
     Network(Network),
@@ -34,6 +35,11 @@ pub enum Object {
 pub enum Key {
     Account(String),
     Authority,
+    Done {
+        account: String,
+        /// As [`Done::key`].
+        key: String,
+    },
     Host(Uuid),
     JoinToken(String),
     Network(Uuid),
@@ -50,6 +56,7 @@ impl Object {
         match self {
             Self::Account(it) => Key::Account(it.name.clone()),
             Self::Authority(_) => Key::Authority,
+            Self::Done(it) => it.key(),
             Self::Host(it) => Key::Host(it.uuid),
             Self::JoinToken(it) => Key::JoinToken(it.digest.clone()),
             Self::Network(it) => Key::Network(it.uuid),
@@ -69,6 +76,7 @@ impl Key {
         match self {
             Self::Account(name) => ("account", name.clone()),
             Self::Authority => ("authority", String::new()),
+            Self::Done { account, key } => ("done", format!("{key} {account}")),
             Self::Host(uuid) => ("host", uuid.to_string()),
             Self::JoinToken(digest) => ("join-token", digest.clone()),
             Self::Network(uuid) => ("network", uuid.to_string()),

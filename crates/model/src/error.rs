@@ -72,6 +72,16 @@ pub enum Rule {
     PeeringLimit(u32),
     #[error("The account has as many routers as it may have: {0}.")]
     RouterLimit(u32),
+    #[error("This was done already.")]
+    DoneBefore,
+    #[error("The Idempotency-Key was used for another request.")]
+    KeyReused,
+    #[error("This was done already, but what was answered is not known any more.")]
+    AnswerLost,
+    #[error("The object is not as If-Match has it.")]
+    PreconditionFailed,
+    #[error("The other half, {0}, belongs to another account: both cannot be deleted.")]
+    PeerHalfForbidden(Uuid),
     #[error("No VNI is left: every number up to 16777215 was given out.")]
     NoVniLeft,
 }
@@ -118,6 +128,7 @@ pub enum Noun {
     Peering,
     Network,
     PeerNetwork,
+    PeeringRequest,
     Router,
     Zone,
     Host,
@@ -133,6 +144,7 @@ impl std::fmt::Display for Noun {
             Self::Peering => "peering",
             Self::Network => "network",
             Self::PeerNetwork => "peer network",
+            Self::PeeringRequest => "peering request",
             Self::Router => "router",
             Self::Zone => "zone",
             Self::Host => "host",

@@ -3,6 +3,7 @@
 
 pub mod admission;
 pub mod change;
+pub mod consent;
 pub mod error;
 pub mod host;
 pub mod host_spec;
@@ -23,6 +24,7 @@ pub mod router;
 pub mod server;
 pub mod spec;
 pub mod state;
+pub mod terms;
 pub mod wire;
 pub mod world;
 pub mod zone;

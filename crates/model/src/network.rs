@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::admission::{admitted, overlap};
 use crate::change::{Change, Key, Object};
 use crate::error::{Noun, Rule, Subject};
-use crate::ids::Vni;
+use crate::ids::{Revision, Vni};
 use crate::label::{self, Label};
 use crate::objects::{Network, Subnet};
 use crate::policy::Policy;
@@ -146,6 +146,14 @@ impl Seen<'_> {
         match self {
             Self::Own(it) => it.uuid,
             Self::Provided(it) => it.uuid,
+        }
+    }
+
+    /// The provider's do not change.
+    pub fn revision(&self) -> Revision {
+        match self {
+            Self::Own(it) => it.revision,
+            Self::Provided(_) => 0,
         }
     }
 

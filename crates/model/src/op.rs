@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::change::{Change, Object};
+use crate::consent::{self, Accept};
 use crate::error::Rule;
-use crate::objects::{Account, Authority, JoinToken, Zone};
-use crate::policy::Policy;
+use crate::objects::{Account, Authority, JoinToken, Outcome, Zone};
+use crate::terms::{self, Once, Terms};
 use crate::world::World;
 use crate::{host, interface, network, peering, port, router, server, zone};
 
@@ -78,9 +79,30 @@ pub enum Op {
         /// Seconds since 1970.
         now: i64,
     },
-    /// Under a policy that is not the default.
+    /// A half and the one that answers it.
+    DeleteBoth {
+        by: String,
+        uuid: Uuid,
+    },
+    /// Makes `uuid`, the half that answers `request`.
+    Accept {
+        by: String,
+        uuid: Uuid,
+        request: Uuid,
+        wish: Accept,
+    },
+    Decline {
+        by: String,
+        request: Uuid,
+    },
+    /// What was answered to what was done once.
+    Answered {
+        once: Once,
+        outcome: Outcome,
+    },
+    /// On terms that are not the default.
     Under {
-        policy: Policy,
+        terms: Terms,
         op: Box<Op>,
     },
     /// The first account and the authority of a new installation; nothing
@@ -103,17 +125,24 @@ pub enum Wish<C, M> {
 /// # Errors
 /// The rule that says no; then nothing changes.
 pub fn decide(world: &World, op: &Op) -> Result<Vec<Change>, Rule> {
-    decide_under(world, &Policy::default(), op)
+    decide_under(world, &Terms::default(), op)
 }
 
-fn decide_under(world: &World, policy: &Policy, op: &Op) -> Result<Vec<Change>, Rule> {
+fn decide_under(world: &World, terms: &Terms, op: &Op) -> Result<Vec<Change>, Rule> {
+    let policy = &terms.policy;
     match op {
-        Op::Under { policy, op } => decide_under(world, policy, op),
+        Op::Under { terms, op } => terms.apply(world, op, || decide_under(world, terms, op)),
         Op::Peering { by, uuid, wish } => match wish {
-            Wish::Create(wish) => peering::create(world, policy, by, *uuid, wish),
-            Wish::Modify(wish) => peering::modify(world, by, *uuid, wish),
+            Wish::Create(wish) => peering::create(world, terms, by, *uuid, wish),
+            Wish::Modify(wish) => peering::modify(world, terms, by, *uuid, wish),
             Wish::Delete => peering::delete(world, policy, by, *uuid),
         },
+        Op::DeleteBoth { by, uuid } => peering::delete_both(world, policy, by, *uuid),
+        Op::Accept { by, uuid, request, wish } => {
+            consent::accept(world, terms, (by, *uuid), *request, wish)
+        }
+        Op::Decline { by, request } => consent::decline(world, terms, by, *request),
+        Op::Answered { once, outcome } => Ok(terms::answered(world, once, outcome)),
         Op::Network { by, uuid, wish } => match wish {
             Wish::Create(wish) => network::create(world, policy, by, *uuid, wish),
             Wish::Modify(wish) => network::modify(world, by, *uuid, wish),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 use uuid::Uuid;
 
-use crate::objects::{Network, Peering, Port, Router, Server};
+use crate::objects::{Done, Network, Peering, Port, Router, Server};
 use crate::world::World;
 
 /// UUIDs by kind.
@@ -17,6 +17,8 @@ pub struct Owned {
     pub ports: OrdSet<Uuid>,
     pub routers: OrdSet<Uuid>,
     pub servers: OrdSet<Uuid>,
+    /// What was done under keys, by its age: seconds since 1970, and the key.
+    pub(crate) done: OrdSet<(i64, String)>,
 }
 
 /// By name of the account.
@@ -58,6 +60,18 @@ impl World {
     pub fn servers_of_account(&self, account: &str) -> impl Iterator<Item = &Arc<Server>> {
         let uuids = self.owned(account).into_iter().flat_map(|o| o.servers.iter());
         uuids.filter_map(|uuid| self.servers.get(uuid))
+    }
+}
+
+impl World {
+    pub(crate) fn done_count(&self, account: &str) -> usize {
+        self.owned(account).map_or(0, |o| o.done.len())
+    }
+
+    /// The oldest first.
+    pub(crate) fn done_by_age(&self, account: &str) -> impl Iterator<Item = &Arc<Done>> {
+        let keys = self.owned(account).into_iter().flat_map(|o| o.done.iter());
+        keys.filter_map(move |(_, key)| self.done(account, key))
     }
 }
 

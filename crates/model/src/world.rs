@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::change::{Change, Key, Object};
 use crate::ids::Revision;
 use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router};
-use crate::objects::{Nic, Server, Zone};
+use crate::objects::{Done, Nic, Server, Zone};
 use crate::owned::{Owned, Owners};
 
 #[derive(Debug, Clone, Default)]
@@ -38,6 +38,7 @@ pub struct World {
     by_address: OrdMap<(Uuid, IpAddr), Uuid>,
     by_nic: OrdMap<(Uuid, u8), Uuid>,
     unplaced: OrdSet<Uuid>,
+    done: OrdMap<(String, String), Arc<Done>>,
     owners: Owners,
 }
 
@@ -141,6 +142,11 @@ impl World {
         self.hosts.values().find(|h| h.name == name)
     }
 
+    /// What was done under the key with this digest.
+    pub fn done(&self, account: &str, key: &str) -> Option<&Arc<Done>> {
+        self.done.get(&(account.to_owned(), key.to_owned()))
+    }
+
     /// Takes one committed write in.
     pub fn commit(&mut self, changes: &[Change]) {
         self.revision += 1;
@@ -175,6 +181,10 @@ impl World {
         match object {
             Object::Account(it) => drop(self.accounts.insert(it.name.clone(), Arc::new(it))),
             Object::Authority(it) => self.authority = Some(Arc::new(it)),
+            Object::Done(it) => {
+                self.owners.of(&it.account).done.insert((it.since, it.key.clone()));
+                self.done.insert((it.account.clone(), it.key.clone()), Arc::new(it));
+            }
             Object::Host(it) => drop(self.hosts.insert(it.uuid, Arc::new(it))),
             Object::JoinToken(it) => drop(self.join_tokens.insert(it.digest.clone(), Arc::new(it))),
             Object::Network(it) => {
@@ -258,6 +268,11 @@ impl World {
                     self.unplaced.remove(uuid);
                 }
             }
+            Key::Done { account, key } => {
+                if let Some(since) = self.done(account, key).map(|it| it.since) {
+                    self.owners.of(account).done.remove(&(since, key.clone()));
+                }
+            }
             Key::Account(_) | Key::Authority | Key::Host(_) => {}
             Key::JoinToken(_) | Key::Zone(_) | Key::NextVni => {}
         }
@@ -267,6 +282,9 @@ impl World {
         match key {
             Key::Account(name) => drop(self.accounts.remove(name)),
             Key::Authority => self.authority = None,
+            Key::Done { account, key } => {
+                drop(self.done.remove(&(account.clone(), key.clone())));
+            }
             Key::Host(uuid) => drop(self.hosts.remove(uuid)),
             Key::JoinToken(digest) => drop(self.join_tokens.remove(digest)),
             Key::Network(uuid) => drop(self.networks.remove(uuid)),

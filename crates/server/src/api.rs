@@ -22,13 +22,16 @@ use crate::body;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::routes::{self, Answer, Caller};
+use crate::terms::{self, Asked};
 
-/// What the calls work on. Clones are the same.
+/// What a call works on. Clones share all but what the request asks.
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) store: Store,
     pub(crate) hub: Hub,
     pub(crate) policy: Policy,
+    /// Of the one request that this is for.
+    pub(crate) asked: Asked,
     auth: Arc<Auth>,
 }
 
@@ -43,6 +46,10 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    pub(crate) fn new(account: String, ids: Vec<String>, query: Query, body: Bytes) -> Self {
+        Self { account, ids, query, body }
+    }
+
     /// The first name in the path.
     pub(crate) fn id(&self) -> &str {
         self.ids.first().map_or("", String::as_str)
@@ -63,7 +70,7 @@ impl Call {
 
 impl Api {
     pub(crate) fn new(store: Store, hub: Hub, policy: Policy) -> Self {
-        Self { store, hub, policy, auth: Arc::new(Auth::new()) }
+        Self { store, hub, policy, asked: Asked::default(), auth: Arc::new(Auth::new()) }
     }
 
     /// Answers, whatever happens.
@@ -80,7 +87,7 @@ impl Api {
 
     /// Credentials come first, so that who has none learns nothing about
     /// which paths there are (contract section 1.3).
-    async fn answer(self, request: Request<Body>) -> Answer {
+    async fn answer(mut self, request: Request<Body>) -> Answer {
         let (head, body) = request.into_parts();
         let found = routes::find(&head.method, &head.uri);
         let account = match &found {
@@ -96,7 +103,13 @@ impl Api {
             _ => Bytes::new(),
         };
         let query = Query::of(head.uri.query().unwrap_or_default());
-        (route.handler)(self, Call { account, ids, query, body }).await
+        self.asked = Asked::of(&head, &account, &body)?;
+        let api = self.clone();
+        let work = (route.handler)(self, Call { account, ids, query, body });
+        match api.asked.once.clone() {
+            Some(once) => api.once(once, work).await,
+            None => Ok(terms::unless_had(&head.headers, work.await?)),
+        }
     }
 }
 

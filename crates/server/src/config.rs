@@ -46,6 +46,11 @@ pub struct PolicyArgs {
     #[arg(long, env = "KANNAS_STRICT_DELETE", value_parser = FalseyValueParser::new())]
     pub strict_delete: bool,
 
+    /// Days after which a peering that nobody has answered asks no more;
+    /// 0 lets it ask for ever
+    #[arg(long, env = "KANNAS_PEERING_REQUEST_DAYS", default_value_t = Policy::default().request_days)]
+    pub peering_request_days: u32,
+
     /// Networks that one account may have
     #[arg(long, env = "KANNAS_MAX_NETWORKS", default_value_t = Limits::default().networks)]
     pub max_networks: u32,
@@ -65,6 +70,7 @@ impl Default for PolicyArgs {
         Self {
             strict_router: false,
             strict_delete: false,
+            peering_request_days: Policy::default().request_days,
             max_networks: networks,
             max_peerings: peerings,
             max_routers: routers,
@@ -77,6 +83,7 @@ impl From<PolicyArgs> for Policy {
         Self {
             strict_router: it.strict_router,
             strict_delete: it.strict_delete,
+            request_days: it.peering_request_days,
             limits: Limits {
                 networks: it.max_networks,
                 peerings: it.max_peerings,

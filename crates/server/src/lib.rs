@@ -15,13 +15,16 @@ mod listener;
 mod network;
 mod openapi;
 mod peering;
+mod peering_request;
 mod placement;
 mod port;
 mod problem;
 mod query;
+mod replay;
 mod router;
 mod routes;
 mod server;
+mod terms;
 mod unserved;
 mod zone;
 

@@ -13,6 +13,7 @@ use crate::body::{json, nothing};
 use crate::hold::Kind;
 use crate::problem::Problem;
 use crate::routes::Answer;
+use crate::terms::tagged;
 
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, query) = (api.store.world(), &call.query);
@@ -26,7 +27,7 @@ pub(crate) async fn list(api: Api, call: Call) -> Answer {
 pub(crate) async fn show(api: Api, call: Call) -> Answer {
     let world = api.store.world();
     let it = seen(&world, &call.account, call.id())?;
-    Ok(json(StatusCode::OK, &One { network: View::new(&world, it) }))
+    Ok(tagged(it.revision(), StatusCode::OK, &One { network: View::new(&world, it) }))
 }
 
 /// No host carries a port of a new network, so there is none to wait for.
@@ -61,5 +62,5 @@ pub(crate) async fn delete(api: Api, call: Call) -> Answer {
 fn answer(world: &World, uuid: Uuid, status: StatusCode) -> Answer {
     let absent = || Problem::Rule(Rule::Absent(Noun::Network, uuid.to_string()));
     let it = world.network(uuid).ok_or_else(absent)?;
-    Ok(json(status, &One { network: View::new(world, Seen::Own(it)) }))
+    Ok(tagged(it.revision, status, &One { network: View::new(world, Seen::Own(it)) }))
 }

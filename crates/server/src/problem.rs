@@ -169,6 +169,10 @@ fn rule_number(rule: &Rule) -> (StatusCode, &'static str) {
         Rule::ZonePublic(_) => (StatusCode::FORBIDDEN, "ZONE_FORBIDDEN"),
         Rule::ZoneInUse { .. } => (CONFLICT, "ZONE_NOT_EMPTY"),
         Rule::ZoneMismatch(..) => (CONFLICT, "ZONE_MISMATCH"),
+        Rule::DoneBefore | Rule::AnswerLost => (CONFLICT, "ANSWER_LOST"),
+        Rule::KeyReused => (CONFLICT, "IDEMPOTENCY_KEY_REUSED"),
+        Rule::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
+        Rule::PeerHalfForbidden(_) => (StatusCode::FORBIDDEN, "PEER_HALF_FORBIDDEN"),
         Rule::NoVniLeft | Rule::NetworkLimit(_) => (CONFLICT, "NETWORK_LIMIT_REACHED"),
         Rule::PeeringLimit(_) => (CONFLICT, "PEERING_LIMIT_REACHED"),
         Rule::RouterLimit(_) => (CONFLICT, "ROUTER_LIMIT_REACHED"),
@@ -206,6 +210,7 @@ fn subject_code(subject: Subject) -> &'static str {
 fn absent_code(noun: Noun) -> &'static str {
     match noun {
         Noun::Peering => "PEERING_NOT_FOUND",
+        Noun::PeeringRequest => "PEERING_REQUEST_NOT_FOUND",
         Noun::Network => "NETWORK_NOT_FOUND",
         Noun::PeerNetwork => "PEER_NETWORK_NOT_FOUND",
         Noun::Router => "ROUTER_NOT_FOUND",
@@ -220,7 +225,7 @@ fn absent_code(noun: Noun) -> &'static str {
 
 fn exists_code(noun: Noun) -> &'static str {
     match noun {
-        Noun::Peering | Noun::PeerNetwork => "PEERING_CONFLICT",
+        Noun::Peering | Noun::PeerNetwork | Noun::PeeringRequest => "PEERING_CONFLICT",
         Noun::Network => "NETWORK_EXISTS",
         Noun::Router => "ROUTER_EXISTS",
         Noun::Zone => "ZONE_EXISTS",

@@ -24,6 +24,11 @@ impl Query {
         label::all_match(&self.labels, labels)
     }
 
+    /// The first value of `name`.
+    pub(crate) fn one(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.all(name).next().is_some()
     }

@@ -12,6 +12,7 @@ use crate::body::{json, nothing};
 use crate::hold::Kind;
 use crate::problem::Problem;
 use crate::routes::Answer;
+use crate::terms::tagged;
 
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, query) = (api.store.world(), &call.query);
@@ -24,7 +25,7 @@ pub(crate) async fn list(api: Api, call: Call) -> Answer {
 pub(crate) async fn show(api: Api, call: Call) -> Answer {
     let world = api.store.world();
     let it = own(&world, &call.account, call.id())?;
-    Ok(json(StatusCode::OK, &One { router: View::new(&world, it) }))
+    Ok(tagged(it.revision, StatusCode::OK, &One { router: View::new(&world, it) }))
 }
 
 pub(crate) async fn create(api: Api, call: Call) -> Answer {
@@ -56,5 +57,5 @@ async fn write(api: Api, by: String, uuid: Uuid, wish: Wish<Create, Modify>) -> 
     tracing::info!(router = %uuid, revision = commit.world.revision(), "wrote a router");
     let absent = || Problem::Rule(Rule::Absent(Noun::Router, uuid.to_string()));
     let it = world.routers.get(&uuid).ok_or_else(absent)?;
-    Ok(json(status, &One { router: View::new(&world, it) }))
+    Ok(tagged(it.revision, status, &One { router: View::new(&world, it) }))
 }

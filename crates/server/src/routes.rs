@@ -9,7 +9,8 @@ use percent_encoding::percent_decode_str;
 use crate::api::{Api, Call};
 use crate::problem::Problem;
 use crate::{
-    account, host, interface, network, openapi, peering, port, router, server, unserved, zone,
+    account, host, interface, network, openapi, peering, peering_request, port, router, server,
+    unserved, zone,
 };
 
 pub(crate) type Answer = Result<Response, Problem>;
@@ -22,7 +23,7 @@ pub(crate) struct Route {
     pub(crate) handler: fn(Api, Call) -> Answering,
 }
 
-type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// Who may call. What an account may do is the rules' to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +96,10 @@ pub(crate) static ROUTES: &[Route] = routes! {
     Account GET "/1.3/server-group" unserved::server_groups;
     Account GET "/1.3/storage/private" unserved::storages;
     Account GET "/1.3/tag" unserved::tags;
+
+    Account GET "/kannas/v1/peering-requests" peering_request::list;
+    Account POST "/kannas/v1/peering-requests/{uuid}/accept" peering_request::accept;
+    Account POST "/kannas/v1/peering-requests/{uuid}/decline" peering_request::decline;
 
     Account GET "/kannas/v1/ports" port::list;
     Account POST "/kannas/v1/ports" port::create;

@@ -8,11 +8,14 @@
 mod access;
 mod bad_input;
 mod client;
+mod consent;
+mod etag;
 mod filters;
 mod first_start;
 mod interface;
 mod kannas;
 mod network;
+mod once;
 mod peering;
 mod peering_changes;
 mod policy;

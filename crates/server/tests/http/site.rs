@@ -83,7 +83,7 @@ pub(crate) async fn serve(config: &Config) -> SocketAddr {
     api
 }
 
-async fn furnish(dir: &Path) {
+pub(crate) async fn furnish(dir: &Path) {
     let store = Store::open(dir).unwrap();
     let token = JoinToken { digest: "00".to_owned(), zone: "fi-hel1".to_owned(), expires: 1 };
     let join = Join {
