@@ -27,10 +27,18 @@ test: root ## every check and test there is; needs root
 	@$(MAKE) sizes lint bpf-check
 	@$(call step,build)
 	cargo test --workspace --no-run
-	cargo build -p cli --bin kannas
+	cargo build --workspace --bin kannas
 	@$(call step,test)
 	KANNAS_BIN=$(TARGET)/debug/kannas cargo test --workspace --no-fail-fast
+	@$(MAKE) clients
 	@$(call step,all is well)
+
+.PHONY: clients
+clients: ## the API, by the clients people use: see clients/README.md
+	@.ci/deps test
+	cargo build -p cli --bin kannas
+	@$(call step,clients)
+	KANNAS_BIN=$(TARGET)/debug/kannas clients/run
 
 .PHONY: check-fast
 check-fast: lint ## format, lints, and the tests that need no root

@@ -41,6 +41,10 @@ pub(crate) struct List {
     #[arg(long)]
     zone: Option<String>,
 
+    /// Also the public and utility networks, which are everybody's
+    #[arg(long)]
+    all: bool,
+
     #[command(flatten)]
     labels: LabelFilter,
 }
@@ -121,10 +125,12 @@ struct Subnet {
 impl Run for Command {
     fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         match self {
-            Self::List(List { zone, labels }) => {
+            Self::List(List { zone, all, labels }) => {
                 let mut query = labels.query();
                 query.extend(zone.map(|zone| ("zone", zone)));
-                session.list::<Network>(&query)
+                let wanted =
+                    if all { |_: &Value| true } else { |it: &Value| it["type"] == "private" };
+                session.list_some::<Network>(&query, wanted)
             }
             Self::Show { network } => {
                 let uuid = session.resolve::<Network>(&network)?;

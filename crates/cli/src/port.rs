@@ -126,7 +126,7 @@ impl Row for PortView {
         vec![
             self.uuid.to_string(),
             self.address.to_string(),
-            self.host_name.clone().unwrap_or_else(|| WAITING.to_owned()),
+            self.host_name.clone().unwrap_or_default(),
             place(self),
             self.network.to_string(),
         ]
@@ -156,14 +156,10 @@ impl Noun for PortView {
     }
 }
 
-/// A server's port that waits for a host in its zone.
-const WAITING: &str = "-";
-
+/// Empty while a server's port waits for a host in its zone.
 fn host(it: &PortView) -> String {
-    match (&it.host_name, it.host) {
-        (Some(name), Some(uuid)) => format!("{name} ({uuid})"),
-        _ => WAITING.to_owned(),
-    }
+    let known = it.host_name.as_ref().zip(it.host);
+    known.map(|(name, uuid)| format!("{name} ({uuid})")).unwrap_or_default()
 }
 
 fn place(it: &PortView) -> String {

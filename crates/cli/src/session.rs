@@ -21,7 +21,16 @@ impl Session<'_, '_> {
     /// # Errors
     /// So for all below: the call failed, the output cannot be written.
     pub(crate) fn list<R: Row>(&mut self, query: &[(&str, String)]) -> Result<(), Failure> {
-        let all = noun::list::<R>(&self.client, query)?;
+        self.list_some::<R>(query, |_| true)
+    }
+
+    pub(crate) fn list_some<R: Row>(
+        &mut self,
+        query: &[(&str, String)],
+        wanted: fn(&Value) -> bool,
+    ) -> Result<(), Failure> {
+        let mut all = noun::list::<R>(&self.client, query)?;
+        all.retain(wanted);
         match self.output {
             Output::Json => self.json(&all),
             Output::Table => {
@@ -49,11 +58,19 @@ impl Session<'_, '_> {
     /// Deletes each that is named, until one cannot be.
     pub(crate) fn delete<N: Noun>(&mut self, names: &[String]) -> Result<(), Failure> {
         for name in names {
-            let uuid = self.resolve::<N>(name)?;
-            self.client.delete(&noun::path::<N>(uuid))?;
-            if self.output == Output::Table {
-                writeln!(self.shell.out, "deleted {} {uuid}", N::NAME)?;
-            }
+            let uuid = self.resolve::<N>(name)?.to_string();
+            self.delete_at(N::NAME, N::PATH, &uuid)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what has this id in the collection at `path`.
+    pub(crate) fn delete_at(&mut self, what: &str, path: &str, id: &str) -> Result<(), Failure> {
+        let segment: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
+        // A form has + for a space, a path has not.
+        self.client.delete(&format!("{path}/{}", segment.replace('+', "%20")))?;
+        if self.output == Output::Table {
+            writeln!(self.shell.out, "deleted {what} {}", table::clean(id))?;
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ mod inet;
 mod link;
 mod netlink;
 mod netns;
+mod offload;
 mod pair;
 mod pins;
 mod port;

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::inet;
 use crate::link::{self, Kind, Link, Wish};
 use crate::netlink::Netlink;
+use crate::offload;
 
 pub(crate) const DEVICE: &str = "kannas";
 const ALIAS: &str = "kannas vtep";
@@ -77,6 +78,10 @@ pub(crate) fn ensure(netlink: &mut Netlink, setup: &Setup) -> Result<Link, Error
     link::create_vxlan(netlink, DEVICE, &wish, setup.vxlan_port)?;
     let link = link::named(netlink, DEVICE)?.ok_or(Error::NoDevice(DEVICE.to_owned()))?;
     link::set(netlink, &link, &wish)?;
+    // What can be merged was merged by the underlay's device, which knows VXLAN.
+    if let Err(error) = offload::gro_off(DEVICE) {
+        tracing::warn!(error = &error as &dyn std::error::Error, "slower than it could be");
+    }
     Ok(link)
 }
 

@@ -5,9 +5,15 @@
 //! transaction. Readers hold a [`World`]: a picture at one revision that costs
 //! nothing to keep.
 
+mod checkpoint;
 mod engine;
 mod sqlite;
 mod writer;
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod wishes;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
@@ -16,7 +22,7 @@ use model::change::Change;
 use model::error::Rule;
 use model::op::Op;
 use model::world::World;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 pub use engine::Error;
 
@@ -50,7 +56,7 @@ struct Shared {
 
 /// Ends the writer on drop: closes its queue, then waits for it.
 struct Queue {
-    jobs: Option<std::sync::mpsc::SyncSender<Job>>,
+    jobs: Option<mpsc::Sender<Job>>,
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
@@ -81,11 +87,11 @@ impl Store {
             newest: RwLock::new(Arc::new(world)),
             commits: broadcast::channel(FOLLOWERS_LAG).0,
         });
-        let (jobs, queue) = std::sync::mpsc::sync_channel(QUEUE);
+        let (jobs, queue) = mpsc::channel(QUEUE);
         let for_writer = shared.clone();
         let writer = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || writer::run(&queue, &for_writer, &mut engine))
+            .spawn(move || writer::run(queue, &for_writer, &mut engine))
             .map_err(Error::Thread)?;
         let queue = Queue { jobs: Some(jobs), writer: Mutex::new(Some(writer)) };
         Ok(Self { shared, queue: Arc::new(queue) })
@@ -132,19 +138,9 @@ impl Shared {
 }
 
 impl Queue {
-    async fn send(&self, mut job: Job) -> Result<(), Error> {
-        use std::sync::mpsc::TrySendError;
+    async fn send(&self, job: Job) -> Result<(), Error> {
         let jobs = self.jobs.as_ref().ok_or(Error::Stopped)?;
-        loop {
-            match jobs.try_send(job) {
-                Ok(()) => return Ok(()),
-                Err(TrySendError::Disconnected(_)) => return Err(Error::Stopped),
-                Err(TrySendError::Full(back)) => {
-                    job = back;
-                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-                }
-            }
-        }
+        jobs.send(job).await.map_err(|_| Error::Stopped)
     }
 }
 

@@ -1,12 +1,15 @@
 //! SQLite in one file: WAL, synchronous=FULL, checkpoints off the commit path.
 
-use std::path::Path;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 
-use model::change::{Change, Object};
+use imbl::OrdMap;
+use model::change::{Change, Key, Object};
 use model::ids::Revision;
 use model::world::World;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
+use crate::checkpoint::Checkpoints;
 use crate::engine::{Engine, Error};
 
 /// In the order of their numbers; `user_version` counts those applied.
@@ -14,41 +17,54 @@ const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_init.sql")];
 
 const REVISION: &str = "SELECT n FROM revision";
 const SET_REVISION: &str = "UPDATE revision SET n = ?1";
-const OBJECTS: &str = "SELECT kind, id, body FROM object ORDER BY kind, id";
-const PUT: &str = "
-    INSERT INTO object (kind, id, revision, body) VALUES (?1, ?2, ?3, ?4)
-    ON CONFLICT (kind, id) DO UPDATE SET revision = excluded.revision, body = excluded.body";
-const DELETE: &str = "DELETE FROM object WHERE kind = ?1 AND id = ?2";
-
-/// WAL pages after which a commit checkpoints even if it is never quiet:
-/// bounds the file at about 80 MB.
-const CHECKPOINT_PAGES: i64 = 20_000;
+const OBJECTS: &str = "SELECT number, kind, id, body FROM object ORDER BY number";
+const INSERT: &str = "INSERT INTO object (kind, id, revision, body) VALUES (?1, ?2, ?3, ?4)";
+const UPDATE: &str = "UPDATE object SET revision = ?2, body = ?3 WHERE number = ?1";
+const DELETE: &str = "DELETE FROM object WHERE number = ?1";
 
 pub(crate) struct Sqlite {
+    /// Before the connection, so that the last to close tidies the log away.
+    checkpoints: Checkpoints,
     connection: Connection,
+    /// The row of each object.
+    numbers: OrdMap<Key, i64>,
+    _lock: File,
 }
 
 impl Sqlite {
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let lock = lock(path)?;
         let mut connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-        // Two servers on one file would each miss the other's writes.
-        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        migrate(&mut connection)?;
-        Ok(Self { connection })
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        migrate(&mut connection, &MIGRATIONS)?;
+        let checkpoints = Checkpoints::start(path)?;
+        Ok(Self { checkpoints, connection, numbers: OrdMap::new(), _lock: lock })
     }
 }
 
-fn migrate(connection: &mut Connection) -> Result<(), Error> {
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+/// Two servers on one file would each miss the other's writes. A file of its
+/// own, as SQLite's locks on the database end when any handle of it is closed
+/// (fcntl(2), "Advisory record locking").
+fn lock(database: &Path) -> Result<File, Error> {
+    let path: PathBuf = database.with_extension("lock");
+    let file = File::create(&path).map_err(|e| Error::Lock(path.clone(), e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse(path)),
+        Err(TryLockError::Error(error)) => Err(Error::Lock(path, error)),
+    }
+}
+
+fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Error> {
+    let known = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
     let tx = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
     let found: i64 = tx.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if found > known {
         return Err(Error::TooNew { found, known });
     }
-    for sql in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+    for sql in migrations.iter().skip(usize::try_from(found).unwrap_or(0)) {
         tx.execute_batch(sql)?;
     }
     tx.pragma_update(None, "user_version", known)?;
@@ -62,55 +78,77 @@ impl Engine for Sqlite {
         let mut statement = tx.prepare(OBJECTS)?;
         let mut rows = statement.query([])?;
         let mut objects: Vec<Object> = Vec::new();
+        let mut numbers = OrdMap::new();
         while let Some(row) = rows.next()? {
             let (kind, id, body): (String, String, String) =
-                (row.get(0)?, row.get(1)?, row.get(2)?);
-            let object = serde_json::from_str(&body);
-            objects.push(object.map_err(|source| Error::Damaged { kind, id, source })?);
+                (row.get(1)?, row.get(2)?, row.get(3)?);
+            let object: Object = match serde_json::from_str(&body) {
+                Ok(object) => object,
+                Err(source) => return Err(Error::Damaged { kind, id, source }),
+            };
+            let key = object.key();
+            let named = key.columns() == (kind.as_str(), id.clone());
+            if !named || numbers.insert(key, row.get(0)?).is_some() {
+                return Err(Error::Mislabelled { kind, id });
+            }
+            objects.push(object);
         }
+        self.numbers = numbers;
         Ok(World::restore(revision.cast_unsigned(), objects))
     }
 
     fn commit(&mut self, first: Revision, writes: &[&[Change]]) -> Result<(), Error> {
         let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let found: i64 = tx.query_row(REVISION, [], |row| row.get(0))?;
+        let found: i64 = tx.prepare_cached(REVISION)?.query_row([], |row| row.get(0))?;
         let (found, ours) = (found.cast_unsigned(), first - 1);
         if found != ours {
             return Err(Error::NotAlone { found, ours });
         }
+        let mut numbers = self.numbers.clone();
         let mut revision = ours;
         for changes in writes {
             revision += 1;
             for change in *changes {
-                execute(&tx, revision.cast_signed(), change)?;
+                execute(&tx, &mut numbers, revision.cast_signed(), change)?;
             }
         }
         tx.prepare_cached(SET_REVISION)?.execute(params![revision.cast_signed()])?;
-        Ok(tx.commit()?)
-    }
-
-    fn tidy(&mut self) {
-        let result = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        if let Err(error) = result {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "checkpoint failed; it is tried again"
-            );
-        }
+        tx.commit()?;
+        self.numbers = numbers;
+        let changes = writes.iter().map(|changes| changes.len()).sum();
+        self.checkpoints.committed(&self.connection, changes);
+        Ok(())
     }
 }
 
-fn execute(tx: &Transaction<'_>, revision: i64, change: &Change) -> Result<(), Error> {
+fn execute(
+    tx: &Transaction<'_>,
+    numbers: &mut OrdMap<Key, i64>,
+    revision: i64,
+    change: &Change,
+) -> Result<(), Error> {
     match change {
         Change::Put(object) => {
-            let (kind, id) = object.key().columns();
+            let key = object.key();
             let body = serde_json::to_string(object).map_err(Error::Encode)?;
-            tx.prepare_cached(PUT)?.execute(params![kind, id, revision, body])?;
+            if let Some(number) = numbers.get(&key) {
+                tx.prepare_cached(UPDATE)?.execute(params![number, revision, body])?;
+            } else {
+                let (kind, id) = key.columns();
+                let number =
+                    tx.prepare_cached(INSERT)?.insert(params![kind, id, revision, body])?;
+                numbers.insert(key, number);
+            }
         }
         Change::Delete(key) => {
-            let (kind, id) = key.columns();
-            tx.prepare_cached(DELETE)?.execute(params![kind, id])?;
+            if let Some(number) = numbers.remove(key) {
+                tx.prepare_cached(DELETE)?.execute(params![number])?;
+            }
         }
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "sqlite_tests.rs"]
+mod tests;

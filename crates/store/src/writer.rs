@@ -1,12 +1,11 @@
 //! The one writer: decide, commit in groups, publish, answer.
 
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
-use std::time::Duration;
 
 use model::change::Change;
+use model::error::Rule;
 use model::op::decide;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::{Engine, Error};
 use crate::{Commit, Job, Shared, WriteError};
@@ -14,71 +13,56 @@ use crate::{Commit, Job, Shared, WriteError};
 /// Writes that share one transaction. Bounds how long the first waits.
 const GROUP: usize = 512;
 
-/// With nobody writing for this long, the engine may tidy up.
-const QUIET: Duration = Duration::from_millis(50);
-
 type Answer = oneshot::Sender<Result<Arc<Commit>, WriteError>>;
 
-pub(crate) fn run(queue: &Receiver<Job>, shared: &Shared, engine: &mut dyn Engine) {
-    use std::sync::mpsc::RecvTimeoutError;
-    let mut untidy = false;
-    loop {
-        let first =
-            if untidy { queue.recv_timeout(QUIET) } else { queue.recv().map_err(Into::into) };
-        match first {
-            Ok(job) => {
-                let rest = queue.try_iter().take(GROUP - 1);
-                write_group(std::iter::once(job).chain(rest), shared, engine);
-                untidy = true;
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                engine.tidy();
-                untidy = false;
-            }
-            Err(RecvTimeoutError::Disconnected) => return engine.tidy(),
-        }
+pub(crate) fn run(mut queue: mpsc::Receiver<Job>, shared: &Shared, engine: &mut dyn Engine) {
+    let mut jobs = Vec::with_capacity(GROUP);
+    while queue.blocking_recv_many(&mut jobs, GROUP) > 0 {
+        write_group(jobs.drain(..), shared, engine);
     }
 }
 
+/// Nobody is answered before the whole group is durable, not even with a
+/// refusal: it may rest on a write of the same group.
 fn write_group(jobs: impl Iterator<Item = Job>, shared: &Shared, engine: &mut dyn Engine) {
     let before = shared.world();
     let mut world = (*before).clone();
-    let mut done: Vec<(Arc<Commit>, Answer)> = Vec::new();
+    let mut commits: Vec<Arc<Commit>> = Vec::new();
+    let mut decided: Vec<(Result<Arc<Commit>, Rule>, Answer)> = Vec::new();
     for Job { op, answer } in jobs {
-        match decide(&world, &op) {
-            // Nobody hears of a refusal that nobody waits for any more.
-            Err(rule) => drop(answer.send(Err(rule.into()))),
-            Ok(changes) => {
-                if !changes.is_empty() {
-                    world.commit(&changes);
-                }
-                done.push((Arc::new(Commit { world: world.clone(), changes }), answer));
+        let commit = decide(&world, &op).map(|changes| {
+            let changed = !changes.is_empty();
+            if changed {
+                world.commit(&changes);
             }
-        }
+            let commit = Arc::new(Commit { world: world.clone(), changes });
+            commits.extend(changed.then(|| commit.clone()));
+            commit
+        });
+        decided.push((commit, answer));
     }
-    let commits: Vec<Arc<Commit>> =
-        done.iter().map(|(c, _)| c.clone()).filter(|c| !c.changes.is_empty()).collect();
     let writes: Vec<&[Change]> = commits.iter().map(|c| c.changes.as_slice()).collect();
-    let result =
-        if writes.is_empty() { Ok(()) } else { engine.commit(before.next_revision(), &writes) };
-    match result {
-        Ok(()) => {
-            shared.publish(commits);
-            for (commit, answer) in done {
-                let _ = answer.send(Ok(commit));
-            }
-        }
-        Err(error) => refuse(error, done.into_iter().map(|(_, answer)| answer)),
+    if !writes.is_empty()
+        && let Err(error) = engine.commit(before.next_revision(), &writes)
+    {
+        return refuse(error, decided.into_iter().map(|(_, answer)| answer));
+    }
+    shared.publish(commits);
+    for (commit, answer) in decided {
+        // Nobody hears of what nobody waits for any more.
+        let _ = answer.send(commit.map_err(WriteError::Rule));
     }
 }
 
-/// The whole group failed: the first waiting gets the cause, the others that
-/// there was one. The world stays as it was.
+/// The whole group failed. The world stays as it was.
 fn refuse(error: Error, answers: impl Iterator<Item = Answer>) {
     tracing::error!(error = &error as &dyn std::error::Error, "a group of writes failed");
-    let mut cause = Some(error);
+    let cause = Arc::new(error);
     for answer in answers {
-        let error = cause.take().unwrap_or(Error::Stopped);
-        let _ = answer.send(Err(WriteError::Store(error)));
+        let _ = answer.send(Err(WriteError::Store(Error::Group(cause.clone()))));
     }
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

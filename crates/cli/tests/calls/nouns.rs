@@ -21,6 +21,7 @@ fn routers_and_networks_are_made_shown_changed_and_deleted() {
          --dhcp-default-route no --dhcp-dns 192.0.2.53 --label env=prod",
     );
     it.run("network list");
+    it.run("network list --zone fi-hel1 --all");
     it.run("network list --zone de-fra1 --label env=prod");
     it.run("network list --zone de-fra1 --label env=prod -o json");
     it.run("router show hel");
@@ -96,9 +97,16 @@ fn hosts_join_and_ports_are_put_at_them() {
 }
 
 #[test]
-fn accounts_are_made_and_zones_are_listed() {
+fn accounts_and_zones_are_made_and_listed() {
     let site = Site::start();
     let mut it = Transcript::of(&site);
+    it.run("zone list");
+    it.run("zone add xx-lab1 --description Cellar");
+    it.run("zone add xx-lab2 -o json");
+    it.run("zone add fi-hel1");
+    it.run("zone list");
+    it.run("zone delete xx-lab2 a/b?c");
+    it.run("zone delete fi-hel1");
     it.run("zone list");
     it.run("account list");
     site.make_account("bob");
@@ -110,6 +118,7 @@ fn accounts_are_made_and_zones_are_listed() {
     it.run_as("bob", "network list");
     it.run_as("bob", "account list");
     it.run_as("bob", "host list");
+    it.run_as("bob", "zone add yy-lab1");
     it.run_as("bob", "host token --zone fi-hel1");
     it.check("accounts");
 }

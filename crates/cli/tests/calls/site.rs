@@ -1,7 +1,6 @@
 //! A server of a test's own, in this process, with agents as wanted.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use lab::eventually;
 use serde_json::Value;
-use server::{Addresses, Config, Server};
+use server::{Addresses, Server};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -29,16 +28,16 @@ impl Site {
     pub(crate) fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let runtime = Runtime::new().unwrap();
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let password = dir.path().join("admin");
         fs::write(&password, "the admins password\n").unwrap();
-        let config = Config {
-            listen: any,
-            agent_listen: any,
-            data_dir: dir.path().join("data"),
-            admin_user: "admin".to_owned(),
-            admin_password_file: Some(password),
-        };
+        let data = dir.path().join("data");
+        let [data, password] = [&data, &password].map(|path| path.to_str().unwrap());
+        let config: server::Config = configured(&[
+            ("listen", "127.0.0.1:0"),
+            ("agent-listen", "127.0.0.1:0"),
+            ("data-dir", data),
+            ("admin-password-file", password),
+        ]);
         let server = runtime.block_on(Server::start(&config)).unwrap();
         let addresses = server.addresses();
         runtime.spawn(server.serve(std::future::pending()));
@@ -97,17 +96,15 @@ impl Site {
     /// live.
     pub(crate) fn join(&self, name: &str, zone: &str, number: u8, broken: &Arc<AtomicBool>) {
         let token = self.kannas(&["host", "token", "--zone", zone]).ok();
-        let config = agent::Config {
-            server: format!("https://{}", self.addresses.agents),
-            join: Some(token.trim_end().to_owned()),
-            join_file: None,
-            zone: Some(zone.to_owned()),
-            name: Some(name.to_owned()),
-            underlay: Some([192, 0, 2, number].into()),
-            state_dir: self.file(&format!("agent-{name}")),
-            vxlan_port: 4789,
-            pin_dir: None,
-        };
+        let (server, state) = (format!("https://{}", self.addresses.agents), self.file(name));
+        let config: agent::Config = configured(&[
+            ("server", &server),
+            ("join", token.trim_end()),
+            ("zone", zone),
+            ("name", name),
+            ("underlay", &format!("192.0.2.{number}")),
+            ("state-dir", state.to_str().unwrap()),
+        ]);
         let kernel = Fake::new(broken);
         self.runtime.spawn(agent::run_on(config, move || Ok(kernel), std::future::pending()));
         let is_live = || {
@@ -117,4 +114,12 @@ impl Site {
         };
         eventually(SOON, "the host is live", is_live).unwrap();
     }
+}
+
+/// What these flags give, all others at their defaults.
+fn configured<C: clap::Args>(flags: &[(&str, &str)]) -> C {
+    let flags = flags.iter().map(|(flag, value)| format!("--{flag}={value}"));
+    let command = C::augment_args(clap::Command::new("test"));
+    let matches = command.get_matches_from(std::iter::once("test".to_owned()).chain(flags));
+    C::from_arg_matches(&matches).unwrap()
 }

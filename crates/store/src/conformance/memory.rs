@@ -1,0 +1,155 @@
+//! What is remembered, and what is not.
+
+use std::collections::BTreeSet;
+
+use model::error::{Noun, Rule};
+use model::op::{Op, Wish};
+use model::router;
+
+use super::{Database, open, picture, rule, write, write_all};
+use crate::wishes::{
+    ADMIN, account, allow_join, delete_router, detach, disable, found, id, in_netns, join, labels,
+    network, network_wish, on_device, peering, peering_wish, port, rename_router, router,
+    router_wish,
+};
+
+/// Something of every kind there is.
+fn everything() -> Vec<Op> {
+    vec![
+        found(),
+        account("other"),
+        allow_join("used"),
+        allow_join("left"),
+        join(id(1), "used", "host-1", [192, 0, 2, 1].into()),
+        router(id(2)),
+        router(id(3)),
+        network(id(4), "10.0.0.1/24", Some(id(2))),
+        network(id(5), "10.1.0.0/24", Some(id(3))),
+        peering(id(6), id(4), id(5)),
+        peering(id(7), id(5), id(4)),
+        port(id(8), id(4), "host-1", in_netns("web")),
+        port(id(9), id(5), "host-1", on_device("tap0")),
+    ]
+}
+
+pub(crate) async fn a_refusal_leaves_no_trace(database: impl Database) {
+    let store = open(&database);
+    write_all(&store, everything()).await;
+    let (before, rows) = (store.world(), database.rows());
+    let mut commits = store.commits();
+    for (op, want) in [
+        (peering(id(10), id(4), id(5)), Rule::PeeringExists(id(6))),
+        (delete_router(id(2)), Rule::RouterAttached(id(2))),
+        (delete_router(id(77)), Rule::Absent(Noun::Router, id(77).to_string())),
+        (account("other"), Rule::Exists(Noun::Account, "other".to_owned())),
+    ] {
+        assert_eq!(rule(store.write(op).await), want);
+    }
+    assert_eq!(picture(&store.world()), picture(&before));
+    assert_eq!(database.rows(), rows);
+    assert!(commits.try_recv().is_err(), "no follower hears of it");
+    let next = write(&store, rename_router(id(2), "next")).await;
+    assert_eq!(next.world.revision(), before.revision() + 1);
+}
+
+pub(crate) async fn a_wish_that_changes_nothing_leaves_no_trace(database: impl Database) {
+    let store = open(&database);
+    write_all(&store, everything()).await;
+    let (before, rows) = (store.world(), database.rows());
+    let mut commits = store.commits();
+    assert_eq!(write(&store, found()).await.world.revision(), before.revision());
+    assert_eq!(picture(&store.world()), picture(&before));
+    assert_eq!(database.rows(), rows);
+    assert!(commits.try_recv().is_err());
+}
+
+pub(crate) async fn reopening_gives_the_identical_world(database: impl Database) {
+    let store = open(&database);
+    assert_eq!(store.world().revision(), 0, "it is empty at first");
+    write_all(&store, everything()).await;
+    let before = store.world();
+    let kinds = kinds_in(&before);
+    assert_eq!(kinds.len(), 9, "nothing of some kind: {kinds:?}");
+    drop(store);
+    let rows = database.rows();
+    let again = open(&database);
+    assert_eq!(picture(&again.world()), picture(&before));
+    drop(again);
+    assert_eq!(database.rows(), rows, "opening writes nothing");
+}
+
+/// Kinds of which the world has something.
+fn kinds_in(world: &model::world::World) -> BTreeSet<&'static str> {
+    let has = [
+        ("account", !world.accounts.is_empty()),
+        ("authority", world.authority().is_some()),
+        ("host", !world.hosts.is_empty()),
+        ("join token", !world.join_tokens.is_empty()),
+        ("network", !world.networks.is_empty()),
+        ("peering", !world.peerings.is_empty()),
+        ("port", !world.ports.is_empty()),
+        ("router", !world.routers.is_empty()),
+        ("next VNI", world.next_vni() > 1),
+    ];
+    has.into_iter().filter(|(_, has)| *has).map(|(kind, _)| kind).collect()
+}
+
+pub(crate) async fn changes_and_deletes_survive(database: impl Database) {
+    let by = || ADMIN.to_owned();
+    let store = open(&database);
+    write_all(&store, everything()).await;
+    drop(store);
+    // Rows that were read, not only those that this process has written.
+    let store = open(&database);
+    let changes =
+        [rename_router(id(2), "renamed"), detach(id(5)), disable(id(6)), delete_router(id(3))];
+    write_all(&store, changes).await;
+    let before = store.world();
+    drop(store);
+    let store = open(&database);
+    assert_eq!(picture(&store.world()), picture(&before));
+    assert_eq!(store.world().routers[&id(2)].name, "renamed");
+    let deletes = [
+        peering_wish(id(6), Wish::Delete),
+        peering_wish(id(7), Wish::Delete),
+        Op::DeletePort { by: by(), uuid: id(8) },
+        Op::DeletePort { by: by(), uuid: id(9) },
+        network_wish(id(4), Wish::Delete),
+        network_wish(id(5), Wish::Delete),
+        delete_router(id(2)),
+        Op::DeleteHost { by: by(), id: "host-1".to_owned() },
+    ];
+    write_all(&store, deletes).await;
+    let before = store.world();
+    drop(store);
+    let world = open(&database).world();
+    assert_eq!(picture(&world), picture(&before));
+    let left = kinds_in(&world);
+    assert_eq!(left, ["account", "authority", "join token", "next VNI"].into());
+}
+
+pub(crate) async fn a_name_can_be_used_again_after_its_end(database: impl Database) {
+    let store = open(&database);
+    write_all(&store, [found(), router(id(1)), router(id(2)), delete_router(id(2))]).await;
+    write_all(&store, [router(id(2)), rename_router(id(2), "again"), delete_router(id(1))]).await;
+    let before = store.world();
+    drop(store);
+    assert_eq!(picture(&open(&database).world()), picture(&before));
+    assert_eq!(before.routers.keys().collect::<Vec<_>>(), [&id(2)]);
+}
+
+pub(crate) async fn any_text_survives(database: impl Database) {
+    let store = open(&database);
+    write(&store, found()).await;
+    let long = "ä".repeat(255);
+    let names = ["'; DROP TABLE object; --", "\"\\\u{0}\u{1f980}\n", &long];
+    for (n, name) in (1..).zip(names) {
+        let (name, labels) = (name.to_owned(), labels(&[("key", name)]));
+        let wish = router::Create { name, labels, static_routes: vec![] };
+        write(&store, router_wish(id(n), Wish::Create(wish))).await;
+    }
+    drop(store);
+    let world = open(&database).world();
+    let read: Vec<_> = world.routers.values().map(|r| (&*r.name, &*r.labels[0].value)).collect();
+    assert_eq!(read, names.map(|name| (name, name)));
+}

@@ -1,0 +1,155 @@
+use rusqlite::types::Value;
+use tempfile::TempDir;
+
+use super::*;
+use crate::Store;
+use crate::conformance::{Database, conformance};
+use crate::wishes::{delete_router, found, id, rename_router, router};
+
+struct File(TempDir);
+
+impl File {
+    fn path(&self) -> PathBuf {
+        self.0.path().join("kannas.db")
+    }
+
+    fn connection(&self) -> Connection {
+        Connection::open(self.path()).unwrap()
+    }
+
+    fn query<T: rusqlite::types::FromSql>(&self, sql: &str) -> T {
+        self.connection().query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+}
+
+impl Database for File {
+    type Engine = Sqlite;
+
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn open(&self) -> Result<Sqlite, Error> {
+        Sqlite::open(&self.path())
+    }
+
+    fn execute(&self, sql: &str) {
+        self.connection().execute_batch(sql).unwrap();
+    }
+
+    fn rows(&self) -> Vec<String> {
+        let connection = self.connection();
+        let read = |sql: &str| {
+            let mut statement = connection.prepare(sql).unwrap();
+            let columns = statement.column_count();
+            let row = |row: &rusqlite::Row<'_>| {
+                let values: Result<Vec<Value>, _> = (0..columns).map(|i| row.get(i)).collect();
+                values.map(|values| format!("{values:?}"))
+            };
+            statement.query_map([], row).unwrap().collect::<Result<Vec<_>, _>>().unwrap()
+        };
+        let rows = read("SELECT * FROM object ORDER BY number");
+        read("SELECT * FROM revision").into_iter().chain(rows).collect()
+    }
+
+    fn become_newer(&self) {
+        let version: i64 = self.query("PRAGMA user_version");
+        self.execute(&format!("PRAGMA user_version = {}", version + 1));
+    }
+}
+
+conformance!(File);
+
+fn open(file: &File) -> Store {
+    Store::open(file.0.path()).unwrap()
+}
+
+#[test]
+fn a_commit_is_in_the_log_and_on_the_disk_before_it_returns() {
+    let file = File::new();
+    let engine = file.open().unwrap();
+    let pragma = |name: &str| {
+        let sql = format!("PRAGMA {name}");
+        engine.connection.query_row(&sql, [], |row| row.get::<_, Value>(0)).unwrap()
+    };
+    assert_eq!(pragma("journal_mode"), Value::Text("wal".to_owned()));
+    assert_eq!(pragma("synchronous"), Value::Integer(2), "FULL: every commit is synced");
+    assert_eq!(pragma("wal_autocheckpoint"), Value::Integer(0), "no commit waits for one");
+}
+
+#[tokio::test]
+async fn a_second_opening_is_refused_while_the_first_lasts() {
+    let file = File::new();
+    let store = open(&file);
+    for _ in 0..2 {
+        let second = Store::open(file.0.path()).err();
+        assert!(matches!(second, Some(Error::InUse(_))), "{second:?}");
+    }
+    store.write(found()).await.unwrap();
+    drop(store);
+    assert_eq!(open(&file).world().revision(), 1);
+}
+
+#[tokio::test]
+async fn others_may_read_while_it_is_open() {
+    let file = File::new();
+    let store = open(&file);
+    for (n, op) in (1..).zip([found(), router(id(1)), delete_router(id(1))]) {
+        store.write(op).await.unwrap();
+        assert_eq!(file.query::<i64>("SELECT n FROM revision"), n);
+    }
+}
+
+#[test]
+fn migrations_go_on_from_where_the_database_is() {
+    let first = "CREATE TABLE a (n BIGINT); INSERT INTO a VALUES (1);";
+    let second = "ALTER TABLE a ADD COLUMN m BIGINT; UPDATE a SET m = n + 1;";
+    let third = "INSERT INTO a VALUES (m, 3);";
+    let file = File::new();
+    let mut connection = file.connection();
+    migrate(&mut connection, &[first]).unwrap();
+    let version = || file.query::<i64>("PRAGMA user_version");
+    assert_eq!(version(), 1);
+    migrate(&mut connection, &[first]).unwrap();
+    assert_eq!(file.query::<i64>("SELECT count(*) FROM a"), 1, "none is done twice");
+
+    let broken = migrate(&mut connection, &[first, second, third]);
+    assert!(matches!(broken, Err(Error::Sqlite(_))), "{broken:?}");
+    assert_eq!(version(), 1, "all or none");
+    assert_eq!(file.query::<i64>("SELECT count(*) FROM pragma_table_info('a')"), 1);
+
+    migrate(&mut connection, &[first, second]).unwrap();
+    assert_eq!(version(), 2);
+    assert_eq!(file.query::<i64>("SELECT m FROM a"), 2, "what was there is carried over");
+    let older = migrate(&mut connection, &[first]);
+    assert!(matches!(older, Err(Error::TooNew { found: 2, known: 1 })), "{older:?}");
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_and_what_was_there_stays() {
+    let file = File::new();
+    let engine = file.open().unwrap();
+    let pages: i64 = engine.connection.query_row("PRAGMA page_count", [], |r| r.get(0)).unwrap();
+    engine.connection.pragma_update(None, "max_page_count", pages + 4).unwrap();
+    let store = Store::start(engine).unwrap();
+    store.write(found()).await.unwrap();
+    let mut made = 0;
+    let error = loop {
+        match store.write(router(id(made))).await {
+            Ok(_) => made += 1,
+            Err(error) => break error,
+        }
+        assert!(made < 1000, "four pages hold no more than that");
+    };
+    assert!(matches!(error, crate::WriteError::Store(Error::Group(_))), "{error:?}");
+    assert!(made > 0);
+    let full = store.world();
+    assert_eq!(full.routers.len() as u128, made);
+    store.write(delete_router(id(0))).await.unwrap();
+    store.write(rename_router(id(1), "there is room for this")).await.unwrap();
+    let before = store.world();
+    drop(store);
+    let world = open(&file).world();
+    assert_eq!(format!("{world:?}"), format!("{before:?}"));
+    assert_eq!(world.revision(), full.revision() + 2);
+}

@@ -1,0 +1,152 @@
+//! Operations for tests: short to write, all of the account `admin`.
+
+use std::net::IpAddr;
+
+use model::host::Join;
+use model::label::Label;
+use model::network::{self, Attach};
+use model::objects::{
+    Account, Authority, AutoPopulation, Configured, JoinToken, StaticRoute, Subnet,
+};
+use model::op::{Op, Wish};
+use model::spec::Attachment;
+use model::{peering, port, router};
+use uuid::Uuid;
+
+pub(crate) const ADMIN: &str = "admin";
+
+pub(crate) fn id(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+
+pub(crate) fn found() -> Op {
+    let admin = Account { name: ADMIN.to_owned(), password: "$argon2id$".to_owned(), admin: true };
+    let authority = Authority { certificate_pem: "cert".to_owned(), key_pem: "key".to_owned() };
+    Op::Found { admin, authority }
+}
+
+pub(crate) fn account(name: &str) -> Op {
+    let account = Account { name: name.to_owned(), password: "p".to_owned(), admin: false };
+    Op::CreateAccount { by: ADMIN.to_owned(), account }
+}
+
+pub(crate) fn labels(pairs: &[(&str, &str)]) -> Vec<Label> {
+    let label =
+        |(key, value): &(&str, &str)| Label { key: (*key).to_owned(), value: (*value).to_owned() };
+    pairs.iter().map(label).collect()
+}
+
+pub(crate) fn router_wish(uuid: Uuid, wish: Wish<router::Create, router::Modify>) -> Op {
+    Op::Router { by: ADMIN.to_owned(), uuid, wish }
+}
+
+pub(crate) fn router(uuid: Uuid) -> Op {
+    let route = |name: &str, route: &str, nexthop: Option<&str>| StaticRoute {
+        name: name.to_owned(),
+        route: route.parse().unwrap(),
+        nexthop: nexthop.map(|ip| ip.parse().unwrap()),
+    };
+    let static_routes = vec![
+        route("static-route-0", "0.0.0.0/0", Some("10.0.0.9")),
+        route("none", "2001:db8::/32", None),
+    ];
+    let name = format!("router {uuid}");
+    router_wish(uuid, Wish::Create(router::Create { name, labels: vec![], static_routes }))
+}
+
+pub(crate) fn rename_router(uuid: Uuid, name: &str) -> Op {
+    let name = Some(name.to_owned());
+    router_wish(uuid, Wish::Modify(router::Modify { name, ..Default::default() }))
+}
+
+pub(crate) fn delete_router(uuid: Uuid) -> Op {
+    router_wish(uuid, Wish::Delete)
+}
+
+pub(crate) fn network_wish(uuid: Uuid, wish: Wish<network::Create, network::Modify>) -> Op {
+    Op::Network { by: ADMIN.to_owned(), uuid, wish }
+}
+
+/// With every attribute that a network may have.
+pub(crate) fn network(uuid: Uuid, address: &str, router: Option<Uuid>) -> Op {
+    let net: ipnet::IpNet = address.parse().unwrap();
+    let subnet = Subnet {
+        address: address.to_owned(),
+        prefix: model::ids::Prefix::containing(net),
+        gateway: net.hosts().next().unwrap(),
+        dhcp: true,
+        dhcp_default_route: true,
+        dhcp_dns: vec!["192.0.2.53".parse().unwrap(), "2001:db8::53".parse().unwrap()],
+        dhcp_routes: vec!["172.16.0.0/12-nexthop=10.0.0.5".to_owned()],
+        dhcp_bootfile_url: Some("tftp://192.0.2.1/boot".to_owned()),
+        auto_population: Some(AutoPopulation {
+            enabled: true,
+            exclude_by_source: vec!["static-route".to_owned()],
+            filter_by_destination: vec!["10.0.0.0/8".parse().unwrap()],
+            filter_by_route_type: vec!["user".to_owned()],
+        }),
+    };
+    let wish = network::Create {
+        name: "network".to_owned(),
+        zone: "fi-hel1".to_owned(),
+        labels: labels(&[("env", "prod"), ("empty", "")]),
+        router: router.map(|r| r.to_string()),
+        subnets: vec![subnet],
+    };
+    network_wish(uuid, Wish::Create(wish))
+}
+
+pub(crate) fn detach(uuid: Uuid) -> Op {
+    let router = Some(Attach::Nothing);
+    network_wish(uuid, Wish::Modify(network::Modify { router, ..Default::default() }))
+}
+
+pub(crate) fn peering_wish(uuid: Uuid, wish: Wish<peering::Create, peering::Modify>) -> Op {
+    Op::Peering { by: ADMIN.to_owned(), uuid, wish }
+}
+
+pub(crate) fn peering(uuid: Uuid, network: Uuid, peer_network: Uuid) -> Op {
+    let wish = peering::Create {
+        name: "peering".to_owned(),
+        configured: Configured::Active,
+        network,
+        peer_network,
+        labels: labels(&[("region", "eu")]),
+    };
+    peering_wish(uuid, Wish::Create(wish))
+}
+
+pub(crate) fn disable(uuid: Uuid) -> Op {
+    let configured = Some(Configured::Disabled);
+    peering_wish(uuid, Wish::Modify(peering::Modify { configured, ..Default::default() }))
+}
+
+pub(crate) fn allow_join(digest: &str) -> Op {
+    let zone = "fi-hel1".to_owned();
+    let token = JoinToken { digest: digest.to_owned(), zone, expires: 1_800_000_000 };
+    Op::AllowJoin { by: ADMIN.to_owned(), token }
+}
+
+pub(crate) fn join(uuid: Uuid, digest: &str, name: &str, underlay: IpAddr) -> Op {
+    let (digest, name, zone) = (digest.to_owned(), name.to_owned(), "fi-hel1".to_owned());
+    Op::Join { uuid, wish: Join { digest, name, zone, underlay, now: 1_700_000_000 } }
+}
+
+pub(crate) fn port(uuid: Uuid, network: Uuid, host: &str, attachment: Attachment) -> Op {
+    let wish = port::Create {
+        network: network.to_string(),
+        host: host.to_owned(),
+        address: None,
+        mac: None,
+        attachment,
+    };
+    Op::CreatePort { by: ADMIN.to_owned(), uuid, wish }
+}
+
+pub(crate) fn in_netns(name: &str) -> Attachment {
+    Attachment::Netns { netns: name.parse().unwrap(), device: "eth0".parse().unwrap() }
+}
+
+pub(crate) fn on_device(name: &str) -> Attachment {
+    Attachment::Device { device: name.parse().unwrap() }
+}
