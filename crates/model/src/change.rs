@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::credentials::{SubAccount, Token};
 use crate::objects::{
-    Account, Authority, Done, Host, JoinToken, Network, Peering, Port, Router, Server, Zone,
+    Account, Authority, Done, Host, JoinToken, Network, Peering, Port, Router, Server, Told,
+    Webhook, Zone,
 };
 
 /// Anything that is remembered. The JSON of this is what the store keeps.
@@ -21,6 +23,10 @@ pub enum Object {
     Port(Port),
     Router(Router),
     Server(Box<Server>),
+    Told(Told),
+    Webhook(Webhook),
+    SubAccount(Box<SubAccount>),
+    Token(Token),
     Zone(Zone),
     /// The lowest VNI that was never given out. A number is not used twice,
     /// so that a host that was away cannot mistake a new network for an old.
@@ -47,6 +53,13 @@ pub enum Key {
     Port(Uuid),
     Router(Uuid),
     Server(Uuid),
+    SubAccount(String),
+    Token(Uuid),
+    Told {
+        sink: String,
+        peering: Uuid,
+    },
+    Webhook(String),
     Zone(String),
     NextVni,
 }
@@ -64,6 +77,10 @@ impl Object {
             Self::Port(it) => Key::Port(it.uuid),
             Self::Router(it) => Key::Router(it.uuid),
             Self::Server(it) => Key::Server(it.uuid),
+            Self::SubAccount(it) => Key::SubAccount(it.name.clone()),
+            Self::Token(it) => Key::Token(it.id),
+            Self::Told(it) => it.key(),
+            Self::Webhook(it) => Key::Webhook(it.account.clone()),
             Self::Zone(it) => Key::Zone(it.id.clone()),
             Self::NextVni { .. } => Key::NextVni,
         }
@@ -84,6 +101,10 @@ impl Key {
             Self::Port(uuid) => ("port", uuid.to_string()),
             Self::Router(uuid) => ("router", uuid.to_string()),
             Self::Server(uuid) => ("server", uuid.to_string()),
+            Self::SubAccount(name) => ("sub-account", name.clone()),
+            Self::Token(id) => ("token", id.to_string()),
+            Self::Told { sink, peering } => ("told", format!("{peering} {sink}")),
+            Self::Webhook(account) => ("webhook", account.clone()),
             Self::Zone(id) => ("zone", id.clone()),
             Self::NextVni => ("next-vni", String::new()),
         }

@@ -13,6 +13,7 @@ use crate::change::Key;
 use crate::ids::{Mac, NetnsName, Prefix, Revision, Vni};
 use crate::label::Label;
 use crate::spec::Attachment;
+use crate::state::State;
 use crate::terms::REMEMBERED;
 
 /// Who may call. Keyed by name, which is the user of Basic authentication.
@@ -240,6 +241,37 @@ impl Done {
 
     pub fn key(&self) -> Key {
         Key::Done { account: self.account.clone(), key: self.key.clone() }
+    }
+}
+
+/// Where an account is told of the states of its peerings.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Webhook {
+    pub account: String,
+    pub url: String,
+    /// Signs what is sent.
+    pub secret: String,
+}
+
+impl std::fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Webhook {:?} to {:?}", self.account, self.url)
+    }
+}
+
+/// What was told last of a peering.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// The account whose webhook it is.
+    pub sink: String,
+    pub peering: Uuid,
+    pub state: State,
+    pub sequence: u64,
+}
+
+impl Told {
+    pub fn key(&self) -> Key {
+        Key::Told { sink: self.sink.clone(), peering: self.peering }
     }
 }
 

@@ -21,6 +21,13 @@ pub struct Owned {
     pub(crate) done: OrdSet<(i64, String)>,
 }
 
+impl Owned {
+    pub fn is_empty(&self) -> bool {
+        let Self { networks, peerings, ports, routers, servers, done: _ } = self;
+        [networks, peerings, ports, routers, servers].iter().all(|set| set.is_empty())
+    }
+}
+
 /// By name of the account.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Owners(OrdMap<String, Owned>);

@@ -10,6 +10,7 @@ use crate::objects::{Configured, Network, Peering};
 use crate::policy::Policy;
 use crate::provided;
 use crate::terms::Terms;
+use crate::webhook;
 use crate::world::World;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +139,7 @@ pub fn delete(
     if policy.strict_delete && it.configured == Configured::Active {
         return Err(Rule::PeeringNotDisabled(it.uuid));
     }
-    Ok(vec![Change::Delete(Key::Peering(it.uuid))])
+    Ok(webhook::forget(world, it).chain([Change::Delete(Key::Peering(it.uuid))]).collect())
 }
 
 /// Both halves in one write, when the account owns both; the one that there

@@ -2,6 +2,7 @@
 //! have: the operator's to say, the same for all accounts.
 
 use crate::error::Rule;
+use crate::rate::Rate;
 use crate::world::World;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Policy {
     /// more; 0 is never.
     pub request_days: u32,
     pub limits: Limits,
+    /// Of each account's requests.
+    pub rate: Rate,
 }
 
 impl Default for Policy {
@@ -24,6 +27,7 @@ impl Default for Policy {
             strict_router: false,
             strict_delete: false,
             request_days: 7,
+            rate: Rate::default(),
             limits: Limits::default(),
         }
     }

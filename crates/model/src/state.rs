@@ -14,7 +14,7 @@ use crate::reasons::{Reason, Trouble, TroubleKind, reasons};
 use crate::world::World;
 
 /// Contract section 4.7.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     Disabled,

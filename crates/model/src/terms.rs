@@ -106,13 +106,13 @@ fn revision_of(world: &World, op: &Op) -> Option<Revision> {
         Op::Network { uuid, .. } => world.network(*uuid).map(|it| it.revision),
         Op::Router { uuid, .. } => world.routers.get(uuid).map(|it| it.revision),
         Op::Server { uuid, .. } => world.servers.get(uuid).map(|it| it.revision),
-        Op::Under { op, .. } => revision_of(world, op),
+        Op::Under { op, .. } | Op::AsSub { op, .. } => revision_of(world, op),
         Op::Interface { .. } | Op::PlaceServers { .. } => None,
         Op::CreatePort { .. } | Op::DeletePort { .. } => None,
         Op::AllowJoin { .. } | Op::Join { .. } | Op::DeleteHost { .. } => None,
         Op::CreateAccount { .. } | Op::CreateZone { .. } | Op::DeleteZone { .. } => None,
-        Op::Accept { .. } | Op::Decline { .. } => None,
-        Op::Answered { .. } | Op::Found { .. } => None,
+        Op::Accept { .. } | Op::Decline { .. } | Op::Access { .. } => None,
+        Op::Webhook { .. } | Op::Told(_) | Op::Answered { .. } | Op::Found { .. } => None,
     }
 }
 
@@ -124,12 +124,12 @@ fn made_by(op: &Op) -> Option<Uuid> {
         }
         Op::Server { uuid, .. } | Op::CreatePort { uuid, .. } => Some(*uuid),
         Op::Accept { uuid, .. } => Some(*uuid),
-        Op::Under { op, .. } => made_by(op),
+        Op::Under { op, .. } | Op::AsSub { op, .. } => made_by(op),
         Op::Interface { .. } | Op::PlaceServers { .. } | Op::DeletePort { .. } => None,
         Op::AllowJoin { .. } | Op::Join { .. } | Op::DeleteHost { .. } => None,
         Op::CreateAccount { .. } | Op::CreateZone { .. } | Op::DeleteZone { .. } => None,
-        Op::DeleteBoth { .. } | Op::Decline { .. } => None,
-        Op::Answered { .. } | Op::Found { .. } => None,
+        Op::DeleteBoth { .. } | Op::Decline { .. } | Op::Access { .. } => None,
+        Op::Webhook { .. } | Op::Told(_) | Op::Answered { .. } | Op::Found { .. } => None,
     }
 }
 

@@ -11,9 +11,10 @@ use imbl::{OrdMap, OrdSet};
 use uuid::Uuid;
 
 use crate::change::{Change, Key, Object};
+use crate::credentials::Credentials;
 use crate::ids::Revision;
 use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router};
-use crate::objects::{Done, Nic, Server, Zone};
+use crate::objects::{Done, Nic, Server, Told, Webhook, Zone};
 use crate::owned::{Owned, Owners};
 
 #[derive(Debug, Clone, Default)]
@@ -21,6 +22,7 @@ pub struct World {
     revision: Revision,
     next_vni: u32,
     authority: Option<Arc<Authority>>,
+    credentials: Credentials,
     pub accounts: OrdMap<String, Arc<Account>>,
     pub hosts: OrdMap<Uuid, Arc<Host>>,
     pub join_tokens: OrdMap<String, Arc<JoinToken>>,
@@ -39,6 +41,9 @@ pub struct World {
     by_nic: OrdMap<(Uuid, u8), Uuid>,
     unplaced: OrdSet<Uuid>,
     done: OrdMap<(String, String), Arc<Done>>,
+    told: OrdMap<(Uuid, String), Arc<Told>>,
+    /// By account.
+    pub webhooks: OrdMap<String, Arc<Webhook>>,
     owners: Owners,
 }
 
@@ -58,6 +63,11 @@ impl World {
 
     pub fn authority(&self) -> Option<&Arc<Authority>> {
         self.authority.as_ref()
+    }
+
+    /// Sub-accounts and tokens.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     pub fn network(&self, uuid: Uuid) -> Option<&Arc<Network>> {
@@ -147,6 +157,11 @@ impl World {
         self.done.get(&(account.to_owned(), key.to_owned()))
     }
 
+    /// What `sink` was told last of a peering.
+    pub fn told(&self, sink: &str, peering: Uuid) -> Option<&Arc<Told>> {
+        self.told.get(&(peering, sink.to_owned()))
+    }
+
     /// Takes one committed write in.
     pub fn commit(&mut self, changes: &[Change]) {
         self.revision += 1;
@@ -222,6 +237,12 @@ impl World {
                 }
                 self.servers.insert(it.uuid, Arc::from(it));
             }
+            Object::SubAccount(it) => self.credentials.put_sub(*it),
+            Object::Token(it) => self.credentials.put_token(it),
+            Object::Told(it) => {
+                self.told.insert((it.peering, it.sink.clone()), Arc::new(it));
+            }
+            Object::Webhook(it) => drop(self.webhooks.insert(it.account.clone(), Arc::new(it))),
             Object::Zone(it) => drop(self.zones.insert(it.id.clone(), Arc::new(it))),
             Object::NextVni { vni } => self.next_vni = vni,
         }
@@ -273,8 +294,11 @@ impl World {
                     self.owners.of(account).done.remove(&(since, key.clone()));
                 }
             }
+            // A token's indexes are made of what never changes of it.
+            Key::SubAccount(_) | Key::Token(_) => {}
             Key::Account(_) | Key::Authority | Key::Host(_) => {}
             Key::JoinToken(_) | Key::Zone(_) | Key::NextVni => {}
+            Key::Told { .. } | Key::Webhook(_) => {}
         }
     }
 
@@ -292,6 +316,10 @@ impl World {
             Key::Port(uuid) => drop(self.ports.remove(uuid)),
             Key::Router(uuid) => drop(self.routers.remove(uuid)),
             Key::Server(uuid) => drop(self.servers.remove(uuid)),
+            Key::SubAccount(name) => self.credentials.remove_sub(name),
+            Key::Token(id) => self.credentials.remove_token(*id),
+            Key::Told { sink, peering } => drop(self.told.remove(&(*peering, sink.clone()))),
+            Key::Webhook(account) => drop(self.webhooks.remove(account)),
             Key::Zone(id) => drop(self.zones.remove(id)),
             Key::NextVni => self.next_vni = 1,
         }

@@ -39,7 +39,10 @@ pub(crate) fn json(status: StatusCode, it: &impl Serialize) -> Response {
 
 /// What is told once, and kept nowhere on the way.
 pub(crate) fn secret(status: StatusCode, it: &impl Serialize) -> Response {
-    let mut response = json(status, it);
+    kept_nowhere(json(status, it))
+}
+
+pub(crate) fn kept_nowhere(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

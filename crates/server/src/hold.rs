@@ -25,6 +25,7 @@ pub(crate) enum Kind {
     Network = 0x03,
     Router = 0x04,
     Port = 0x05,
+    Token = 0x0c,
     Peering = 0x0f,
 }
 
@@ -38,11 +39,16 @@ impl Kind {
 }
 
 impl Api {
-    /// Writes as the installation's policy and the request have it.
+    /// Writes as the installation's policy and the request have it, and within
+    /// what the caller has access to.
     ///
     /// # Errors
     /// As [`store::Store::write`].
     pub(crate) async fn write(&self, op: Op) -> Result<Arc<Commit>, WriteError> {
+        let op = match &self.sub {
+            Some(name) => Op::AsSub { name: name.clone(), op: Box::new(op) },
+            None => op,
+        };
         let Asked { expected, once } = self.asked.clone();
         let Patience { now, .. } = self.patience();
         let terms = Terms { policy: self.policy, now, expected, once };

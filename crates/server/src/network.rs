@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use model::error::{Noun, Rule};
 use model::network::{Create, Modify, Seen, all_seen, own, seen};
 use model::op::{Op, Wish};
+use model::scope;
 use model::wire::network_view::{Many, ManyInner, One, View};
 use model::world::World;
 use uuid::Uuid;
@@ -17,7 +18,8 @@ use crate::terms::tagged;
 
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, query) = (api.store.world(), &call.query);
-    let all = all_seen(&world, &call.account).into_iter();
+    let scope = api.scope(&world)?;
+    let all = all_seen(&world, &call.account).into_iter().filter(|it| scope.has_network(it.uuid()));
     let asked_for = all.filter(|it| query.labels_match(it.labels()) && query.is("zone", it.zone()));
     let page = query.page(asked_for).into_iter();
     let network = page.map(|it| View::new(&world, it)).collect();
@@ -27,6 +29,7 @@ pub(crate) async fn list(api: Api, call: Call) -> Answer {
 pub(crate) async fn show(api: Api, call: Call) -> Answer {
     let world = api.store.world();
     let it = seen(&world, &call.account, call.id())?;
+    scope::check(api.scope(&world)?.has_network(it.uuid()), Noun::Network, it.uuid())?;
     Ok(tagged(it.revision(), StatusCode::OK, &One { network: View::new(&world, it) }))
 }
 

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use model::error::{Noun, Rule, Subject};
 use model::op::{Op, Wish};
 use model::peering::{Create, Modify, own};
+use model::scope;
 use model::wire::peering::{Many, ManyInner, One, View};
 use store::Commit;
 use uuid::Uuid;
@@ -18,8 +19,10 @@ use crate::terms::tagged;
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, presence, query) = (api.store.world(), api.hub.presence(), &call.query);
     let patience = api.patience();
+    let scope = api.scope(&world)?;
     let asked_for = world.peerings_of_account(&call.account).filter(|it| {
-        query.labels_match(&it.labels)
+        scope.has_peering(it)
+            && query.labels_match(&it.labels)
             && query.is_uuid("uuid", it.uuid)
             && query.is_uuid("network_uuid_local", it.network)
             && query.is_uuid("network_uuid_peer", it.peer_network)
@@ -34,6 +37,7 @@ pub(crate) async fn list(api: Api, call: Call) -> Answer {
 pub(crate) async fn show(api: Api, call: Call) -> Answer {
     let world = api.store.world();
     let it = own(&world, &call.account, call.id())?;
+    scope::check(api.scope(&world)?.has_peering(it), Noun::Peering, it.uuid)?;
     let network_peering = View::new(&world, &api.hub.presence(), api.patience(), it);
     Ok(tagged(it.revision, StatusCode::OK, &One { network_peering }))
 }

@@ -16,8 +16,10 @@ use crate::routes::Answer;
 
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, patience) = (api.store.world(), api.patience());
+    let scope = api.scope(&world)?;
     let asked_for = requests(&world, &call.account, patience).filter(|it| {
-        call.query.is_uuid("network_uuid_local", it.peer_network)
+        scope.has_network(it.peer_network)
+            && call.query.is_uuid("network_uuid_local", it.peer_network)
             && call.query.is_uuid("network_uuid_peer", it.network)
     });
     let page = call.query.page(asked_for).into_iter();

@@ -50,6 +50,10 @@ impl Query {
         rest.take(number("limit").unwrap_or(usize::MAX)).collect()
     }
 
+    pub(crate) fn first(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
     fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.parameters.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
     }

@@ -19,6 +19,7 @@ use model::terms::Once;
 use uuid::Uuid;
 
 use crate::api::{Api, Call};
+use crate::auth::User;
 use crate::body;
 use crate::problem::Problem;
 use crate::query::Query;
@@ -31,11 +32,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Api {
     /// Ends what was begun, whether or not the caller is still there: one that
     /// gave up asks again, under the same key.
-    pub(crate) async fn once(self, once: Once, work: Answering) -> Answer {
+    pub(crate) async fn once(self, once: Once, caller: User, work: Answering) -> Answer {
         let ended = tokio::spawn(async move {
             match work.await {
-                Ok(response) => self.keep(once, response).await,
-                Err(Problem::Rule(Rule::DoneBefore)) => self.replay(once).await,
+                Ok(response) if response.status().is_success() => self.keep(once, response).await,
+                Ok(refusal) => Ok(refusal),
+                Err(Problem::Rule(Rule::DoneBefore)) => self.replay(once, caller).await,
                 // Nothing was done, and the same may be asked again.
                 Err(problem) => Err(problem),
             }
@@ -64,7 +66,7 @@ impl Api {
         Ok(Response::from_parts(head, Body::from(body)))
     }
 
-    async fn replay(self, once: Once) -> Answer {
+    async fn replay(self, once: Once, caller: User) -> Answer {
         // A repetition waits as long for the answer as its first did; then
         // it is taken for lost.
         let _ = tokio::time::timeout(PATIENCE, self.answered(&once)).await;
@@ -76,7 +78,7 @@ impl Api {
             Outcome::Secret => Err(Rule::AnswerLost.into()),
             Outcome::Unknown => {
                 let made = made.ok_or(Rule::AnswerLost)?;
-                let response = self.clone().show_made(once.account.clone(), made).await?;
+                let response = self.clone().show_made(caller, made).await?;
                 self.keep(once, response).await
             }
         }
@@ -97,11 +99,11 @@ impl Api {
     }
 
     /// The object as its creation would be answered.
-    async fn show_made(self, account: String, made: Uuid) -> Answer {
+    async fn show_made(self, caller: User, made: Uuid) -> Answer {
         let (path, status) = place_of(made).ok_or(Rule::AnswerLost)?;
         let uri = path.parse().expect("our paths are URIs");
         let (route, ids) = routes::find(&Method::GET, &uri)?;
-        let call = Call::new(account, ids, Query::default(), Bytes::new());
+        let call = Call::new(caller, ids, Query::default(), Bytes::new());
         let mut response = (route.handler)(self, call).await?;
         *response.status_mut() = status;
         Ok(response)

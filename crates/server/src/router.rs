@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use model::error::{Noun, Rule};
 use model::op::{Op, Wish};
 use model::router::{Create, Modify, own};
+use model::scope;
 use model::wire::router::{Many, ManyInner, One, View};
 use uuid::Uuid;
 
@@ -16,7 +17,8 @@ use crate::terms::tagged;
 
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, query) = (api.store.world(), &call.query);
-    let own = world.routers_of_account(&call.account);
+    let scope = api.scope(&world)?;
+    let own = world.routers_of_account(&call.account).filter(|it| scope.sees_router(it.uuid));
     let page = query.page(own.filter(|it| query.labels_match(&it.labels)));
     let router = page.iter().map(|it| View::new(&world, it)).collect();
     Ok(json(StatusCode::OK, &Many { routers: ManyInner { router } }))
@@ -25,6 +27,7 @@ pub(crate) async fn list(api: Api, call: Call) -> Answer {
 pub(crate) async fn show(api: Api, call: Call) -> Answer {
     let world = api.store.world();
     let it = own(&world, &call.account, call.id())?;
+    scope::check(api.scope(&world)?.sees_router(it.uuid), Noun::Router, it.uuid)?;
     Ok(tagged(it.revision, StatusCode::OK, &One { router: View::new(&world, it) }))
 }
 

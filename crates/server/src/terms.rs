@@ -27,13 +27,13 @@ impl Asked {
     ///
     /// # Errors
     /// A key that cannot be one.
-    pub(crate) fn of(head: &Parts, account: &str, body: &Bytes) -> Result<Self, Problem> {
+    pub(crate) fn of(head: &Parts, user: &str, body: &Bytes) -> Result<Self, Problem> {
         let expected = expected(&head.headers);
-        if head.method != Method::POST || account.is_empty() {
+        if head.method != Method::POST || user.is_empty() {
             return Ok(Self { expected, once: None });
         }
         let once = key(&head.headers)?.map(|key| Once {
-            account: account.to_owned(),
+            account: user.to_owned(),
             key: hex(&Sha256::digest(key)),
             request: request_digest(head, body),
         });

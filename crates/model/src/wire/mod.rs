@@ -15,6 +15,9 @@ pub mod port;
 pub mod router;
 pub mod server;
 pub mod server_view;
+pub mod sub_account;
+pub mod token;
+pub mod webhook;
 pub mod zone;
 
 pub use fields::Fields;

@@ -25,4 +25,5 @@ mod server;
 mod site;
 mod states;
 mod unserved;
+mod webhook;
 mod zone;
