@@ -1,11 +1,10 @@
 //! The HTTP API as clients see it: real requests over real sockets. The names
 //! of the tests begin with the case's number in section 7 of the contract.
-//!
-//! Left out here: tokens (A02, A16, T), which the server does not serve.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod access;
+mod accounts;
 mod bad_input;
 mod client;
 mod consent;
@@ -13,7 +12,9 @@ mod etag;
 mod filters;
 mod first_start;
 mod interface;
+mod isolation;
 mod kannas;
+mod limits;
 mod network;
 mod once;
 mod peering;
@@ -24,6 +25,8 @@ mod seed;
 mod server;
 mod site;
 mod states;
+mod sub_account;
+mod token;
 mod unserved;
 mod webhook;
 mod zone;
