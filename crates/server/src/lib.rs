@@ -151,7 +151,9 @@ impl Server {
             stopping.send_replace(true);
             Ok(())
         };
-        tokio::try_join!(calls, hosts, placing, telling, told).map(drop)
+        let served = tokio::try_join!(calls, hosts, placing, telling, told).map(drop);
+        hub.end().await;
+        served
     }
 }
 

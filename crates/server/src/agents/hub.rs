@@ -24,7 +24,7 @@ const WORLDS: usize = 1024;
 #[derive(Clone)]
 pub struct Hub {
     shared: Arc<Shared>,
-    _follower: Arc<Follower>,
+    follower: Arc<Follower>,
 }
 
 struct Shared {
@@ -43,11 +43,11 @@ struct Inner {
 }
 
 /// The task that follows the store, for as long as there is a hub.
-struct Follower(tokio::task::AbortHandle);
+struct Follower(tokio::sync::Mutex<tokio::task::JoinHandle<()>>);
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.0.abort();
+        self.0.get_mut().abort();
     }
 }
 
@@ -79,7 +79,17 @@ impl Hub {
                 }
             }
         });
-        Self { shared, _follower: Arc::new(Follower(task.abort_handle())) }
+        Self { shared, follower: Arc::new(Follower(tokio::sync::Mutex::new(task))) }
+    }
+
+    /// Follows no more, and has let go of the store.
+    pub(crate) async fn end(&self) {
+        let mut task = self.follower.0.lock().await;
+        if !task.is_finished() {
+            task.abort();
+            // It ends by that, and has nothing to say.
+            let _ = (&mut *task).await;
+        }
     }
 
     /// What the connected hosts say.

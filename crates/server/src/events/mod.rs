@@ -55,10 +55,11 @@ impl Events {
         loop {
             self.keep_running(&mut tasks, &mut running);
             tokio::select! {
-                () = stopped(&mut stop) => return,
-                told = commits.recv() => if matches!(told, Err(RecvError::Closed)) { return },
+                () = stopped(&mut stop) => break,
+                told = commits.recv() => if matches!(told, Err(RecvError::Closed)) { break },
             }
         }
+        tasks.shutdown().await;
     }
 
     /// One task for each webhook as it is.
