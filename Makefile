@@ -36,7 +36,7 @@ test: root ## every check and test there is; needs root
 .PHONY: clients
 clients: ## the API, by the clients people use: see clients/README.md
 	@.ci/deps test
-	cargo build -p cli --bin kannas
+	cargo build --workspace --bin kannas
 	@$(call step,clients)
 	KANNAS_BIN=$(TARGET)/debug/kannas clients/run
 

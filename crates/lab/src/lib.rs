@@ -11,6 +11,7 @@
 
 pub mod api;
 pub mod bench;
+pub mod demo;
 pub mod eventually;
 pub mod golden;
 mod mmsg;

@@ -25,7 +25,7 @@ const PACE: Duration = Duration::from_millis(1);
 const LIMIT: usize = 1_000_000;
 
 /// What a packet may take that is not lost: far longer than any queue here.
-const STRAGGLERS: Duration = Duration::from_millis(500);
+const STRAGGLERS: Duration = Duration::from_millis(200);
 
 /// Runs until it is dropped.
 #[derive(Debug)]
@@ -121,19 +121,14 @@ impl Stream {
     /// # Errors
     /// They do not leave: the sender has no route, or the stream has ended.
     pub fn watch(&self, moment: Instant, count: usize) -> Result<Tally> {
-        let deadline = Duration::from_secs(10) + PACE * 4 * u32::try_from(count)?;
-        let what = format!("{count} packets leave");
-        let left = |tally: Tally| (tally.sent >= count).then_some(());
-        eventually(deadline, &what, || left(self.since(moment)))?;
-        let end = Instant::now();
-        let settled = || {
-            let log = self.shared.log();
-            let [first, last] = [moment, end].map(|t| log.packets.partition_point(|p| p.at < t));
-            let tally = Tally::of(&log.packets[first..last]);
-            let over = tally.arrived == tally.sent || end.elapsed() > STRAGGLERS;
-            over.then_some(tally)
-        };
-        eventually(STRAGGLERS * 4, "late packets", settled)
+        let [tally] = watch([self], moment, count)?;
+        Ok(tally)
+    }
+
+    fn between(&self, first: Instant, end: Instant) -> Tally {
+        let log = self.shared.log();
+        let [first, end] = [first, end].map(|t| log.packets.partition_point(|p| p.at < t));
+        Tally::of(&log.packets[first..end])
     }
 
     /// Ends the stream; what became of all its packets.
@@ -150,6 +145,27 @@ impl Stream {
         let Some(thread) = self.thread.take() else { return Ok(()) };
         thread.join().map_err(|_| anyhow!("the stream panicked"))?
     }
+}
+
+/// As [`Stream::watch`], of several at once.
+///
+/// # Errors
+/// As [`Stream::watch`].
+pub fn watch<const N: usize>(
+    streams: [&Stream; N],
+    moment: Instant,
+    count: usize,
+) -> Result<[Tally; N]> {
+    let deadline = Duration::from_secs(10) + PACE * 4 * u32::try_from(count)?;
+    let left = || streams.iter().all(|stream| stream.since(moment).sent >= count).then_some(());
+    eventually(deadline, &format!("{count} packets leave"), left)?;
+    let end = Instant::now();
+    let settled = || {
+        let tallies = streams.map(|stream| stream.between(moment, end));
+        let over = end.elapsed() > STRAGGLERS || tallies.iter().all(|tally| tally.lost() == 0);
+        over.then_some(tallies)
+    };
+    eventually(STRAGGLERS * 4, "late packets", settled)
 }
 
 impl Drop for Stream {

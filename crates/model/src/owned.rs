@@ -22,9 +22,10 @@ pub struct Owned {
 }
 
 impl Owned {
+    /// What was done under keys is no possession.
     pub fn is_empty(&self) -> bool {
         let Self { networks, peerings, ports, routers, servers, done: _ } = self;
-        [networks, peerings, ports, routers, servers].iter().all(|set| set.is_empty())
+        [networks, peerings, ports, routers, servers].iter().all(|uuids| uuids.is_empty())
     }
 }
 
@@ -39,6 +40,16 @@ impl Owners {
 
     pub(crate) fn of(&mut self, account: &str) -> &mut Owned {
         self.0.entry(account.to_owned()).or_default()
+    }
+
+    /// Takes something out. An account that has nothing left is as one that
+    /// never had anything: what is remembered makes the same world again.
+    pub(crate) fn take(&mut self, account: &str, out: impl FnOnce(&mut Owned) -> Option<Uuid>) {
+        let Some(owned) = self.0.get_mut(account) else { return };
+        out(owned);
+        if owned.is_empty() && owned.done.is_empty() {
+            self.0.remove(account);
+        }
     }
 }
 
@@ -113,5 +124,6 @@ mod tests {
         assert_eq!(routers(&world, "b"), [0; 0]);
         assert_eq!(routers(&world, "nobody"), [0; 0]);
         assert_eq!(world.owned("a").unwrap().routers.len(), 2);
+        assert!(world.owned("b").is_none(), "as it was before it had any");
     }
 }

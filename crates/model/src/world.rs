@@ -253,7 +253,7 @@ impl World {
         match key {
             Key::Network(uuid) => {
                 if let Some(it) = self.networks.get(uuid) {
-                    self.owners.of(&it.account).networks.remove(uuid);
+                    self.owners.take(&it.account, |o| o.networks.remove(uuid));
                     if let Some(router) = it.router {
                         self.by_router.remove(&(router, *uuid));
                     }
@@ -261,14 +261,14 @@ impl World {
             }
             Key::Peering(uuid) => {
                 if let Some(it) = self.peerings.get(uuid) {
-                    self.owners.of(&it.account).peerings.remove(uuid);
+                    self.owners.take(&it.account, |o| o.peerings.remove(uuid));
                     self.by_local.remove(&(it.network, it.peer_network));
                     self.by_peer.remove(&(it.peer_network, *uuid));
                 }
             }
             Key::Port(uuid) => {
                 if let Some(it) = self.ports.get(uuid) {
-                    self.owners.of(&it.account).ports.remove(uuid);
+                    self.owners.take(&it.account, |o| o.ports.remove(uuid));
                     if let Some(host) = it.host {
                         self.by_host.remove(&(host, *uuid));
                     }
@@ -280,18 +280,21 @@ impl World {
             }
             Key::Router(uuid) => {
                 if let Some(it) = self.routers.get(uuid) {
-                    self.owners.of(&it.account).routers.remove(uuid);
+                    self.owners.take(&it.account, |o| o.routers.remove(uuid));
                 }
             }
             Key::Server(uuid) => {
                 if let Some(it) = self.servers.get(uuid) {
-                    self.owners.of(&it.account).servers.remove(uuid);
+                    self.owners.take(&it.account, |o| o.servers.remove(uuid));
                     self.unplaced.remove(uuid);
                 }
             }
             Key::Done { account, key } => {
                 if let Some(since) = self.done(account, key).map(|it| it.since) {
-                    self.owners.of(account).done.remove(&(since, key.clone()));
+                    self.owners.take(account, |o| {
+                        o.done.remove(&(since, key.clone()));
+                        None
+                    });
                 }
             }
             // A token's indexes are made of what never changes of it.

@@ -115,7 +115,8 @@ impl Server {
         self.addresses
     }
 
-    /// Answers until `shutdown`, then ends what is under way.
+    /// Answers until `shutdown`, then ends what is under way and closes the
+    /// store.
     ///
     /// # Errors
     /// The authority cannot be used.
@@ -151,9 +152,10 @@ impl Server {
             stopping.send_replace(true);
             Ok(())
         };
-        let served = tokio::try_join!(calls, hosts, placing, telling, told).map(drop);
+        let ended = tokio::try_join!(calls, hosts, placing, telling, told).map(drop);
+        // Whoever starts a server next on the same data finds it free.
         hub.end().await;
-        served
+        ended
     }
 }
 

@@ -22,6 +22,9 @@ const INSERT: &str = "INSERT INTO object (kind, id, revision, body) VALUES (?1, 
 const UPDATE: &str = "UPDATE object SET revision = ?2, body = ?3 WHERE number = ?1";
 const DELETE: &str = "DELETE FROM object WHERE number = ?1";
 
+/// Bytes; SQLite's own choice.
+const PAGE: usize = 4096;
+
 pub(crate) struct Sqlite {
     /// Before the connection, so that the last to close tidies the log away.
     checkpoints: Checkpoints,
@@ -105,28 +108,28 @@ impl Engine for Sqlite {
             return Err(Error::NotAlone { found, ours });
         }
         let mut numbers = self.numbers.clone();
-        let mut revision = ours;
+        let (mut revision, mut pages) = (ours, 0);
         for changes in writes {
             revision += 1;
             for change in *changes {
-                execute(&tx, &mut numbers, revision.cast_signed(), change)?;
+                pages += execute(&tx, &mut numbers, revision.cast_signed(), change)?;
             }
         }
         tx.prepare_cached(SET_REVISION)?.execute(params![revision.cast_signed()])?;
         tx.commit()?;
         self.numbers = numbers;
-        let changes = writes.iter().map(|changes| changes.len()).sum();
-        self.checkpoints.committed(&self.connection, changes);
+        self.checkpoints.committed(&self.connection, pages);
         Ok(())
     }
 }
 
+/// Gives the number of pages it may have written.
 fn execute(
     tx: &Transaction<'_>,
     numbers: &mut OrdMap<Key, i64>,
     revision: i64,
     change: &Change,
-) -> Result<(), Error> {
+) -> Result<usize, Error> {
     match change {
         Change::Put(object) => {
             let key = object.key();
@@ -139,14 +142,15 @@ fn execute(
                     tx.prepare_cached(INSERT)?.insert(params![kind, id, revision, body])?;
                 numbers.insert(key, number);
             }
+            Ok(1 + body.len() / PAGE)
         }
         Change::Delete(key) => {
             if let Some(number) = numbers.remove(key) {
                 tx.prepare_cached(DELETE)?.execute(params![number])?;
             }
+            Ok(1)
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]

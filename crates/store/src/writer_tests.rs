@@ -10,6 +10,9 @@ use super::*;
 use crate::Store;
 use crate::wishes::{delete_router, found, id, router};
 
+/// Ends a test that would wait for ever.
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(20);
+
 /// Takes each transaction when the test lets it, and ends it as the test says.
 struct Scripted {
     begun: Sender<()>,
@@ -25,7 +28,7 @@ impl Engine for Scripted {
 
     fn commit(&mut self, first: Revision, writes: &[&[Change]]) -> Result<(), Error> {
         let _ = self.begun.send(());
-        self.outcomes.recv().expect("the test is at an end")?;
+        self.outcomes.recv_timeout(LIMIT).expect("the test has no outcome for this one")?;
         self.committed.lock().unwrap().push((first, writes.len()));
         Ok(())
     }
@@ -49,7 +52,7 @@ impl Script {
         let store = Store::start(engine).unwrap();
         let script = Self { begun, outcomes, committed };
         let first = ask(&store, router(id(0)));
-        script.begun.recv().unwrap();
+        script.begun.recv_timeout(LIMIT).unwrap();
         (store, script, first)
     }
 
@@ -60,7 +63,7 @@ impl Script {
 
     /// Waits for the next transaction to begin.
     fn next(&self) {
-        self.begun.recv().unwrap();
+        self.begun.recv_timeout(LIMIT).unwrap();
     }
 }
 

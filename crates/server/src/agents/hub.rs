@@ -11,6 +11,7 @@ use model::world::World;
 use store::{Commit, Store};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::concern::concerned;
@@ -43,11 +44,18 @@ struct Inner {
 }
 
 /// The task that follows the store, for as long as there is a hub.
-struct Follower(tokio::sync::Mutex<tokio::task::JoinHandle<()>>);
+struct Follower(Mutex<Option<JoinHandle<()>>>);
+
+impl Follower {
+    fn take(&self) -> Option<JoinHandle<()>> {
+        let task = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        task.inspect(JoinHandle::abort)
+    }
+}
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.0.get_mut().abort();
+        self.take();
     }
 }
 
@@ -79,16 +87,14 @@ impl Hub {
                 }
             }
         });
-        Self { shared, follower: Arc::new(Follower(tokio::sync::Mutex::new(task))) }
+        Self { shared, follower: Arc::new(Follower(Mutex::new(Some(task)))) }
     }
 
-    /// Follows no more, and has let go of the store.
+    /// Follows the store no longer, and has let go of it.
     pub(crate) async fn end(&self) {
-        let mut task = self.follower.0.lock().await;
-        if !task.is_finished() {
-            task.abort();
-            // It ends by that, and has nothing to say.
-            let _ = (&mut *task).await;
+        if let Some(task) = self.follower.take() {
+            // That it was cut off is how it ends.
+            let _ = task.await;
         }
     }
 
