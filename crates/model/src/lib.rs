@@ -15,6 +15,7 @@ pub mod ids;
 pub mod interface;
 pub mod ip_range;
 pub mod label;
+pub mod labelled;
 pub mod network;
 pub mod objects;
 pub mod op;

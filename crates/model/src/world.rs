@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::change::{Change, Key, Object};
 use crate::credentials::Credentials;
 use crate::ids::Revision;
+use crate::labelled::Kind;
 use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router};
 use crate::objects::{Done, Nic, Server, Told, Webhook, Zone};
 use crate::owned::{Owned, Owners};
@@ -203,14 +204,14 @@ impl World {
             Object::Host(it) => drop(self.hosts.insert(it.uuid, Arc::new(it))),
             Object::JoinToken(it) => drop(self.join_tokens.insert(it.digest.clone(), Arc::new(it))),
             Object::Network(it) => {
-                self.owners.of(&it.account).networks.insert(it.uuid);
+                self.owners.of(&it.account).own(Kind::Network, it.uuid, &it.labels);
                 if let Some(router) = it.router {
                     self.by_router.insert((router, it.uuid));
                 }
                 self.networks.insert(it.uuid, Arc::new(it));
             }
             Object::Peering(it) => {
-                self.owners.of(&it.account).peerings.insert(it.uuid);
+                self.owners.of(&it.account).own(Kind::Peering, it.uuid, &it.labels);
                 self.by_local.insert((it.network, it.peer_network), it.uuid);
                 self.by_peer.insert((it.peer_network, it.uuid));
                 self.peerings.insert(it.uuid, Arc::new(it));
@@ -227,11 +228,11 @@ impl World {
                 self.ports.insert(it.uuid, Arc::new(it));
             }
             Object::Router(it) => {
-                self.owners.of(&it.account).routers.insert(it.uuid);
+                self.owners.of(&it.account).own(Kind::Router, it.uuid, &it.labels);
                 self.routers.insert(it.uuid, Arc::new(it));
             }
             Object::Server(it) => {
-                self.owners.of(&it.account).servers.insert(it.uuid);
+                self.owners.of(&it.account).own(Kind::Server, it.uuid, &it.labels);
                 if it.host.is_none() {
                     self.unplaced.insert(it.uuid);
                 }
@@ -253,7 +254,7 @@ impl World {
         match key {
             Key::Network(uuid) => {
                 if let Some(it) = self.networks.get(uuid) {
-                    self.owners.take(&it.account, |o| o.networks.remove(uuid));
+                    self.owners.take(&it.account, |o| o.disown(Kind::Network, *uuid, &it.labels));
                     if let Some(router) = it.router {
                         self.by_router.remove(&(router, *uuid));
                     }
@@ -261,7 +262,7 @@ impl World {
             }
             Key::Peering(uuid) => {
                 if let Some(it) = self.peerings.get(uuid) {
-                    self.owners.take(&it.account, |o| o.peerings.remove(uuid));
+                    self.owners.take(&it.account, |o| o.disown(Kind::Peering, *uuid, &it.labels));
                     self.by_local.remove(&(it.network, it.peer_network));
                     self.by_peer.remove(&(it.peer_network, *uuid));
                 }
@@ -280,12 +281,12 @@ impl World {
             }
             Key::Router(uuid) => {
                 if let Some(it) = self.routers.get(uuid) {
-                    self.owners.take(&it.account, |o| o.routers.remove(uuid));
+                    self.owners.take(&it.account, |o| o.disown(Kind::Router, *uuid, &it.labels));
                 }
             }
             Key::Server(uuid) => {
                 if let Some(it) = self.servers.get(uuid) {
-                    self.owners.take(&it.account, |o| o.servers.remove(uuid));
+                    self.owners.take(&it.account, |o| o.disown(Kind::Server, *uuid, &it.labels));
                     self.unplaced.remove(uuid);
                 }
             }

@@ -19,8 +19,10 @@ use crate::terms::tagged;
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, query) = (api.store.world(), &call.query);
     let scope = api.scope(&world)?;
-    let all = all_seen(&world, &call.account).into_iter().filter(|it| scope.has_network(it.uuid()));
-    let asked_for = all.filter(|it| query.labels_match(it.labels()) && query.is("zone", it.zone()));
+    let all = all_seen(&world, &call.account, query.labels())
+        .into_iter()
+        .filter(|it| scope.has_network(it.uuid()));
+    let asked_for = all.filter(|it| query.is("zone", it.zone()));
     let page = query.page(asked_for).into_iter();
     let network = page.map(|it| View::new(&world, it)).collect();
     Ok(json(StatusCode::OK, &Many { networks: ManyInner { network } }))

@@ -20,9 +20,8 @@ pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, presence, query) = (api.store.world(), api.hub.presence(), &call.query);
     let patience = api.patience();
     let scope = api.scope(&world)?;
-    let asked_for = world.peerings_of_account(&call.account).filter(|it| {
+    let asked_for = world.peerings_with(&call.account, query.labels()).filter(|it| {
         scope.has_peering(it)
-            && query.labels_match(&it.labels)
             && query.is_uuid("uuid", it.uuid)
             && query.is_uuid("network_uuid_local", it.network)
             && query.is_uuid("network_uuid_peer", it.peer_network)

@@ -18,8 +18,9 @@ use crate::terms::tagged;
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, query) = (api.store.world(), &call.query);
     let scope = api.scope(&world)?;
-    let own = world.routers_of_account(&call.account).filter(|it| scope.sees_router(it.uuid));
-    let page = query.page(own.filter(|it| query.labels_match(&it.labels)));
+    let own =
+        world.routers_with(&call.account, query.labels()).filter(|it| scope.sees_router(it.uuid));
+    let page = query.page(own);
     let router = page.iter().map(|it| View::new(&world, it)).collect();
     Ok(json(StatusCode::OK, &Many { routers: ManyInner { router } }))
 }
