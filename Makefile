@@ -19,7 +19,7 @@ demo: root ## two hosts on this machine, peered: packets flow, stop, flow; KEEP=
 	@$(call step,build)
 	cargo build --workspace --bins
 	@$(call step,demo)
-	KANNAS_BIN=$(TARGET)/debug/kannas cargo run --quiet -p lab --bin demo -- $(if $(filter-out 0,$(KEEP)),--keep)
+	@$(TARGET)/debug/demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 .PHONY: test
 test: root ## every check and test there is; needs root
@@ -66,7 +66,7 @@ bench: root ## Kannas beside other ways to move a packet, in one run
 	@$(call step,build)
 	cargo build --release --workspace --bins
 	@$(call step,bench)
-	KANNAS_BIN=$(TARGET)/release/kannas cargo run --quiet --release -p lab --bin bench
+	@$(TARGET)/release/bench
 
 .PHONY: golden
 golden: ## write the files under review anew; read the diff

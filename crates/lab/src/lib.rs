@@ -13,6 +13,7 @@ pub mod api;
 pub mod bench;
 pub mod demo;
 pub mod eventually;
+pub mod first_packet;
 pub mod golden;
 mod mmsg;
 pub mod netns;
@@ -23,7 +24,9 @@ pub mod relay;
 pub mod site;
 pub mod stream;
 pub mod table;
+pub mod tap;
 pub mod traffic;
+pub mod transfer;
 
 mod cpu;
 

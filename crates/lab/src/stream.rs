@@ -37,6 +37,8 @@ pub struct Stream {
 #[derive(Debug, Default)]
 struct Shared {
     stop: AtomicBool,
+    /// To stop is to wait for late packets first.
+    patient: AtomicBool,
     log: Mutex<Log>,
 }
 
@@ -116,6 +118,14 @@ impl Stream {
         Tally::of(&log.packets[first..])
     }
 
+    /// Waits until `count` packets have left since `moment`, whatever becomes of them.
+    ///
+    /// # Errors
+    /// As [`Stream::watch`].
+    pub fn watch_sent(&self, moment: Instant, count: usize) -> Result<()> {
+        left([self], moment, count)
+    }
+
     /// Waits until `count` packets have left since `moment`, and then for those of them that are late.
     ///
     /// # Errors
@@ -136,6 +146,7 @@ impl Stream {
     /// # Errors
     /// It had ended before: a system call failed, or it reached its limit.
     pub fn stop(mut self) -> Result<Tally> {
+        self.shared.patient.store(true, Ordering::SeqCst);
         self.shared.stop.store(true, Ordering::SeqCst);
         self.join()?;
         Ok(Tally::of(&self.shared.log().packets))
@@ -156,9 +167,7 @@ pub fn watch<const N: usize>(
     moment: Instant,
     count: usize,
 ) -> Result<[Tally; N]> {
-    let deadline = Duration::from_secs(10) + PACE * 4 * u32::try_from(count)?;
-    let left = || streams.iter().all(|stream| stream.since(moment).sent >= count).then_some(());
-    eventually(deadline, &format!("{count} packets leave"), left)?;
+    left(streams, moment, count)?;
     let end = Instant::now();
     let settled = || {
         let tallies = streams.map(|stream| stream.between(moment, end));
@@ -166,6 +175,12 @@ pub fn watch<const N: usize>(
         over.then_some(tallies)
     };
     eventually(STRAGGLERS * 4, "late packets", settled)
+}
+
+fn left<const N: usize>(streams: [&Stream; N], moment: Instant, count: usize) -> Result<()> {
+    let deadline = Duration::from_secs(10) + PACE * 4 * u32::try_from(count)?;
+    let all = || streams.iter().all(|stream| stream.since(moment).sent >= count).then_some(());
+    eventually(deadline, &format!("{count} packets leave"), all)
 }
 
 impl Drop for Stream {
@@ -226,7 +241,8 @@ fn run(sender: &UdpSocket, receiver: &UdpSocket, to: SocketAddr, shared: &Shared
 }
 
 fn late(receiver: &UdpSocket, shared: &Shared) -> Result<()> {
-    let end = Instant::now() + STRAGGLERS;
+    let patience = if shared.patient.load(Ordering::SeqCst) { STRAGGLERS } else { Duration::ZERO };
+    let end = Instant::now() + patience;
     while Instant::now() < end && Tally::of(&shared.log().packets).lost() > 0 {
         receive(receiver, Instant::now() + PACE, shared)?;
     }

@@ -1,16 +1,18 @@
 //! Operations for tests: short to write, all of the account `admin`.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use model::host::Join;
+use model::interface::{self, Address, Link};
 use model::label::Label;
 use model::network::{self, Attach};
 use model::objects::{
-    Account, Authority, AutoPopulation, Configured, JoinToken, StaticRoute, Subnet,
+    Account, Authority, AutoPopulation, Configured, JoinToken, Size, StaticRoute, Subnet, Zone,
 };
 use model::op::{Op, Wish};
 use model::spec::Attachment;
-use model::{peering, port, router};
+use model::{peering, port, router, server};
 use uuid::Uuid;
 
 pub(crate) const ADMIN: &str = "admin";
@@ -142,6 +144,34 @@ pub(crate) fn port(uuid: Uuid, network: Uuid, host: &str, attachment: Attachment
         attachment,
     };
     Op::CreatePort { by: ADMIN.to_owned(), uuid, wish }
+}
+
+pub(crate) fn zone(id: &str) -> Op {
+    let zone = Zone { id: id.to_owned(), description: "The cellar".to_owned() };
+    Op::CreateZone { by: ADMIN.to_owned(), zone }
+}
+
+/// With one interface, which is `port` on `network`.
+pub(crate) fn server(uuid: Uuid, port: Uuid, network: Uuid) -> Op {
+    let wish = server::Create {
+        title: "A server".to_owned(),
+        hostname: "web-1".to_owned(),
+        zone: "fi-hel1".to_owned(),
+        size: Size { plan: "custom".to_owned(), cores: 2, memory_mib: 2048 },
+        labels: labels(&[("env", "prod")]),
+        settings: [("timezone".to_owned(), "UTC".to_owned())].into(),
+        host: Some("host-1".to_owned()),
+        netns: None,
+        interfaces: vec![interface::Create {
+            port,
+            link: Link::Private(network.to_string()),
+            index: None,
+            address: Address::AnyIpv4,
+        }],
+        now: 1_700_000_000,
+        live: BTreeSet::new(),
+    };
+    Op::Server { by: ADMIN.to_owned(), uuid, wish: Wish::Create(wish) }
 }
 
 pub(crate) fn in_netns(name: &str) -> Attachment {

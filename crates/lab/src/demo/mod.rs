@@ -4,7 +4,6 @@ mod screen;
 mod seed;
 mod stage;
 mod text;
-mod transfer;
 
 use std::io::Write;
 use std::sync::{Condvar, Mutex, PoisonError};

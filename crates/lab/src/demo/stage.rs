@@ -6,15 +6,19 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::screen::{Screen, human};
-use super::{seed, transfer};
+use super::seed;
 use crate::api::{NewNetwork, PEERINGS, Reply, text};
 use crate::ping::Pinger;
 use crate::site::{Cabling, HOSTS, PATIENCE, Site, Streams, Workload};
 use crate::stream::{Stream, Tally};
+use crate::transfer;
 
 /// Packets of a scene, each way: one per millisecond.
 const PACKETS: usize = 100;
 const PINGS: usize = 21;
+
+/// Of a TCP transfer: 64 MiB.
+const CHUNKS: usize = 1024;
 
 pub(super) struct Stage {
     /// One packet per millisecond each way, all the time.
@@ -146,8 +150,8 @@ impl Stage {
             let [here, there] = [way, 1 - way].map(|index| MACHINES[index].0);
             pings[way] = screen.step(&format!("ping, {here} to {there}"), || ping(from, to))?;
             speeds[way] = screen.step(&format!("TCP, {here} to {there}"), || {
-                let (bytes, time) = transfer::run(&from.end, &to.end)?;
-                let gbit = transfer::gbit_per_s(bytes, time);
+                let (bytes, time) = transfer::run(&from.end, &to.end, CHUNKS)?;
+                let gbit = gbit_per_s(bytes, time);
                 let detail = format!("{} MiB, unchanged, {gbit:.1} Gbit/s", bytes >> 20);
                 Ok((gbit, detail))
             })?;
@@ -256,4 +260,9 @@ fn ping(from: &Workload, to: &Workload) -> Result<(Duration, String)> {
     times.sort();
     let median = times[PINGS / 2];
     Ok((median, format!("{PINGS} of {PINGS} answered, median {}", human(median))))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "megabytes")]
+fn gbit_per_s(bytes: usize, time: Duration) -> f64 {
+    bytes as f64 * 8.0 / 1e9 / time.as_secs_f64()
 }

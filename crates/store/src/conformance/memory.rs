@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use model::change::Key;
 use model::error::{Noun, Rule};
 use model::op::{Op, Wish};
 use model::router;
+use model::world::World;
 
 use super::{Database, open, picture, rule, write, write_all};
 use crate::wishes::{
     ADMIN, account, allow_join, delete_router, detach, disable, found, id, in_netns, join, labels,
     network, network_wish, on_device, peering, peering_wish, port, rename_router, router,
-    router_wish,
+    router_wish, server, zone,
 };
 
 /// Something of every kind there is.
@@ -29,6 +31,8 @@ fn everything() -> Vec<Op> {
         peering(id(7), id(5), id(4)),
         port(id(8), id(4), "host-1", in_netns("web")),
         port(id(9), id(5), "host-1", on_device("tap0")),
+        zone("home-1"),
+        server(id(10), id(11), id(4)),
     ]
 }
 
@@ -38,7 +42,7 @@ pub(crate) async fn a_refusal_leaves_no_trace(database: impl Database) {
     let (before, rows) = (store.world(), database.rows());
     let mut commits = store.commits();
     for (op, want) in [
-        (peering(id(10), id(4), id(5)), Rule::PeeringExists(id(6))),
+        (peering(id(99), id(4), id(5)), Rule::PeeringExists(id(6))),
         (delete_router(id(2)), Rule::RouterAttached(id(2))),
         (delete_router(id(77)), Rule::Absent(Noun::Router, id(77).to_string())),
         (account("other"), Rule::Exists(Noun::Account, "other".to_owned())),
@@ -69,7 +73,7 @@ pub(crate) async fn reopening_gives_the_identical_world(database: impl Database)
     write_all(&store, everything()).await;
     let before = store.world();
     let kinds = kinds_in(&before);
-    assert_eq!(kinds.len(), 9, "nothing of some kind: {kinds:?}");
+    assert_eq!(kinds.len(), 11, "nothing of some kind: {kinds:?}");
     drop(store);
     let rows = database.rows();
     let again = open(&database);
@@ -78,20 +82,36 @@ pub(crate) async fn reopening_gives_the_identical_world(database: impl Database)
     assert_eq!(database.rows(), rows, "opening writes nothing");
 }
 
-/// Kinds of which the world has something.
-fn kinds_in(world: &model::world::World) -> BTreeSet<&'static str> {
-    let has = [
-        ("account", !world.accounts.is_empty()),
-        ("authority", world.authority().is_some()),
-        ("host", !world.hosts.is_empty()),
-        ("join token", !world.join_tokens.is_empty()),
-        ("network", !world.networks.is_empty()),
-        ("peering", !world.peerings.is_empty()),
-        ("port", !world.ports.is_empty()),
-        ("router", !world.routers.is_empty()),
-        ("next VNI", world.next_vni() > 1),
+/// Kinds of which the world has something. A new one has to be put in here,
+/// and in [`everything`].
+fn kinds_in(world: &World) -> BTreeSet<&'static str> {
+    let has = |key: &Key| match key {
+        Key::Account(_) => !world.accounts.is_empty(),
+        Key::Authority => world.authority().is_some(),
+        Key::Host(_) => !world.hosts.is_empty(),
+        Key::JoinToken(_) => !world.join_tokens.is_empty(),
+        Key::Network(_) => !world.networks.is_empty(),
+        Key::Peering(_) => !world.peerings.is_empty(),
+        Key::Port(_) => !world.ports.is_empty(),
+        Key::Router(_) => !world.routers.is_empty(),
+        Key::Server(_) => !world.servers.is_empty(),
+        Key::Zone(_) => !world.zones.is_empty(),
+        Key::NextVni => world.next_vni() > 1,
+    };
+    let one_of_each = [
+        Key::Account(String::new()),
+        Key::Authority,
+        Key::Host(id(0)),
+        Key::JoinToken(String::new()),
+        Key::Network(id(0)),
+        Key::Peering(id(0)),
+        Key::Port(id(0)),
+        Key::Router(id(0)),
+        Key::Server(id(0)),
+        Key::Zone(String::new()),
+        Key::NextVni,
     ];
-    has.into_iter().filter(|(_, has)| *has).map(|(kind, _)| kind).collect()
+    one_of_each.iter().filter(|key| has(key)).map(|key| key.columns().0).collect()
 }
 
 pub(crate) async fn changes_and_deletes_survive(database: impl Database) {
@@ -114,6 +134,8 @@ pub(crate) async fn changes_and_deletes_survive(database: impl Database) {
         peering_wish(id(7), Wish::Delete),
         Op::DeletePort { by: by(), uuid: id(8) },
         Op::DeletePort { by: by(), uuid: id(9) },
+        Op::Server { by: by(), uuid: id(10), wish: Wish::Delete },
+        Op::DeleteZone { by: by(), id: "home-1".to_owned(), now: 0 },
         network_wish(id(4), Wish::Delete),
         network_wish(id(5), Wish::Delete),
         delete_router(id(2)),
@@ -125,7 +147,7 @@ pub(crate) async fn changes_and_deletes_survive(database: impl Database) {
     let world = open(&database).world();
     assert_eq!(picture(&world), picture(&before));
     let left = kinds_in(&world);
-    assert_eq!(left, ["account", "authority", "join token", "next VNI"].into());
+    assert_eq!(left, ["account", "authority", "join-token", "next-vni"].into());
 }
 
 pub(crate) async fn a_name_can_be_used_again_after_its_end(database: impl Database) {
