@@ -11,6 +11,7 @@ mod consent;
 mod etag;
 mod filters;
 mod first_start;
+mod fuzz;
 mod interface;
 mod isolation;
 mod kannas;
