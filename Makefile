@@ -60,6 +60,11 @@ sizes: ## no file of ours has more than 400 lines
 	  -o -type f \( -name '*.rs' -o -name '*.c' -o -name '*.h' -o -name '*.js' -o -name '*.css' -o -name '*.html' \) \
 	  -exec wc -l {} + | awk '$$2 != "total" && $$1 > 400 { print "too long:", $$0; bad = 1 } END { exit bad }'
 
+.PHONY: schemathesis
+schemathesis: ## the server asked at random what /openapi.json says and does not say; installs from PyPI
+	@$(call step,schemathesis)
+	.ci/schemathesis
+
 .PHONY: bench
 bench: root ## Kannas beside other ways to move a packet, in one run
 	@.ci/deps run
