@@ -9,11 +9,14 @@ use model::interface::{self, Address, Link};
 use model::label::Label;
 use model::network::{self, Attach};
 use model::objects::{
-    Account, Authority, AutoPopulation, Configured, JoinToken, Size, StaticRoute, Subnet, Zone,
+    Account, Authority, AutoPopulation, Configured, JoinToken, Size, StaticRoute, Subnet, Told,
+    Zone,
 };
 use model::op::{Op, Wish};
 use model::spec::Attachment;
-use model::{access, peering, port, router, server};
+use model::state::State;
+use model::terms::{Once, Terms};
+use model::{access, peering, port, router, server, webhook};
 use uuid::Uuid;
 
 pub(crate) const ADMIN: &str = "admin";
@@ -185,6 +188,26 @@ pub(crate) fn token(id: Uuid) -> Op {
         can_create_tokens: true,
         allowed_ip_ranges: Some(vec!["::/0".parse().unwrap()]),
     }))
+}
+
+pub(crate) fn webhook_wish(wish: webhook::Wish) -> Op {
+    Op::Webhook { by: ADMIN.to_owned(), wish }
+}
+
+pub(crate) fn webhook() -> Op {
+    let url = "https://hooks.example.org/kannas".to_owned();
+    webhook_wish(webhook::Wish::Set { url, secret: "0123456789abcdef".to_owned() })
+}
+
+pub(crate) fn told(peering: Uuid) -> Op {
+    Op::Told(Told { sink: ADMIN.to_owned(), peering, state: State::PendingPeer, sequence: 1 })
+}
+
+/// `op` under an idempotency key.
+pub(crate) fn once(op: Op) -> Op {
+    let [account, key, request] = [ADMIN, "00", "01"].map(str::to_owned);
+    let terms = Terms { once: Some(Once { account, key, request }), ..Terms::default() };
+    Op::Under { terms, op: Box::new(op) }
 }
 
 /// With one interface, which is `port` on `network`.
