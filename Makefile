@@ -44,7 +44,7 @@ clients: ## the API, by the clients people use: see clients/README.md
 check-fast: lint ## format, lints, and the tests that need no root
 	@$(call step,test)
 	cargo test $(FAST)
-	cargo test $(FAST) -p lab --test arrows # the same crates, as other crates would mean other features and a new build
+	cargo test $(FAST) -p lab --test arrows --test links # the same crates, as other crates would mean other features and a new build
 
 .PHONY: lint
 lint:
@@ -59,6 +59,11 @@ sizes: ## no file of ours has more than 400 lines
 	@find . \( -path ./target -o -name .git -o -name .cache -o -name artefacts -o -name vendor -o -name node_modules \) -prune \
 	  -o -type f \( -name '*.rs' -o -name '*.c' -o -name '*.h' -o -name '*.js' -o -name '*.css' -o -name '*.html' \) \
 	  -exec wc -l {} + | awk '$$2 != "total" && $$1 > 400 { print "too long:", $$0; bad = 1 } END { exit bad }'
+
+.PHONY: schemathesis
+schemathesis: ## the server asked at random what /openapi.json says and does not say; installs from PyPI
+	@$(call step,schemathesis)
+	.ci/schemathesis
 
 .PHONY: bench
 bench: root ## Kannas beside other ways to move a packet, in one run

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::account::{self, check_name, tokens_gone};
+use crate::account::{self, check_name, leftovers_gone};
 use crate::change::{Change, Key, Object};
 use crate::credentials::{Reach, SubAccount, Target, Token};
 use crate::error::{Noun, Rule, Subject};
@@ -83,7 +83,7 @@ pub fn decide(world: &World, by: &str, wish: &Wish) -> Result<Vec<Change>, Rule>
         }
         Wish::DeleteSub(name) => {
             own_sub(world, by, name)?;
-            let mut changes = tokens_gone(world, name);
+            let mut changes = leftovers_gone(world, name);
             changes.push(Change::Delete(Key::SubAccount(name.clone())));
             Ok(changes)
         }

@@ -27,13 +27,19 @@ pub fn delete(world: &World, name: &str) -> Result<Vec<Change>, Rule> {
     if it.admin && world.accounts.values().filter(|a| a.admin).count() == 1 {
         return Err(Rule::LastAdministrator(name.to_owned()));
     }
-    let mut changes = tokens_gone(world, name);
+    let mut changes = leftovers_gone(world, name);
+    let webhook = world.webhooks.get(name).map(|it| Key::Webhook(it.account.clone()));
+    changes.extend(webhook.map(Change::Delete));
     changes.push(Change::Delete(Key::Account(name.to_owned())));
     Ok(changes)
 }
 
-pub(crate) fn tokens_gone(world: &World, user: &str) -> Vec<Change> {
-    world.credentials().tokens_of(user).map(|t| Change::Delete(Key::Token(t.id))).collect()
+/// What is a user's own, and must not be there for the next one of its name:
+/// its tokens, and what was done under its keys.
+pub(crate) fn leftovers_gone(world: &World, user: &str) -> Vec<Change> {
+    let tokens = world.credentials().tokens_of(user).map(|t| Key::Token(t.id));
+    let done = world.done_by_age(user).map(|it| it.key());
+    tokens.chain(done).map(Change::Delete).collect()
 }
 
 /// # Errors

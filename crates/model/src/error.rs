@@ -72,6 +72,16 @@ pub enum Rule {
     PeeringLimit(u32),
     #[error("The account has as many routers as it may have: {0}.")]
     RouterLimit(u32),
+    #[error("This was done already.")]
+    DoneBefore,
+    #[error("The Idempotency-Key was used for another request.")]
+    KeyReused,
+    #[error("This was done already, but what was answered is not known any more.")]
+    AnswerLost,
+    #[error("The object is not as If-Match has it.")]
+    PreconditionFailed,
+    #[error("The other half, {0}, belongs to another account: both cannot be deleted.")]
+    PeerHalfForbidden(Uuid),
     #[error("The sub-account may not use the {0} {1}.")]
     Forbidden(Noun, String),
     #[error("The sub-account may not make a {0}: that takes access to all (*).")]
@@ -136,6 +146,8 @@ pub enum Noun {
     Peering,
     Network,
     PeerNetwork,
+    PeeringRequest,
+    Webhook,
     Router,
     Zone,
     Host,
@@ -153,6 +165,8 @@ impl std::fmt::Display for Noun {
             Self::Peering => "peering",
             Self::Network => "network",
             Self::PeerNetwork => "peer network",
+            Self::Webhook => "webhook",
+            Self::PeeringRequest => "peering request",
             Self::Router => "router",
             Self::Zone => "zone",
             Self::Host => "host",

@@ -11,7 +11,7 @@ use crate::access::Wish as AccessWish;
 use crate::credentials::{SubAccount, Target};
 use crate::error::{Noun, Rule};
 use crate::interface::{self, Link};
-use crate::network::Attach;
+use crate::network::{self, Attach};
 use crate::objects::{Peering, Port};
 use crate::op::{Op, Wish};
 use crate::provided;
@@ -90,20 +90,15 @@ pub fn check_op(world: &World, sub: &str, op: &Op) -> Result<(), Rule> {
             Wish::Create(wish) => may.network(wish.network),
             Wish::Modify(_) | Wish::Delete => may.peering(*uuid),
         },
-        Op::Network { uuid, wish, .. } => match wish {
-            Wish::Create(wish) => {
-                may.make(scope.every_network(), Noun::Network)?;
-                may.router_of(wish.router.as_deref())
-            }
-            Wish::Modify(wish) => {
-                may.network(*uuid)?;
-                match &wish.router {
-                    Some(Attach::To(id)) => may.router_of(Some(id)),
-                    Some(Attach::Nothing) | None => Ok(()),
-                }
-            }
-            Wish::Delete => may.network(*uuid),
-        },
+        Op::DeleteBoth { uuid, .. } => {
+            let mirror = world.peerings.get(uuid).and_then(|it| world.mirror(it));
+            may.peering(*uuid)?;
+            mirror.map_or(Ok(()), |it| may.peering(it.uuid))
+        }
+        Op::Accept { request, .. } | Op::Decline { request, .. } => {
+            world.peerings.get(request).map_or(Ok(()), |it| may.network(it.peer_network))
+        }
+        Op::Network { uuid, wish, .. } => may.network_wish(*uuid, wish),
         Op::Router { uuid, wish, .. } => match wish {
             Wish::Create(_) => may.make(scope.every_network(), Noun::Router),
             Wish::Modify(_) | Wish::Delete => may.router(*uuid),
@@ -127,6 +122,9 @@ pub fn check_op(world: &World, sub: &str, op: &Op) -> Result<(), Rule> {
         Op::DeletePort { uuid, .. } => may.port(*uuid),
         Op::Access { by, wish } => may.credentials(sub, by, wish),
         Op::Under { op, .. } => check_op(world, sub, op),
+        Op::Webhook { .. } | Op::Told(_) | Op::Answered { .. } => {
+            Err(Rule::MainOnly(sub.to_owned()))
+        }
         Op::AsSub { .. } | Op::PlaceServers { .. } | Op::Found { .. } | Op::Join { .. } => {
             Err(Rule::MainOnly(sub.to_owned()))
         }
@@ -145,6 +143,27 @@ struct Judge<'w> {
 impl Judge<'_> {
     fn make(&self, all: bool, noun: Noun) -> Result<(), Rule> {
         if all { Ok(()) } else { Err(Rule::ForbiddenToMake(noun)) }
+    }
+
+    fn network_wish(
+        &self,
+        uuid: Uuid,
+        wish: &Wish<network::Create, network::Modify>,
+    ) -> Result<(), Rule> {
+        match wish {
+            Wish::Create(wish) => {
+                self.make(self.scope.every_network(), Noun::Network)?;
+                self.router_of(wish.router.as_deref())
+            }
+            Wish::Modify(wish) => {
+                self.network(uuid)?;
+                match &wish.router {
+                    Some(Attach::To(id)) => self.router_of(Some(id)),
+                    Some(Attach::Nothing) | None => Ok(()),
+                }
+            }
+            Wish::Delete => self.network(uuid),
+        }
     }
 
     fn network(&self, uuid: Uuid) -> Result<(), Rule> {

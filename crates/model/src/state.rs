@@ -7,13 +7,14 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::admission::{self, Pair};
+use crate::consent::{Patience, Request};
 use crate::ids::Revision;
 use crate::objects::{Configured, Peering};
 use crate::reasons::{Reason, Trouble, TroubleKind, reasons};
 use crate::world::World;
 
 /// Contract section 4.7.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     Disabled,
@@ -35,6 +36,8 @@ pub struct Facts {
     pub peer_network_exists: bool,
     pub local_router: bool,
     pub mirror: Option<Configured>,
+    /// How the half stands for as long as it has no mirror.
+    pub request: Request,
     pub peer_router: bool,
     pub subnets_overlap: bool,
     pub hosts: Hosts,
@@ -90,7 +93,12 @@ pub const APPLY_LIMIT_MS: u64 = 10_000;
 
 /// The state of `peering` and the reasons for it: none when it is what its
 /// owner configured.
-pub fn judge(world: &World, presence: &Presence, peering: &Peering) -> (State, Vec<Reason>) {
+pub fn judge(
+    world: &World,
+    presence: &Presence,
+    patience: Patience,
+    peering: &Peering,
+) -> (State, Vec<Reason>) {
     let pair = Pair::of(world, peering);
     let clash = pair.and_then(|p| admission::clash(world, p));
     let (hosts, trouble) = match pair {
@@ -103,6 +111,7 @@ pub fn judge(world: &World, presence: &Presence, peering: &Peering) -> (State, V
         peer_network_exists: world.network(peering.peer_network).is_some(),
         local_router: router(peering.network),
         mirror: world.mirror(peering).map(|q| q.configured),
+        request: patience.request(peering),
         peer_router: router(peering.peer_network),
         subnets_overlap: clash.is_some(),
         hosts,
@@ -153,6 +162,7 @@ mod tests {
         peer_network_exists: true,
         local_router: true,
         mirror: Some(Configured::Active),
+        request: Request::Open,
         peer_router: true,
         subnets_overlap: false,
         hosts: Hosts::Applied,

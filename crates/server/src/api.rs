@@ -27,8 +27,9 @@ use crate::problem::Problem;
 use crate::query::Query;
 use crate::routes::{self, Answer, Caller};
 use crate::source;
+use crate::terms::{self, Asked};
 
-/// What the calls work on. Clones are the same.
+/// What a call works on. Clones share all but what the request asks.
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) store: Store,
@@ -39,6 +40,8 @@ pub(crate) struct Api {
     /// The caller, if it is a sub-account: all that is written by this is
     /// held to what it has access to.
     pub(crate) sub: Option<String>,
+    /// Of the one request that this is for.
+    pub(crate) asked: Asked,
 }
 
 /// A request whose caller is known and whose route was found.
@@ -54,6 +57,10 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    pub(crate) fn new(user: User, ids: Vec<String>, query: Query, body: Bytes) -> Self {
+        Self { account: user.account.clone(), user, ids, query, body }
+    }
+
     /// The first name in the path.
     pub(crate) fn id(&self) -> &str {
         self.ids.first().map_or("", String::as_str)
@@ -81,7 +88,7 @@ impl Call {
 impl Api {
     pub(crate) fn new(store: Store, hub: Hub, policy: Policy, proxies: Vec<IpRange>) -> Self {
         let (auth, proxies) = (Arc::new(Auth::new()), proxies.into());
-        Self { store, hub, policy, auth, proxies, sub: None }
+        Self { store, hub, policy, auth, proxies, sub: None, asked: Asked::default() }
     }
 
     pub(crate) fn now(&self) -> Moment {
@@ -134,8 +141,13 @@ impl Api {
             _ => Bytes::new(),
         };
         let query = Query::of(head.uri.query().unwrap_or_default());
-        let account = user.account.clone();
-        (route.handler)(self, Call { account, user, ids, query, body }).await
+        self.asked = Asked::of(&head, &user.name, &body)?;
+        let (api, caller) = (self.clone(), user.clone());
+        let work = (route.handler)(self, Call::new(user, ids, query, body));
+        match api.asked.once.clone() {
+            Some(once) => api.once(once, caller, work).await,
+            None => Ok(terms::unless_had(&head.headers, work.await?)),
+        }
     }
 
     async fn user(&self, headers: &HeaderMap, peer: IpAddr) -> Result<User, Problem> {

@@ -38,7 +38,27 @@ pub struct Config {
     pub trusted_proxies: Vec<IpRange>,
 
     #[command(flatten)]
+    pub webhook: WebhookArgs,
+
+    #[command(flatten)]
     pub policy: PolicyArgs,
+}
+
+/// Who is told of the states of peerings, and where accounts may be told.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct WebhookArgs {
+    /// URL that is told of the states of all accounts' peerings
+    #[arg(long, env = "KANNAS_WEBHOOK_URL", requires = "webhook_secret_file")]
+    pub webhook_url: Option<String>,
+
+    /// File with the secret that signs what is sent to that URL
+    #[arg(long, env = "KANNAS_WEBHOOK_SECRET_FILE")]
+    pub webhook_secret_file: Option<PathBuf>,
+
+    /// Address or CIDR block that is not of the Internet and where webhooks of
+    /// accounts may be; may be repeated
+    #[arg(long, env = "KANNAS_WEBHOOK_ALLOW", value_delimiter = ',')]
+    pub webhook_allow: Vec<IpRange>,
 }
 
 /// How strict to be, and how much an account may have.
@@ -52,6 +72,11 @@ pub struct PolicyArgs {
     /// Refuse to delete a peering that is not disabled
     #[arg(long, env = "KANNAS_STRICT_DELETE", value_parser = FalseyValueParser::new())]
     pub strict_delete: bool,
+
+    /// Days after which a peering that nobody has answered asks no more;
+    /// 0 lets it ask for ever
+    #[arg(long, env = "KANNAS_PEERING_REQUEST_DAYS", default_value_t = Policy::default().request_days)]
+    pub peering_request_days: u32,
 
     /// Networks that one account may have
     #[arg(long, env = "KANNAS_MAX_NETWORKS", default_value_t = Limits::default().networks)]
@@ -81,6 +106,7 @@ impl Default for PolicyArgs {
         Self {
             strict_router: false,
             strict_delete: false,
+            peering_request_days: Policy::default().request_days,
             max_networks: networks,
             max_peerings: peerings,
             max_routers: routers,
@@ -95,6 +121,7 @@ impl From<PolicyArgs> for Policy {
         Self {
             strict_router: it.strict_router,
             strict_delete: it.strict_delete,
+            request_days: it.peering_request_days,
             limits: Limits {
                 networks: it.max_networks,
                 peerings: it.max_peerings,

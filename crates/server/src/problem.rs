@@ -205,6 +205,10 @@ fn rule_number(rule: &Rule) -> (StatusCode, &'static str) {
         Rule::ZonePublic(_) => (StatusCode::FORBIDDEN, "ZONE_FORBIDDEN"),
         Rule::ZoneInUse { .. } => (CONFLICT, "ZONE_NOT_EMPTY"),
         Rule::ZoneMismatch(..) => (CONFLICT, "ZONE_MISMATCH"),
+        Rule::DoneBefore | Rule::AnswerLost => (CONFLICT, "ANSWER_LOST"),
+        Rule::KeyReused => (CONFLICT, "IDEMPOTENCY_KEY_REUSED"),
+        Rule::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
+        Rule::PeerHalfForbidden(_) => (StatusCode::FORBIDDEN, "PEER_HALF_FORBIDDEN"),
         Rule::NoVniLeft | Rule::NetworkLimit(_) => (CONFLICT, "NETWORK_LIMIT_REACHED"),
         Rule::PeeringLimit(_) => (CONFLICT, "PEERING_LIMIT_REACHED"),
         Rule::RouterLimit(_) => (CONFLICT, "ROUTER_LIMIT_REACHED"),
@@ -242,19 +246,21 @@ fn subject_code(subject: Subject) -> &'static str {
 fn forbidden_code(noun: Noun) -> &'static str {
     match noun {
         Noun::Network | Noun::PeerNetwork => "NETWORK_FORBIDDEN",
-        Noun::Peering => "PEERING_FORBIDDEN",
+        Noun::Peering | Noun::PeeringRequest => "PEERING_FORBIDDEN",
         Noun::Router => "ROUTER_FORBIDDEN",
         Noun::Server => "SERVER_FORBIDDEN",
         Noun::Interface => "INTERFACE_FORBIDDEN",
         Noun::Port => "PORT_FORBIDDEN",
         Noun::Zone | Noun::Host | Noun::Account => "ACCOUNT_FORBIDDEN",
-        Noun::Token | Noun::Permission => "ACCOUNT_FORBIDDEN",
+        Noun::Token | Noun::Permission | Noun::Webhook => "ACCOUNT_FORBIDDEN",
     }
 }
 
 fn absent_code(noun: Noun) -> &'static str {
     match noun {
         Noun::Peering => "PEERING_NOT_FOUND",
+        Noun::PeeringRequest => "PEERING_REQUEST_NOT_FOUND",
+        Noun::Webhook => "WEBHOOK_NOT_FOUND",
         Noun::Network => "NETWORK_NOT_FOUND",
         Noun::PeerNetwork => "PEER_NETWORK_NOT_FOUND",
         Noun::Router => "ROUTER_NOT_FOUND",
@@ -271,7 +277,8 @@ fn absent_code(noun: Noun) -> &'static str {
 
 fn exists_code(noun: Noun) -> &'static str {
     match noun {
-        Noun::Peering | Noun::PeerNetwork => "PEERING_CONFLICT",
+        Noun::Webhook => "WEBHOOK_EXISTS",
+        Noun::Peering | Noun::PeerNetwork | Noun::PeeringRequest => "PEERING_CONFLICT",
         Noun::Network => "NETWORK_EXISTS",
         Noun::Router => "ROUTER_EXISTS",
         Noun::Zone => "ZONE_EXISTS",

@@ -9,8 +9,8 @@ use percent_encoding::percent_decode_str;
 use crate::api::{Api, Call};
 use crate::problem::Problem;
 use crate::{
-    account, host, interface, network, openapi, peering, port, router, server, sub_account, token,
-    unserved, zone,
+    account, host, interface, network, openapi, peering, peering_request, port, router, server,
+    sub_account, token, unserved, webhook, zone,
 };
 
 pub(crate) type Answer = Result<Response, Problem>;
@@ -23,7 +23,7 @@ pub(crate) struct Route {
     pub(crate) handler: fn(Api, Call) -> Answering,
 }
 
-type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// Who may call. What an account may do is the rules' to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +110,14 @@ pub(crate) static ROUTES: &[Route] = routes! {
     User GET "/1.3/server-group" unserved::server_groups;
     User GET "/1.3/storage/private" unserved::storages;
     User GET "/1.3/tag" unserved::tags;
+
+    User GET "/kannas/v1/peering-requests" peering_request::list;
+    User POST "/kannas/v1/peering-requests/{uuid}/accept" peering_request::accept;
+    User POST "/kannas/v1/peering-requests/{uuid}/decline" peering_request::decline;
+
+    Account GET "/kannas/v1/webhook" webhook::show;
+    Account PUT "/kannas/v1/webhook" webhook::set;
+    Account DELETE "/kannas/v1/webhook" webhook::delete;
 
     User GET "/kannas/v1/ports" port::list;
     User POST "/kannas/v1/ports" port::create;

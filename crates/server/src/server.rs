@@ -36,8 +36,9 @@ impl Call {
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, query) = (api.store.world(), &call.query);
     let scope = api.scope(&world)?;
-    let own = world.servers_of_account(&call.account).filter(|it| scope.has_server(it.uuid));
-    let page = query.page(own.filter(|it| query.labels_match(&it.labels)));
+    let own =
+        world.servers_with(&call.account, query.labels()).filter(|it| scope.has_server(it.uuid));
+    let page = query.page(own);
     let server = page.iter().map(|it| View::new(&world, it)).collect();
     Ok(answer(StatusCode::OK, &Many { servers: ManyInner { server } }))
 }

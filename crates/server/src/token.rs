@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::api::{Api, Call};
 use crate::auth::digest;
-use crate::body::{json, nothing};
+use crate::body::{json, kept_nowhere, nothing};
 use crate::hold::Kind;
 use crate::problem_json;
 use crate::routes::Answer;
@@ -87,7 +87,7 @@ async fn make(api: &Api, call: &Call) -> Answer {
     let revision = commit.world.revision();
     tracing::info!(token = %token.id, user = token.user, revision, "made a token");
     let view = View::new(&token, filters(&commit.world, &token.user)).with_text(&text);
-    Ok(bare(StatusCode::CREATED, &view))
+    Ok(kept_nowhere(bare(StatusCode::CREATED, &view)))
 }
 
 async fn remove(api: &Api, call: &Call) -> Answer {

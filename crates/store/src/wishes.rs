@@ -115,6 +115,7 @@ pub(crate) fn peering(uuid: Uuid, network: Uuid, peer_network: Uuid) -> Op {
         network,
         peer_network,
         labels: labels(&[("region", "eu")]),
+        note: None,
     };
     peering_wish(uuid, Wish::Create(wish))
 }
