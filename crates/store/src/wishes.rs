@@ -9,11 +9,14 @@ use model::interface::{self, Address, Link};
 use model::label::Label;
 use model::network::{self, Attach};
 use model::objects::{
-    Account, Authority, AutoPopulation, Configured, JoinToken, Size, StaticRoute, Subnet, Zone,
+    Account, Authority, AutoPopulation, Configured, JoinToken, Size, StaticRoute, Subnet, Told,
+    Zone,
 };
 use model::op::{Op, Wish};
 use model::spec::Attachment;
-use model::{access, peering, port, router, server};
+use model::state::State;
+use model::terms::{Once, Terms};
+use model::{access, peering, port, router, server, webhook};
 use uuid::Uuid;
 
 pub(crate) const ADMIN: &str = "admin";
@@ -185,6 +188,22 @@ pub(crate) fn token(id: Uuid) -> Op {
         can_create_tokens: true,
         allowed_ip_ranges: Some(vec!["::/0".parse().unwrap()]),
     }))
+}
+
+/// Done under an `Idempotency-Key` whose digest is `key`.
+pub(crate) fn once(key: &str, op: Op) -> Op {
+    let (account, key, request) = (ADMIN.to_owned(), key.to_owned(), "request".to_owned());
+    let once = Some(Once { account, key, request });
+    Op::Under { terms: Terms { now: 1, once, ..Terms::default() }, op: Box::new(op) }
+}
+
+pub(crate) fn webhook() -> Op {
+    let (url, secret) = ("https://192.0.2.1/hook".to_owned(), "sixteen-characters".to_owned());
+    Op::Webhook { by: ADMIN.to_owned(), wish: webhook::Wish::Set { url, secret } }
+}
+
+pub(crate) fn told(peering: Uuid) -> Op {
+    Op::Told(Told { sink: ADMIN.to_owned(), peering, state: State::Active, sequence: 1 })
 }
 
 /// With one interface, which is `port` on `network`.

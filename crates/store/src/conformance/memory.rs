@@ -12,8 +12,8 @@ use model::world::World;
 use super::{Database, open, picture, rule, write, write_all};
 use crate::wishes::{
     ADMIN, access_wish, account, allow_join, delete_router, detach, disable, found, id, in_netns,
-    join, labels, network, network_wish, on_device, peering, peering_wish, port, rename_router,
-    router, router_wish, server, sub_account, token, zone,
+    join, labels, network, network_wish, on_device, once, peering, peering_wish, port,
+    rename_router, router, router_wish, server, sub_account, token, told, webhook, zone,
 };
 
 /// Something of every kind there is.
@@ -36,6 +36,9 @@ fn everything() -> Vec<Op> {
         server(id(10), id(11), id(4)),
         sub_account("deputy"),
         token(id(12)),
+        once("a-key", account("third")),
+        webhook(),
+        told(id(6)),
     ]
 }
 
@@ -76,7 +79,7 @@ pub(crate) async fn reopening_gives_the_identical_world(database: impl Database)
     write_all(&store, everything()).await;
     let before = store.world();
     let kinds = kinds_in(&before);
-    assert_eq!(kinds.len(), 13, "nothing of some kind: {kinds:?}");
+    assert_eq!(kinds.len(), 16, "nothing of some kind: {kinds:?}");
     drop(store);
     let rows = database.rows();
     let again = open(&database);
@@ -100,6 +103,9 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Server(_) => !world.servers.is_empty(),
         Key::SubAccount(_) => world.credentials().subs_of(ADMIN).next().is_some(),
         Key::Token(_) => world.credentials().tokens_of(ADMIN).next().is_some(),
+        Key::Done { .. } => world.done(ADMIN, "a-key").is_some(),
+        Key::Told { .. } => world.told(ADMIN, id(6)).is_some(),
+        Key::Webhook(_) => !world.webhooks.is_empty(),
         Key::Zone(_) => !world.zones.is_empty(),
         Key::NextVni => world.next_vni() > 1,
     };
@@ -115,6 +121,9 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Server(id(0)),
         Key::SubAccount(String::new()),
         Key::Token(id(0)),
+        Key::Done { account: String::new(), key: String::new() },
+        Key::Told { sink: String::new(), peering: id(0) },
+        Key::Webhook(String::new()),
         Key::Zone(String::new()),
         Key::NextVni,
     ];
@@ -147,6 +156,7 @@ pub(crate) async fn changes_and_deletes_survive(database: impl Database) {
         network_wish(id(5), Wish::Delete),
         delete_router(id(2)),
         Op::DeleteHost { by: by(), id: "host-1".to_owned() },
+        Op::Webhook { by: by(), wish: model::webhook::Wish::Delete },
         access_wish(access::Wish::DeleteToken(id(12))),
         access_wish(access::Wish::DeleteSub("deputy".to_owned())),
     ];
@@ -156,7 +166,7 @@ pub(crate) async fn changes_and_deletes_survive(database: impl Database) {
     let world = open(&database).world();
     assert_eq!(picture(&world), picture(&before));
     let left = kinds_in(&world);
-    assert_eq!(left, ["account", "authority", "join-token", "next-vni"].into());
+    assert_eq!(left, ["account", "authority", "done", "join-token", "next-vni"].into());
 }
 
 pub(crate) async fn a_name_can_be_used_again_after_its_end(database: impl Database) {
