@@ -190,20 +190,24 @@ pub(crate) fn token(id: Uuid) -> Op {
     }))
 }
 
-/// Done under an `Idempotency-Key` whose digest is `key`.
-pub(crate) fn once(key: &str, op: Op) -> Op {
-    let (account, key, request) = (ADMIN.to_owned(), key.to_owned(), "request".to_owned());
-    let once = Some(Once { account, key, request });
-    Op::Under { terms: Terms { now: 1, once, ..Terms::default() }, op: Box::new(op) }
+pub(crate) fn webhook_wish(wish: webhook::Wish) -> Op {
+    Op::Webhook { by: ADMIN.to_owned(), wish }
 }
 
 pub(crate) fn webhook() -> Op {
-    let (url, secret) = ("https://192.0.2.1/hook".to_owned(), "sixteen-characters".to_owned());
-    Op::Webhook { by: ADMIN.to_owned(), wish: webhook::Wish::Set { url, secret } }
+    let url = "https://hooks.example.org/kannas".to_owned();
+    webhook_wish(webhook::Wish::Set { url, secret: "0123456789abcdef".to_owned() })
 }
 
 pub(crate) fn told(peering: Uuid) -> Op {
-    Op::Told(Told { sink: ADMIN.to_owned(), peering, state: State::Active, sequence: 1 })
+    Op::Told(Told { sink: ADMIN.to_owned(), peering, state: State::PendingPeer, sequence: 1 })
+}
+
+/// `op` under an idempotency key.
+pub(crate) fn once(op: Op) -> Op {
+    let [account, key, request] = [ADMIN, "00", "01"].map(str::to_owned);
+    let terms = Terms { once: Some(Once { account, key, request }), ..Terms::default() };
+    Op::Under { terms, op: Box::new(op) }
 }
 
 /// With one interface, which is `port` on `network`.

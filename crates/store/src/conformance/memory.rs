@@ -7,13 +7,15 @@ use model::change::Key;
 use model::error::{Noun, Rule};
 use model::op::{Op, Wish};
 use model::router;
+use model::webhook;
 use model::world::World;
 
 use super::{Database, open, picture, rule, write, write_all};
 use crate::wishes::{
     ADMIN, access_wish, account, allow_join, delete_router, detach, disable, found, id, in_netns,
     join, labels, network, network_wish, on_device, once, peering, peering_wish, port,
-    rename_router, router, router_wish, server, sub_account, token, told, webhook, zone,
+    rename_router, router, router_wish, server, sub_account, token, told, webhook as webhook_op,
+    webhook_wish, zone,
 };
 
 /// Something of every kind there is.
@@ -25,7 +27,7 @@ fn everything() -> Vec<Op> {
         allow_join("left"),
         join(id(1), "used", "host-1", [192, 0, 2, 1].into()),
         router(id(2)),
-        router(id(3)),
+        once(router(id(3))),
         network(id(4), "10.0.0.1/24", Some(id(2))),
         network(id(5), "10.1.0.0/24", Some(id(3))),
         peering(id(6), id(4), id(5)),
@@ -36,8 +38,7 @@ fn everything() -> Vec<Op> {
         server(id(10), id(11), id(4)),
         sub_account("deputy"),
         token(id(12)),
-        once("a-key", account("third")),
-        webhook(),
+        webhook_op(),
         told(id(6)),
     ]
 }
@@ -103,10 +104,10 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Server(_) => !world.servers.is_empty(),
         Key::SubAccount(_) => world.credentials().subs_of(ADMIN).next().is_some(),
         Key::Token(_) => world.credentials().tokens_of(ADMIN).next().is_some(),
-        Key::Done { .. } => world.done(ADMIN, "a-key").is_some(),
+        Key::Zone(_) => !world.zones.is_empty(),
+        Key::Done { .. } => world.done(ADMIN, "00").is_some(),
         Key::Told { .. } => world.told(ADMIN, id(6)).is_some(),
         Key::Webhook(_) => !world.webhooks.is_empty(),
-        Key::Zone(_) => !world.zones.is_empty(),
         Key::NextVni => world.next_vni() > 1,
     };
     let one_of_each = [
@@ -121,10 +122,10 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Server(id(0)),
         Key::SubAccount(String::new()),
         Key::Token(id(0)),
+        Key::Zone(String::new()),
         Key::Done { account: String::new(), key: String::new() },
         Key::Told { sink: String::new(), peering: id(0) },
         Key::Webhook(String::new()),
-        Key::Zone(String::new()),
         Key::NextVni,
     ];
     one_of_each.iter().filter(|key| has(key)).map(|key| key.columns().0).collect()
@@ -156,9 +157,9 @@ pub(crate) async fn changes_and_deletes_survive(database: impl Database) {
         network_wish(id(5), Wish::Delete),
         delete_router(id(2)),
         Op::DeleteHost { by: by(), id: "host-1".to_owned() },
-        Op::Webhook { by: by(), wish: model::webhook::Wish::Delete },
         access_wish(access::Wish::DeleteToken(id(12))),
         access_wish(access::Wish::DeleteSub("deputy".to_owned())),
+        webhook_wish(webhook::Wish::Delete),
     ];
     write_all(&store, deletes).await;
     let before = store.world();
