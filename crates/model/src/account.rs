@@ -21,7 +21,7 @@ pub fn delete(world: &World, name: &str) -> Result<Vec<Change>, Rule> {
     let absent = || Rule::Absent(Noun::Account, name.to_owned());
     let it = world.accounts.get(name).ok_or_else(absent)?;
     let has_subs = world.credentials().subs_of(name).next().is_some();
-    if has_subs || world.owned(name).is_some_and(|o| !o.is_empty()) {
+    if has_subs || world.owned(name).is_some() {
         return Err(Rule::AccountNotEmpty(name.to_owned()));
     }
     if it.admin && world.accounts.values().filter(|a| a.admin).count() == 1 {

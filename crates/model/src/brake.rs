@@ -115,7 +115,7 @@ impl Brake {
     /// Milliseconds until `user` may try again from `address`; 0 for at once.
     pub fn wait(&self, user: &str, address: IpAddr, now: u64) -> u64 {
         let source = Source::from(address);
-        let pair = (user.to_owned(), source);
+        let pair = (known(user), source);
         let own = self.pairs.wait(&pair, now);
         if self.trusted.by_key.contains_key(&pair) {
             return own;
@@ -125,19 +125,24 @@ impl Brake {
 
     pub fn failed(&mut self, user: &str, address: IpAddr, now: u64) {
         let source = Source::from(address);
-        self.pairs.add((user.to_owned(), source), now);
+        self.pairs.add((known(user), source), now);
         self.sources.add(source, now);
-        self.users.add(user.to_owned(), now);
+        self.users.add(known(user), now);
     }
 
     /// The password was checked and right.
     pub fn succeeded(&mut self, user: &str, address: IpAddr, now: u64) {
-        let pair = (user.to_owned(), Source::from(address));
+        let pair = (known(user), Source::from(address));
         self.pairs.forget(&pair);
         if !self.trusted.by_key.contains_key(&pair) {
             self.trusted.add(pair, now);
         }
     }
+}
+
+/// What is kept of a name. None is longer, but who guesses may send one.
+fn known(user: &str) -> String {
+    user.chars().take(64).collect()
 }
 
 #[cfg(test)]

@@ -87,3 +87,13 @@ fn memory_is_bounded_and_the_newest_stay() {
     assert_eq!((brake.users.by_key.len(), brake.trusted.by_key.len()), (KEPT, KEPT));
     assert!(!brake.users.by_key.contains_key("99") && brake.users.by_key.contains_key("100"));
 }
+
+#[test]
+fn no_more_is_kept_of_a_name_than_a_name_can_have() {
+    let mut brake = Brake::default();
+    let long = "å".repeat(100_000);
+    fail(&mut brake, &long, HOME, 6);
+    assert_eq!(brake.wait(&long, HOME.into(), 0), 1000);
+    assert!(brake.pairs.by_key.keys().all(|(name, _)| name.chars().count() == 64));
+    assert!(brake.users.by_key.keys().all(|name| name.chars().count() == 64));
+}

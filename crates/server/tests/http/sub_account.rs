@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::site::{HOST, NETWORKS, PEERINGS, ROUTERS, Site, at, network, peering};
 use crate::token::{TOKENS, hour};
 
-const SUBS: &str = "/1.3/account/sub";
+pub(crate) const SUBS: &str = "/1.3/account/sub";
 const SERVERS: &str = "/1.3/server";
 const PORTS: &str = "/kannas/v1/ports";
 const PASSWORD: &str = "mysecr3tPassword";

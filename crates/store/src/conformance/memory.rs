@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use model::access;
 use model::change::Key;
 use model::error::{Noun, Rule};
 use model::op::{Op, Wish};
 use model::router;
+use model::webhook;
 use model::world::World;
 
 use super::{Database, open, picture, rule, write, write_all};
 use crate::wishes::{
-    ADMIN, account, allow_join, delete_router, detach, disable, found, id, in_netns, join, labels,
-    network, network_wish, on_device, peering, peering_wish, port, rename_router, router,
-    router_wish, server, zone,
+    ADMIN, access_wish, account, allow_join, delete_router, detach, disable, found, id, in_netns,
+    join, labels, network, network_wish, on_device, once, peering, peering_wish, port,
+    rename_router, router, router_wish, server, sub_account, token, told, webhook_set, zone,
 };
 
 /// Something of every kind there is.
@@ -33,6 +35,11 @@ fn everything() -> Vec<Op> {
         port(id(9), id(5), "host-1", on_device("tap0")),
         zone("home-1"),
         server(id(10), id(11), id(4)),
+        sub_account("deputy"),
+        token(id(12)),
+        once(id(13), "key"),
+        webhook_set(),
+        told(id(6)),
     ]
 }
 
@@ -73,7 +80,7 @@ pub(crate) async fn reopening_gives_the_identical_world(database: impl Database)
     write_all(&store, everything()).await;
     let before = store.world();
     let kinds = kinds_in(&before);
-    assert_eq!(kinds.len(), 11, "nothing of some kind: {kinds:?}");
+    assert_eq!(kinds.len(), 16, "nothing of some kind: {kinds:?}");
     drop(store);
     let rows = database.rows();
     let again = open(&database);
@@ -88,6 +95,7 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
     let has = |key: &Key| match key {
         Key::Account(_) => !world.accounts.is_empty(),
         Key::Authority => world.authority().is_some(),
+        Key::Done { .. } => world.done(ADMIN, "key").is_some(),
         Key::Host(_) => !world.hosts.is_empty(),
         Key::JoinToken(_) => !world.join_tokens.is_empty(),
         Key::Network(_) => !world.networks.is_empty(),
@@ -95,12 +103,17 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Port(_) => !world.ports.is_empty(),
         Key::Router(_) => !world.routers.is_empty(),
         Key::Server(_) => !world.servers.is_empty(),
+        Key::SubAccount(_) => world.credentials().subs_of(ADMIN).next().is_some(),
+        Key::Token(_) => world.credentials().tokens_of(ADMIN).next().is_some(),
+        Key::Told { .. } => world.told(ADMIN, id(6)).is_some(),
+        Key::Webhook(_) => !world.webhooks.is_empty(),
         Key::Zone(_) => !world.zones.is_empty(),
         Key::NextVni => world.next_vni() > 1,
     };
     let one_of_each = [
         Key::Account(String::new()),
         Key::Authority,
+        Key::Done { account: String::new(), key: String::new() },
         Key::Host(id(0)),
         Key::JoinToken(String::new()),
         Key::Network(id(0)),
@@ -108,6 +121,10 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Port(id(0)),
         Key::Router(id(0)),
         Key::Server(id(0)),
+        Key::SubAccount(String::new()),
+        Key::Token(id(0)),
+        Key::Told { sink: String::new(), peering: id(0) },
+        Key::Webhook(String::new()),
         Key::Zone(String::new()),
         Key::NextVni,
     ];
@@ -140,6 +157,10 @@ pub(crate) async fn changes_and_deletes_survive(database: impl Database) {
         network_wish(id(5), Wish::Delete),
         delete_router(id(2)),
         Op::DeleteHost { by: by(), id: "host-1".to_owned() },
+        access_wish(access::Wish::DeleteToken(id(12))),
+        access_wish(access::Wish::DeleteSub("deputy".to_owned())),
+        delete_router(id(13)),
+        Op::Webhook { by: by(), wish: webhook::Wish::Delete },
     ];
     write_all(&store, deletes).await;
     let before = store.world();
@@ -147,7 +168,7 @@ pub(crate) async fn changes_and_deletes_survive(database: impl Database) {
     let world = open(&database).world();
     assert_eq!(picture(&world), picture(&before));
     let left = kinds_in(&world);
-    assert_eq!(left, ["account", "authority", "join-token", "next-vni"].into());
+    assert_eq!(left, ["account", "authority", "done", "join-token", "next-vni"].into());
 }
 
 pub(crate) async fn a_name_can_be_used_again_after_its_end(database: impl Database) {
