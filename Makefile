@@ -44,7 +44,7 @@ clients: ## the API, by the clients people use: see clients/README.md
 check-fast: lint ## format, lints, and the tests that need no root
 	@$(call step,test)
 	cargo test $(FAST)
-	cargo test $(FAST) -p lab --test arrows # the same crates, as other crates would mean other features and a new build
+	cargo test $(FAST) -p lab --test arrows --test links # the same crates, as other crates would mean other features and a new build
 
 .PHONY: lint
 lint:

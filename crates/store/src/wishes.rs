@@ -190,6 +190,26 @@ pub(crate) fn token(id: Uuid) -> Op {
     }))
 }
 
+pub(crate) fn webhook_wish(wish: webhook::Wish) -> Op {
+    Op::Webhook { by: ADMIN.to_owned(), wish }
+}
+
+pub(crate) fn webhook() -> Op {
+    let url = "https://hooks.example.org/kannas".to_owned();
+    webhook_wish(webhook::Wish::Set { url, secret: "0123456789abcdef".to_owned() })
+}
+
+pub(crate) fn told(peering: Uuid) -> Op {
+    Op::Told(Told { sink: ADMIN.to_owned(), peering, state: State::PendingPeer, sequence: 1 })
+}
+
+/// `op` under an idempotency key.
+pub(crate) fn once(op: Op) -> Op {
+    let [account, key, request] = [ADMIN, "00", "01"].map(str::to_owned);
+    let terms = Terms { once: Some(Once { account, key, request }), ..Terms::default() };
+    Op::Under { terms, op: Box::new(op) }
+}
+
 /// With one interface, which is `port` on `network`.
 pub(crate) fn server(uuid: Uuid, port: Uuid, network: Uuid) -> Op {
     let wish = server::Create {
@@ -219,21 +239,4 @@ pub(crate) fn in_netns(name: &str) -> Attachment {
 
 pub(crate) fn on_device(name: &str) -> Attachment {
     Attachment::Device { device: name.parse().unwrap() }
-}
-
-/// A router made under a key.
-pub(crate) fn once(uuid: Uuid, key: &str) -> Op {
-    let owned = str::to_owned;
-    let once = Once { account: owned(ADMIN), key: owned(key), request: owned("00") };
-    let terms = Terms { once: Some(once), now: 1, ..Terms::default() };
-    Op::Under { terms, op: Box::new(router(uuid)) }
-}
-
-pub(crate) fn webhook_set() -> Op {
-    let (url, secret) = ("https://192.0.2.1/".to_owned(), "0123456789abcdef".to_owned());
-    Op::Webhook { by: ADMIN.to_owned(), wish: webhook::Wish::Set { url, secret } }
-}
-
-pub(crate) fn told(peering: Uuid) -> Op {
-    Op::Told(Told { sink: ADMIN.to_owned(), peering, state: State::Active, sequence: 1 })
 }

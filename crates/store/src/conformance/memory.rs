@@ -14,7 +14,8 @@ use super::{Database, open, picture, rule, write, write_all};
 use crate::wishes::{
     ADMIN, access_wish, account, allow_join, delete_router, detach, disable, found, id, in_netns,
     join, labels, network, network_wish, on_device, once, peering, peering_wish, port,
-    rename_router, router, router_wish, server, sub_account, token, told, webhook_set, zone,
+    rename_router, router, router_wish, server, sub_account, token, told, webhook as webhook_op,
+    webhook_wish, zone,
 };
 
 /// Something of every kind there is.
@@ -26,7 +27,7 @@ fn everything() -> Vec<Op> {
         allow_join("left"),
         join(id(1), "used", "host-1", [192, 0, 2, 1].into()),
         router(id(2)),
-        router(id(3)),
+        once(router(id(3))),
         network(id(4), "10.0.0.1/24", Some(id(2))),
         network(id(5), "10.1.0.0/24", Some(id(3))),
         peering(id(6), id(4), id(5)),
@@ -37,8 +38,7 @@ fn everything() -> Vec<Op> {
         server(id(10), id(11), id(4)),
         sub_account("deputy"),
         token(id(12)),
-        once(id(13), "key"),
-        webhook_set(),
+        webhook_op(),
         told(id(6)),
     ]
 }
@@ -95,7 +95,6 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
     let has = |key: &Key| match key {
         Key::Account(_) => !world.accounts.is_empty(),
         Key::Authority => world.authority().is_some(),
-        Key::Done { .. } => world.done(ADMIN, "key").is_some(),
         Key::Host(_) => !world.hosts.is_empty(),
         Key::JoinToken(_) => !world.join_tokens.is_empty(),
         Key::Network(_) => !world.networks.is_empty(),
@@ -105,15 +104,15 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Server(_) => !world.servers.is_empty(),
         Key::SubAccount(_) => world.credentials().subs_of(ADMIN).next().is_some(),
         Key::Token(_) => world.credentials().tokens_of(ADMIN).next().is_some(),
+        Key::Zone(_) => !world.zones.is_empty(),
+        Key::Done { .. } => world.done(ADMIN, "00").is_some(),
         Key::Told { .. } => world.told(ADMIN, id(6)).is_some(),
         Key::Webhook(_) => !world.webhooks.is_empty(),
-        Key::Zone(_) => !world.zones.is_empty(),
         Key::NextVni => world.next_vni() > 1,
     };
     let one_of_each = [
         Key::Account(String::new()),
         Key::Authority,
-        Key::Done { account: String::new(), key: String::new() },
         Key::Host(id(0)),
         Key::JoinToken(String::new()),
         Key::Network(id(0)),
@@ -123,9 +122,10 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Server(id(0)),
         Key::SubAccount(String::new()),
         Key::Token(id(0)),
+        Key::Zone(String::new()),
+        Key::Done { account: String::new(), key: String::new() },
         Key::Told { sink: String::new(), peering: id(0) },
         Key::Webhook(String::new()),
-        Key::Zone(String::new()),
         Key::NextVni,
     ];
     one_of_each.iter().filter(|key| has(key)).map(|key| key.columns().0).collect()
@@ -159,8 +159,7 @@ pub(crate) async fn changes_and_deletes_survive(database: impl Database) {
         Op::DeleteHost { by: by(), id: "host-1".to_owned() },
         access_wish(access::Wish::DeleteToken(id(12))),
         access_wish(access::Wish::DeleteSub("deputy".to_owned())),
-        delete_router(id(13)),
-        Op::Webhook { by: by(), wish: webhook::Wish::Delete },
+        webhook_wish(webhook::Wish::Delete),
     ];
     write_all(&store, deletes).await;
     let before = store.world();
