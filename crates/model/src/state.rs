@@ -29,6 +29,18 @@ pub enum State {
     Active,
 }
 
+impl State {
+    /// True when the state by itself tells that the half is answered.
+    pub fn has_mirror(self) -> bool {
+        match self {
+            Self::Disabled | Self::DeletedPeerNetwork => false,
+            Self::MissingLocalRouter | Self::PendingPeer => false,
+            Self::PeerDisabled | Self::MissingPeerRouter | Self::ConflictSubnet => true,
+            Self::Error | Self::Provisioning | Self::Active => true,
+        }
+    }
+}
+
 /// What is known of a peering. The order of the fields is that of the states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
@@ -106,13 +118,19 @@ pub fn judge(
         Some(_) | None => (Hosts::Applied, Vec::new()),
     };
     let router = |uuid| world.network(uuid).is_some_and(|n| n.router.is_some());
+    // A pair has all of it, and most peerings are one.
+    let paired = pair.is_some();
     let facts = Facts {
         configured: peering.configured,
-        peer_network_exists: world.network(peering.peer_network).is_some(),
-        local_router: router(peering.network),
-        mirror: world.mirror(peering).map(|q| q.configured),
+        peer_network_exists: paired || world.network(peering.peer_network).is_some(),
+        local_router: paired || router(peering.network),
+        mirror: if paired {
+            Some(Configured::Active)
+        } else {
+            world.mirror(peering).map(|q| q.configured)
+        },
         request: patience.request(peering),
-        peer_router: router(peering.peer_network),
+        peer_router: paired || router(peering.peer_network),
         subnets_overlap: clash.is_some(),
         hosts,
     };
@@ -120,6 +138,9 @@ pub fn judge(
 }
 
 fn hosts_of(world: &World, presence: &Presence, pair: Pair<'_>) -> (Hosts, Vec<Trouble>) {
+    if presence.is_empty() {
+        return (Hosts::Applied, Vec::new());
+    }
     let networks = [pair.local.uuid, pair.peer.uuid];
     let carriers = networks.iter().flat_map(|n| world.hosts_of(*n));
     let mut failed = Vec::new();

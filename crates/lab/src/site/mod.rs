@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -72,12 +72,16 @@ impl Site {
 
     /// Starts the server, and lays the cables for `count` hosts.
     ///
-    /// `name` is that of the run, as [`netns::prefix`] makes it, and of the site in it; namespaces and the folder are
+    /// Takes away what killed runs of this family left, once per run. `name` is that of the run, as [`netns::prefix`] makes it, and of the site in it; namespaces and the folder are
     /// named after it.
     ///
     /// # Errors
     /// Not root; no `kannas` (see [`kannas`]); the server does not come up: the error has the log's tail.
     pub fn open(name: &str, count: usize, cabling: Cabling) -> Result<Self> {
+        static SWEPT: Once = Once::new();
+        // What killed runs left does no harm to this one, so a failure neither.
+        let family = name.split('-').next().unwrap_or(name);
+        SWEPT.call_once(|| drop(sweep_abandoned(family)));
         let prefix = format!("{name}-");
         let folder = Folder::new(name)?;
         let underlay = Underlay::new(&prefix, count, cabling)?;

@@ -136,7 +136,7 @@ impl<'w> View<'w> {
             note: it.note.as_deref(),
             network: side(it.network, true),
             // Nothing about a foreign network leaks before its owner consents.
-            peer_network: side(it.peer_network, world.mirror(it).is_some()),
+            peer_network: side(it.peer_network, state.has_mirror() || world.mirror(it).is_some()),
         }
     }
 
