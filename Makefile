@@ -19,7 +19,7 @@ demo: root ## two hosts on this machine, peered: packets flow, stop, flow; KEEP=
 	@$(call step,build)
 	cargo build --workspace --bins
 	@$(call step,demo)
-	KANNAS_BIN=$(TARGET)/debug/kannas cargo run --quiet -p lab --bin demo -- $(if $(filter-out 0,$(KEEP)),--keep)
+	@$(TARGET)/debug/demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 .PHONY: test
 test: root ## every check and test there is; needs root
@@ -36,7 +36,7 @@ test: root ## every check and test there is; needs root
 .PHONY: clients
 clients: ## the API, by the clients people use: see clients/README.md
 	@.ci/deps test
-	cargo build -p cli --bin kannas
+	cargo build --workspace --bin kannas
 	@$(call step,clients)
 	KANNAS_BIN=$(TARGET)/debug/kannas clients/run
 
@@ -44,7 +44,7 @@ clients: ## the API, by the clients people use: see clients/README.md
 check-fast: lint ## format, lints, and the tests that need no root
 	@$(call step,test)
 	cargo test $(FAST)
-	cargo test $(FAST) -p lab --test arrows # the same crates, as other crates would mean other features and a new build
+	cargo test $(FAST) -p lab --test arrows --test links # the same crates, as other crates would mean other features and a new build
 
 .PHONY: lint
 lint:
@@ -60,13 +60,18 @@ sizes: ## no file of ours has more than 400 lines
 	  -o -type f \( -name '*.rs' -o -name '*.c' -o -name '*.h' -o -name '*.js' -o -name '*.css' -o -name '*.html' \) \
 	  -exec wc -l {} + | awk '$$2 != "total" && $$1 > 400 { print "too long:", $$0; bad = 1 } END { exit bad }'
 
+.PHONY: schemathesis
+schemathesis: ## the server asked at random what /openapi.json says and does not say; installs from PyPI
+	@$(call step,schemathesis)
+	.ci/schemathesis
+
 .PHONY: bench
 bench: root ## Kannas beside other ways to move a packet, in one run
 	@.ci/deps run
 	@$(call step,build)
 	cargo build --release --workspace --bins
 	@$(call step,bench)
-	KANNAS_BIN=$(TARGET)/release/kannas cargo run --quiet --release -p lab --bin bench
+	@$(TARGET)/release/bench
 
 .PHONY: golden
 golden: ## write the files under review anew; read the diff

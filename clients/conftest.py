@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,19 +50,20 @@ def pytest_addoption(parser):
 @pytest.fixture
 def site(request, tmp_path):
     recording = request.config.getoption("--record")
-    server = Server(tmp_path)
+    options = request.node.get_closest_marker("server")
+    server = Server(tmp_path, *(options.args if options else ()))
     proxy = Proxy(server.port, in_turn=recording)
     yield Site(server, proxy, Api(proxy.port), tmp_path)
     proxy.stop()
     server.stop()
     passed = getattr(request.node, "passed", False)
-    if recording and passed and recordable(set(request.fixturenames)):
+    if recording and passed and not options and recordable(set(request.fixturenames)):
         name = re.sub("[^0-9A-Za-z]+", "-", request.node.name.removeprefix("test_")).strip("-")
         record(RECORDINGS / f"{name}.jsonl", proxy.seen())
 
 
 def recordable(fixtures: set) -> bool:
-    """The client is not there in CI, and the server alone answers as it did."""
+    """The client is not there in CI, and a server alone answers as this one did."""
     return bool(fixtures & {"terraform", "upctl"}) and "host" not in fixtures
 
 
@@ -71,6 +73,13 @@ def pytest_runtest_makereport(item, call):
     if call.when == "call":
         item.passed = report.passed
     return report
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What was not run, and why, in a line each."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    for why, count in Counter(it.longrepr[2] for it in skipped).items():
+        terminalreporter.write_line(f"NOT RUN: {count} tests: {why.removeprefix('Skipped: ')}")
 
 
 @pytest.fixture

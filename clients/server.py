@@ -38,13 +38,14 @@ def said(process: subprocess.Popen, log: Path, message: str) -> dict:
 class Server:
     """Listens on a port of loopback that was free, with one account and nothing in it."""
 
-    def __init__(self, directory: Path):
+    def __init__(self, directory: Path, *words: str):
         password = directory / "password"
         password.write_text(PASSWORD + "\n")
         self.log = directory / "server.log"
         self.process = kannas(
             self.log, "server", "--listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0",
             "--data-dir", directory / "data", "--admin-user", USER, "--admin-password-file", password,
+            *words,
         )
         listening = said(self.process, self.log, "listening")
         self.port, self.agent_port = (int(listening[of].rpartition(":")[2]) for of in ("api", "agents"))
@@ -117,17 +118,35 @@ class Api:
         made = self.post("/1.3/network-peering", {"network_peering": body})
         return made["network_peering"]["uuid"]
 
+    def make_server(self, title: str) -> str:
+        """Running, with no interface."""
+        server = {
+            "title": title,
+            "hostname": f"{title}.example.com",
+            "zone": "fi-hel1",
+            "networking": {"interfaces": {"interface": []}},
+        }
+        return self.want(202, "POST", "/1.3/server", {"server": server})["server"]["uuid"]
+
+    def make_interface(self, server: str, network: str):
+        addresses = {"ip_address": [{"family": "IPv4"}]}
+        interface = {"type": "private", "network": network, "ip_addresses": addresses}
+        self.post(f"/1.3/server/{server}/networking/interface", {"interface": interface})
+
     def state(self, peering: str) -> str:
         return self.get(f"/1.3/network-peering/{peering}")["network_peering"]["state"]
 
     def own(self) -> dict:
         """Names of all that this account has, by kind."""
-        peerings = self.get("/1.3/network-peering")["network_peerings"]["network_peering"]
         networks = self.get("/1.3/network")["networks"]["network"]
-        networks = [it for it in networks if it["type"] == "private"]
-        routers = self.get("/1.3/router")["routers"]["router"]
-        kinds = {"peerings": peerings, "networks": networks, "routers": routers}
-        return {kind: sorted(it["name"] for it in its) for kind, its in kinds.items() if its}
+        peerings = self.get("/1.3/network-peering")["network_peerings"]["network_peering"]
+        kinds = {
+            "peerings": [it["name"] for it in peerings],
+            "networks": [it["name"] for it in networks if it["type"] == "private"],
+            "routers": [it["name"] for it in self.get("/1.3/router")["routers"]["router"]],
+            "servers": [it["title"] for it in self.get("/1.3/server")["servers"]["server"]],
+        }
+        return {kind: sorted(names) for kind, names in kinds.items() if names}
 
 
 def request(port: int, method: str, path: str, headers: dict, body=None):

@@ -69,6 +69,24 @@ def test_python_renames_a_router(python):
     assert found == {first.uuid: ("renamed", "normal"), second.uuid: ("second", "normal")}
 
 
+def test_python_puts_a_server_on_a_network_moves_it_and_takes_it_off(site, python):
+    lan = python.create_network("lan", "fi-hel1", "10.0.1.0/24", "yes", "IPv4")
+    server = site.api.make_server("web")
+    made = python.create_network_interface(server, lan.uuid, "private", [{"family": "IPv4"}])
+    assert (made.network, made.ip_addresses["ip_address"][0]["address"]) == (lan.uuid, "10.0.1.2")
+    assert [it.mac for it in python.get_server_networks(server)] == [made.mac]
+    # It says null for addresses that stay as they are.
+    moved = python.modify_network_interface(server, made.index, index_in_body=9)
+    assert (moved.index, moved.ip_addresses) == (9, made.ip_addresses)
+    assert [it["uuid"] for it in python.get_network(lan.uuid).servers["server"]] == [server]
+
+    read = python.get_server(server)
+    assert (read.title, read.zone, read.state) == ("web", "fi-hel1", "started")
+    assert [it.uuid for it in python.get_servers()] == [server]
+    python.delete_network_interface(server, 9)
+    assert python.get_server_networks(server) == []
+
+
 def test_python_is_told_why_a_router_with_a_network_stays(python):
     router = python.create_router("hub")
     python.create_network("lan", "fi-hel1", "10.0.1.0/24", "yes", "IPv4", router=router.uuid)

@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+
 from traffic import of
 
 PEERING = "/1.3/network-peering/"
@@ -35,6 +37,15 @@ def test_terraform_polls_once_for_a_peering_that_a_host_has_to_carry(site, terra
     assert (post.method, post.answer["network_peering"]["state"]) == ("POST", "active")
     assert (poll.method, poll.answer["network_peering"]["state"]) == ("GET", "active")
     terraform.destroy("-var", f"peer={peer}")
+
+
+@pytest.mark.server("--strict-router", "--strict-delete")
+def test_terraform_peers_and_destroys_on_a_strict_server(site, terraform):
+    terraform.configure("peerings")
+    terraform.apply()
+    assert states(site) == {"active": 2}
+    terraform.destroy()
+    assert site.api.own() == {}
 
 
 def test_terraform_changes_names_labels_and_status_and_takes_them_back(site, terraform):

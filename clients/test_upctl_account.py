@@ -73,7 +73,11 @@ def test_upctl_purges_everything_and_ends(site, upctl):
 
 def test_upctl_purges_what_is_named_and_spares_the_rest(site, upctl):
     furnish(site)
-    upctl.want("all", "purge", "--include", "*hub*", "--include", "*lan*", "--include", "*a*", "--exclude", "*2*")
+    named = [word for name in ("*hub*", "*lan*", "there", "back") for word in ("--include", name)]
+    upctl.want("all", "purge", *named, "--exclude", "*2*")
     assert site.api.own() == {
         "peerings": ["half"], "networks": ["lan 2", "loose"], "routers": ["hub 2"],
     }
+    # It was of a network that is gone.
+    [half] = upctl.json("network-peering", "list")
+    assert half["state"] == "deleted-peer-network"

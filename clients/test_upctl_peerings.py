@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from traffic import of
 
 PEERING = "/1.3/network-peering"
@@ -60,3 +62,14 @@ def test_upctl_deletes_a_peering_that_is_active_and_one_that_is_disabled(site, u
     upctl.want("network-peering", "disable", there)
     upctl.want("network-peering", "delete", there, back)
     assert upctl.json("network-peering", "list") == []
+
+
+@pytest.mark.server("--strict-delete")
+def test_upctl_deletes_a_peering_from_a_strict_server_once_it_is_disabled(site, upctl):
+    there, back = peer(site)
+    kept = upctl.call("network-peering", "delete", there)
+    assert kept.code == 1 and "PEERING_NOT_DISABLED" in kept.out + kept.err, kept
+    assert site.api.state(there) == "active"
+    upctl.want("network-peering", "delete", there, "--disable")
+    upctl.want("all", "purge")
+    assert site.api.own() == {}

@@ -186,8 +186,8 @@ struct Side {
 impl Peering {
     /// Why it is in its state; empty when that is what was configured.
     pub(crate) fn why(&self) -> String {
-        let messages = self.reasons.iter().map(|reason| &*reason.message);
-        messages.collect::<Vec<_>>().join(" ")
+        let messages = self.reasons.iter().map(|reason| reason.message.trim_end_matches('.'));
+        messages.collect::<Vec<_>>().join("; ")
     }
 }
 

@@ -36,6 +36,8 @@ pub enum Error {
     Netlink { what: String, source: io::Error },
     #[error("there is no network namespace {name}")]
     NoNetns { name: String, source: io::Error },
+    #[error("cannot make or remove the network namespace {name}")]
+    MakeNetns { name: String, source: io::Error },
     #[error("cannot enter the network namespace {name}")]
     Enter { name: String, source: io::Error },
     #[error("there is no device {0}")]

@@ -21,8 +21,10 @@ use crate::netlink::{Mode, Netlink};
 /// linux/rtnetlink.h and iproute2's rt_protos.
 const PROTOCOL: RouteProtocol = RouteProtocol::Other(107);
 
-/// Ours stand behind a route of the workload's own to the same prefix.
-const METRIC: u32 = 107;
+/// Ours stand behind a route of the workload's own to the same prefix, and
+/// those of its first NIC before those of the next: two of one metric would be
+/// one route.
+const METRIC: u32 = 1000;
 
 fn family(address: IpAddr) -> AddressFamily {
     if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
@@ -162,7 +164,7 @@ fn route_message(device: u32, to: Prefix, gateway: IpAddr) -> RouteMessage {
         RouteAttribute::Destination(to.address().into()),
         RouteAttribute::Gateway(gateway.into()),
         RouteAttribute::Oif(device),
-        RouteAttribute::Priority(METRIC),
+        RouteAttribute::Priority(METRIC.saturating_add(device)),
     ];
     message
 }

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::inet;
 use crate::link::{self, Kind, Link, Peer, Wish};
 use crate::netlink::Netlink;
-use crate::netns::Netns;
+use crate::netns::{self, Netns};
 
 /// What the name of our end begins with.
 const PREFIX: &str = "kn";
@@ -63,6 +63,7 @@ impl Pair<'_> {
         mtu: Mtu,
     ) -> Result<Link, Error> {
         let name = device_name(self.uuid);
+        netns::ensure(self.netns)?;
         let netns = Netns::open(self.netns)?;
         let wish = Wish {
             alias: Some(alias(self.uuid, &spec.attachment)),

@@ -10,6 +10,7 @@ use crate::abi::{PORT_PAIR, PortValue, bits, prefix};
 use crate::error::Error;
 use crate::link::{self, Kind, Link, Wish};
 use crate::netlink::Netlink;
+use crate::netns;
 use crate::pair::{self, Inside, Pair};
 use crate::pins::Holder;
 use crate::programs::Programs;
@@ -97,13 +98,23 @@ pub(crate) fn remove(parts: &mut Parts<'_>, uuid: Uuid) -> Result<(), Error> {
     parts.programs.detach(Holder::Port(uuid))
 }
 
+/// With the workload's namespace, if that is ours and this was its last NIC.
 fn delete_pair(netlink: &mut Netlink, uuid: Uuid) -> Result<(), Error> {
-    match link::named(netlink, &pair::device_name(uuid))? {
-        Some(link) if pair::parse_alias(&link.alias).is_some_and(|(it, _)| it == uuid) => {
-            link::delete(netlink, &link)
+    let links = link::all(netlink)?;
+    let ours = links.iter().filter_map(|link| Some((link, pair::parse_alias(&link.alias)?)));
+    let (mine, others): (Vec<_>, Vec<_>) = ours.partition(|(_, (it, _))| *it == uuid);
+    let place = |attachment: &Attachment| match attachment {
+        Attachment::Netns { netns, .. } => Some(netns.clone()),
+        Attachment::Device { .. } => None,
+    };
+    let in_use: Vec<_> = others.iter().filter_map(|(_, (_, it))| place(it)).collect();
+    for (link, (_, attachment)) in mine {
+        link::delete(netlink, link)?;
+        if let Some(netns) = place(&attachment).filter(|it| !in_use.contains(it)) {
+            netns::remove(&netns)?;
         }
-        Some(_) | None => Ok(()),
     }
+    Ok(())
 }
 
 /// Every port there is anything of: an entry, a device or a program.

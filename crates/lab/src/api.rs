@@ -61,10 +61,18 @@ impl Client {
     /// # Errors
     /// No answer, or one that is labelled JSON and is not. A refusal is a reply.
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Reply> {
+        self.call_text(method, path, body.map(Value::to_string).as_deref())
+    }
+
+    /// The same, of a body that goes out as it is.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub fn call_text(&self, method: &str, path: &str, body: Option<&str>) -> Result<Reply> {
         self.exchange(method, path, body).with_context(|| format!("{method} {path}"))
     }
 
-    fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Reply> {
+    fn exchange(&self, method: &str, path: &str, body: Option<&str>) -> Result<Reply> {
         let request = Request::builder()
             .method(method)
             .uri(format!("http://{}{path}", self.server))
@@ -72,7 +80,7 @@ impl Client {
         let answer = match body {
             Some(body) => {
                 let request = request.header(header::CONTENT_TYPE, "application/json");
-                self.agent.run(request.body(body.to_string())?)
+                self.agent.run(request.body(body)?)
             }
             None => self.agent.run(request.body(())?),
         };

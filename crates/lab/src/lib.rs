@@ -1,17 +1,21 @@
-//! The proof: hosts made of network namespaces, waiting for conditions, golden files, and a bench of packet paths.
+//! The proof: hosts made of network namespaces, whole sites of them under Kannas, waiting for conditions, golden files,
+//! the demo, and a bench of packet paths.
 //!
 //! Development only: nothing of this is shipped. Everything that touches a namespace needs root and **fails**
 //! without it, it never skips.
 //!
 //! Two habits keep a run from disturbing another one on the same machine:
 //! - every namespace is named after a prefix that the caller made with [`netns::prefix`]: `kt-<pid>-` for tests,
-//!   `kb-<pid>-` for the bench; what a killed run left is found by that name ([`netns::sweep_abandoned`]);
+//!   `kb-<pid>-` for the bench, `kd-<pid>-` for the demo; what a killed run left is found by that name
+//!   ([`site::sweep_abandoned`]);
 //! - a process enters a namespace by `setns(CLONE_NEWNET)` alone. `ip netns exec` would also give it a mount
 //!   namespace with a fresh `/sys`, in which bpffs is hidden.
 
 pub mod api;
 pub mod bench;
+pub mod demo;
 pub mod eventually;
+pub mod first_packet;
 pub mod golden;
 mod mmsg;
 pub mod netns;
@@ -22,7 +26,9 @@ pub mod relay;
 pub mod site;
 pub mod stream;
 pub mod table;
+pub mod tap;
 pub mod traffic;
+pub mod transfer;
 
 mod cpu;
 

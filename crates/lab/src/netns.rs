@@ -164,26 +164,42 @@ pub(crate) fn is_abandoned(rest: &str) -> bool {
     }
 }
 
-fn sweep_if(prefix: &str, doomed: impl Fn(&str) -> bool) -> Result<Vec<String>> {
-    ensure!(prefix.len() >= 3, "prefix {prefix:?} is too short to sweep by");
-    let entries = match std::fs::read_dir(FOLDER) {
+/// Names of the namespaces that begin with `prefix`, in order.
+///
+/// # Errors
+/// They cannot be listed.
+pub fn named(prefix: &str) -> Result<Vec<String>> {
+    names_in(Path::new(FOLDER), prefix)
+}
+
+/// Names in `folder` that begin with `prefix`, in order; none when there is no such folder.
+pub(crate) fn names_in(folder: &Path, prefix: &str) -> Result<Vec<String>> {
+    let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).context(FOLDER),
+        Err(error) => return Err(error).context(folder.display().to_string()),
     };
-    let mut swept = Vec::new();
+    let mut names = Vec::new();
     for entry in entries {
-        let name = entry.context(FOLDER)?.file_name().to_string_lossy().into_owned();
-        if name.strip_prefix(prefix).is_some_and(&doomed) {
-            match delete(&name) {
-                // Another run swept it meanwhile.
-                Err(_) if !Path::new(FOLDER).join(&name).exists() => continue,
-                result => result?,
-            }
-            swept.push(name);
+        let name = entry.context(folder.display().to_string())?.file_name();
+        names.push(name.to_string_lossy().into_owned());
+    }
+    names.retain(|name| name.starts_with(prefix));
+    names.sort();
+    Ok(names)
+}
+
+fn sweep_if(prefix: &str, doomed: impl Fn(&str) -> bool) -> Result<Vec<String>> {
+    ensure!(prefix.len() >= 3, "prefix {prefix:?} is too short to sweep by");
+    let mut swept = named(prefix)?;
+    swept.retain(|name| doomed(&name[prefix.len()..]));
+    for name in &swept {
+        match delete(name) {
+            // Another run swept it meanwhile.
+            Err(_) if !Path::new(FOLDER).join(name).exists() => {}
+            result => result?,
         }
     }
-    swept.sort();
     Ok(swept)
 }
 

@@ -11,9 +11,11 @@ use anyhow::Result;
 
 use crate::eventually::eventually;
 use crate::netns::{Netns, link};
+use crate::site::Pair;
 use crate::traffic::tcp_pair;
 
 pub const BRIDGE_VXLAN: &str = "kernel bridge + VXLAN";
+pub const KANNAS: &str = "Kannas";
 
 /// Where a client or server runs: a namespace and its address there.
 #[derive(Clone, Debug)]
@@ -138,6 +140,14 @@ pub fn bridge_vxlan(prefix: &str) -> Result<Path> {
     }
     let [a, b] = [0, 1].map(|i| Arc::clone(&guests[i]));
     Ok(path(BRIDGE_VXLAN, [a, b], [[10, 0, 0, 1], [10, 0, 0, 2]], hosts.into()))
+}
+
+/// What a pair of hosts under Kannas carries; `pair` must be kept, its networks peered.
+#[must_use]
+pub fn kannas(pair: &Pair) -> Path {
+    let [client, server] = pair.machines.each_ref().map(|machine| machine.end.clone());
+    let between = pair.site.hosts.values().map(|host| Arc::clone(&host.netns)).collect();
+    Path { name: KANNAS.to_owned(), client, server, between }
 }
 
 fn bridged_guest(name: &str, host: &Netns, here: usize) -> Result<Arc<Netns>> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::unistd::{Pid, getppid};
 
 use crate::eventually::eventually;
@@ -117,17 +117,19 @@ impl Drop for Process {
 
 #[expect(
     unsafe_code,
-    reason = "pre_exec: the closure makes two system calls and allocates nothing"
+    reason = "pre_exec: the closure makes three system calls and allocates nothing"
 )]
 fn die_with_us(command: &mut Command) {
     let us = Pid::this();
     let arm = move || {
+        // We may have blocked some, which is inherited.
+        SigSet::empty().thread_set_mask()?;
         set_pdeathsig(Signal::SIGKILL)?;
         // We may have ended before the line above.
         if getppid() == us { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     };
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed; prctl(2) and getppid(2) are bare
-    // system calls.
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed; sigprocmask(2), prctl(2) and getppid(2)
+    // are bare system calls.
     unsafe { command.pre_exec(arm) };
 }
 
@@ -208,6 +210,21 @@ mod tests {
         assert!(process.alive());
         assert!(ended_by(process.stop().unwrap(), Signal::SIGTERM));
         assert!(!process.alive());
+    }
+
+    #[test]
+    fn a_signal_that_we_have_blocked_still_ends_a_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut blocking = Command::new("sleep");
+        blocking.arg("60");
+        let block = || Ok(SigSet::from_iter([Signal::SIGTERM]).thread_block()?);
+        // SAFETY: as in `die_with_us`.
+        #[expect(unsafe_code, reason = "as if we had blocked it, without doing so")]
+        unsafe {
+            blocking.pre_exec(block)
+        };
+        let mut process = Process::start("sleep", blocking, &folder.path().join("log")).unwrap();
+        assert!(ended_by(process.stop().unwrap(), Signal::SIGTERM));
     }
 
     #[test]

@@ -25,7 +25,7 @@ const PACE: Duration = Duration::from_millis(1);
 const LIMIT: usize = 1_000_000;
 
 /// What a packet may take that is not lost: far longer than any queue here.
-const STRAGGLERS: Duration = Duration::from_millis(500);
+const STRAGGLERS: Duration = Duration::from_millis(200);
 
 /// Runs until it is dropped.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub struct Stream {
 #[derive(Debug, Default)]
 struct Shared {
     stop: AtomicBool,
+    /// To stop is to wait for late packets first.
+    patient: AtomicBool,
     log: Mutex<Log>,
 }
 
@@ -116,24 +118,27 @@ impl Stream {
         Tally::of(&log.packets[first..])
     }
 
+    /// Waits until `count` packets have left since `moment`, whatever becomes of them.
+    ///
+    /// # Errors
+    /// As [`Stream::watch`].
+    pub fn watch_sent(&self, moment: Instant, count: usize) -> Result<()> {
+        left([self], moment, count)
+    }
+
     /// Waits until `count` packets have left since `moment`, and then for those of them that are late.
     ///
     /// # Errors
     /// They do not leave: the sender has no route, or the stream has ended.
     pub fn watch(&self, moment: Instant, count: usize) -> Result<Tally> {
-        let deadline = Duration::from_secs(10) + PACE * 4 * u32::try_from(count)?;
-        let what = format!("{count} packets leave");
-        let left = |tally: Tally| (tally.sent >= count).then_some(());
-        eventually(deadline, &what, || left(self.since(moment)))?;
-        let end = Instant::now();
-        let settled = || {
-            let log = self.shared.log();
-            let [first, last] = [moment, end].map(|t| log.packets.partition_point(|p| p.at < t));
-            let tally = Tally::of(&log.packets[first..last]);
-            let over = tally.arrived == tally.sent || end.elapsed() > STRAGGLERS;
-            over.then_some(tally)
-        };
-        eventually(STRAGGLERS * 4, "late packets", settled)
+        let [tally] = watch([self], moment, count)?;
+        Ok(tally)
+    }
+
+    fn between(&self, first: Instant, end: Instant) -> Tally {
+        let log = self.shared.log();
+        let [first, end] = [first, end].map(|t| log.packets.partition_point(|p| p.at < t));
+        Tally::of(&log.packets[first..end])
     }
 
     /// Ends the stream; what became of all its packets.
@@ -141,6 +146,7 @@ impl Stream {
     /// # Errors
     /// It had ended before: a system call failed, or it reached its limit.
     pub fn stop(mut self) -> Result<Tally> {
+        self.shared.patient.store(true, Ordering::SeqCst);
         self.shared.stop.store(true, Ordering::SeqCst);
         self.join()?;
         Ok(Tally::of(&self.shared.log().packets))
@@ -150,6 +156,31 @@ impl Stream {
         let Some(thread) = self.thread.take() else { return Ok(()) };
         thread.join().map_err(|_| anyhow!("the stream panicked"))?
     }
+}
+
+/// As [`Stream::watch`], of several at once.
+///
+/// # Errors
+/// As [`Stream::watch`].
+pub fn watch<const N: usize>(
+    streams: [&Stream; N],
+    moment: Instant,
+    count: usize,
+) -> Result<[Tally; N]> {
+    left(streams, moment, count)?;
+    let end = Instant::now();
+    let settled = || {
+        let tallies = streams.map(|stream| stream.between(moment, end));
+        let over = end.elapsed() > STRAGGLERS || tallies.iter().all(|tally| tally.lost() == 0);
+        over.then_some(tallies)
+    };
+    eventually(STRAGGLERS * 4, "late packets", settled)
+}
+
+fn left<const N: usize>(streams: [&Stream; N], moment: Instant, count: usize) -> Result<()> {
+    let deadline = Duration::from_secs(10) + PACE * 4 * u32::try_from(count)?;
+    let all = || streams.iter().all(|stream| stream.since(moment).sent >= count).then_some(());
+    eventually(deadline, &format!("{count} packets leave"), all)
 }
 
 impl Drop for Stream {
@@ -210,7 +241,8 @@ fn run(sender: &UdpSocket, receiver: &UdpSocket, to: SocketAddr, shared: &Shared
 }
 
 fn late(receiver: &UdpSocket, shared: &Shared) -> Result<()> {
-    let end = Instant::now() + STRAGGLERS;
+    let patience = if shared.patient.load(Ordering::SeqCst) { STRAGGLERS } else { Duration::ZERO };
+    let end = Instant::now() + patience;
     while Instant::now() < end && Tally::of(&shared.log().packets).lost() > 0 {
         receive(receiver, Instant::now() + PACE, shared)?;
     }

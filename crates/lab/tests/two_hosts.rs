@@ -2,15 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use lab::api::text;
 use lab::site::{Cabling, PATIENCE, Pair};
-use lab::traffic::tcp_pair;
-use lab::{Endpoint, netns};
+use lab::{netns, transfer};
 use serde_json::json;
+
+/// In chunks of 64 KiB.
+const MEGABYTE: usize = 16;
 
 fn start(test: &str) -> Pair {
     Pair::start(&format!("{}{test}", netns::prefix("kt")), Cabling::Direct).unwrap()
@@ -47,8 +47,8 @@ fn tcp_carries_a_megabyte_each_way_unchanged() {
     let pair = start("tcp");
     pair.peer().unwrap();
     let [a, b] = &pair.machines;
-    exchange(&a.end, &b.end);
-    exchange(&b.end, &a.end);
+    transfer::run(&a.end, &b.end, MEGABYTE).unwrap();
+    transfer::run(&b.end, &a.end, MEGABYTE).unwrap();
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn the_networks_of_one_router_reach_each_other_without_a_peering() {
     let other = attach(router).unwrap();
     streams.flow(100).unwrap();
     let [near, far] = &pair.machines;
-    exchange(&near.end, &far.end);
+    transfer::run(&near.end, &far.end, MEGABYTE).unwrap();
     attach(json!(null)).unwrap();
     streams.silent(100).unwrap();
     assert_eq!(other["network"]["router"], admin.get(&a).unwrap()["network"]["router"]);
@@ -131,22 +131,4 @@ fn a_stream_that_is_never_allowed_ends_by_its_deadline() {
     let soon = Duration::from_millis(50);
     let error = streams.0[0].arrival_since(Instant::now(), soon).unwrap_err();
     assert_eq!(error.to_string(), "not within 50ms: a packet arrives");
-}
-
-/// A megabyte from client to server and back, compared byte by byte.
-fn exchange(client: &Endpoint, server: &Endpoint) {
-    let (asking, answering) = tcp_pair(client, server).unwrap();
-    let sent: Vec<u8> = (0..1_u32 << 18).flat_map(u32::to_be_bytes).collect();
-    for (from, to) in [(&asking, &answering), (&answering, &asking)] {
-        assert!(carry(from, to, &sent) == sent, "the bytes differ");
-    }
-}
-
-fn carry(mut from: &TcpStream, mut to: &TcpStream, bytes: &[u8]) -> Vec<u8> {
-    let mut received = vec![0; bytes.len()];
-    std::thread::scope(|scope| {
-        scope.spawn(|| from.write_all(bytes).unwrap());
-        to.read_exact(&mut received).unwrap();
-    });
-    received
 }

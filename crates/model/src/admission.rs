@@ -103,6 +103,9 @@ pub fn admitted(world: &World, half: &Peering) -> bool {
 /// a list rather than the stack: a chain of clashes may be long.
 pub fn clash(world: &World, pair: Pair<'_>) -> Option<Clash> {
     let mut verdicts: BTreeMap<PairKey, Option<Clash>> = BTreeMap::new();
+    if let Judgement::Done(verdict) = judge(world, pair, &verdicts) {
+        return verdict;
+    }
     let mut waiting = vec![pair];
     while let Some(&next) = waiting.last() {
         match judge(world, next, &verdicts) {
@@ -157,7 +160,7 @@ fn fixed_clash(world: &World, pair: Pair<'_>) -> Option<Clash> {
 
 /// Older pairs of the local network that overlap this one there.
 fn rivals<'w>(world: &'w World, pair: Pair<'w>) -> impl Iterator<Item = (Pair<'w>, Clash)> {
-    let halves = world.halves_of(pair.local.uuid);
+    let halves = world.halves_of(pair.local.uuid).filter(move |h| h.uuid != pair.half.uuid);
     halves.filter_map(move |half| {
         let other = Pair::of(world, half).filter(|o| o.age() < pair.age())?;
         let (newcomer, holder) = overlap(pair.peer, other.peer)?;

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::credentials::{SubAccount, Token};
 use crate::objects::{
-    Account, Authority, Host, JoinToken, Network, Peering, Port, Router, Server, Zone,
+    Account, Authority, Done, Host, JoinToken, Network, Peering, Port, Router, Server, Told,
+    Webhook, Zone,
 };
 
 /// Anything that is remembered. The JSON of this is what the store keeps.
@@ -13,6 +15,7 @@ use crate::objects::{
 pub enum Object {
     Account(Account),
     Authority(Authority),
+    Done(Done),
     Host(Host),
     JoinToken(JoinToken),
     Network(Network),
@@ -20,6 +23,10 @@ pub enum Object {
     Port(Port),
     Router(Router),
     Server(Box<Server>),
+    Told(Told),
+    Webhook(Webhook),
+    SubAccount(Box<SubAccount>),
+    Token(Token),
     Zone(Zone),
     /// The lowest VNI that was never given out. A number is not used twice,
     /// so that a host that was away cannot mistake a new network for an old.
@@ -34,6 +41,11 @@ pub enum Object {
 pub enum Key {
     Account(String),
     Authority,
+    Done {
+        account: String,
+        /// As [`Done::key`].
+        key: String,
+    },
     Host(Uuid),
     JoinToken(String),
     Network(Uuid),
@@ -41,6 +53,13 @@ pub enum Key {
     Port(Uuid),
     Router(Uuid),
     Server(Uuid),
+    SubAccount(String),
+    Token(Uuid),
+    Told {
+        sink: String,
+        peering: Uuid,
+    },
+    Webhook(String),
     Zone(String),
     NextVni,
 }
@@ -50,6 +69,7 @@ impl Object {
         match self {
             Self::Account(it) => Key::Account(it.name.clone()),
             Self::Authority(_) => Key::Authority,
+            Self::Done(it) => it.key(),
             Self::Host(it) => Key::Host(it.uuid),
             Self::JoinToken(it) => Key::JoinToken(it.digest.clone()),
             Self::Network(it) => Key::Network(it.uuid),
@@ -57,6 +77,10 @@ impl Object {
             Self::Port(it) => Key::Port(it.uuid),
             Self::Router(it) => Key::Router(it.uuid),
             Self::Server(it) => Key::Server(it.uuid),
+            Self::SubAccount(it) => Key::SubAccount(it.name.clone()),
+            Self::Token(it) => Key::Token(it.id),
+            Self::Told(it) => it.key(),
+            Self::Webhook(it) => Key::Webhook(it.account.clone()),
             Self::Zone(it) => Key::Zone(it.id.clone()),
             Self::NextVni { .. } => Key::NextVni,
         }
@@ -69,6 +93,7 @@ impl Key {
         match self {
             Self::Account(name) => ("account", name.clone()),
             Self::Authority => ("authority", String::new()),
+            Self::Done { account, key } => ("done", format!("{key} {account}")),
             Self::Host(uuid) => ("host", uuid.to_string()),
             Self::JoinToken(digest) => ("join-token", digest.clone()),
             Self::Network(uuid) => ("network", uuid.to_string()),
@@ -76,6 +101,10 @@ impl Key {
             Self::Port(uuid) => ("port", uuid.to_string()),
             Self::Router(uuid) => ("router", uuid.to_string()),
             Self::Server(uuid) => ("server", uuid.to_string()),
+            Self::SubAccount(name) => ("sub-account", name.clone()),
+            Self::Token(id) => ("token", id.to_string()),
+            Self::Told { sink, peering } => ("told", format!("{peering} {sink}")),
+            Self::Webhook(account) => ("webhook", account.clone()),
             Self::Zone(id) => ("zone", id.clone()),
             Self::NextVni => ("next-vni", String::new()),
         }

@@ -72,6 +72,34 @@ pub enum Rule {
     PeeringLimit(u32),
     #[error("The account has as many routers as it may have: {0}.")]
     RouterLimit(u32),
+    #[error("This was done already.")]
+    DoneBefore,
+    #[error("The Idempotency-Key was used for another request.")]
+    KeyReused,
+    #[error("This was done already, but what was answered is not known any more.")]
+    AnswerLost,
+    #[error("The object is not as If-Match has it.")]
+    PreconditionFailed,
+    #[error("The other half, {0}, belongs to another account: both cannot be deleted.")]
+    PeerHalfForbidden(Uuid),
+    #[error("The sub-account may not use the {0} {1}.")]
+    Forbidden(Noun, String),
+    #[error("The sub-account may not make a {0}: that takes access to all (*).")]
+    ForbiddenToMake(Noun),
+    #[error("The sub-account {0} may not do this: it is for the main account.")]
+    MainOnly(String),
+    #[error("The user {0} may not use the API, or not from this address.")]
+    ApiForbidden(String),
+    #[error("This token may not make credentials.")]
+    TokenMakesNone,
+    #[error("The account {0} owns things or has sub-accounts; delete them first.")]
+    AccountNotEmpty(String),
+    #[error("The account {0} is the last administrator.")]
+    LastAdministrator(String),
+    #[error("The user has as many tokens as it may have: {0}.")]
+    TokenLimit(usize),
+    #[error("The account has as many sub-accounts as it may have: {0}.")]
+    SubAccountLimit(usize),
     #[error("No VNI is left: every number up to 16777215 was given out.")]
     NoVniLeft,
 }
@@ -118,6 +146,8 @@ pub enum Noun {
     Peering,
     Network,
     PeerNetwork,
+    PeeringRequest,
+    Webhook,
     Router,
     Zone,
     Host,
@@ -125,6 +155,8 @@ pub enum Noun {
     Account,
     Server,
     Interface,
+    Token,
+    Permission,
 }
 
 impl std::fmt::Display for Noun {
@@ -133,6 +165,8 @@ impl std::fmt::Display for Noun {
             Self::Peering => "peering",
             Self::Network => "network",
             Self::PeerNetwork => "peer network",
+            Self::Webhook => "webhook",
+            Self::PeeringRequest => "peering request",
             Self::Router => "router",
             Self::Zone => "zone",
             Self::Host => "host",
@@ -140,6 +174,8 @@ impl std::fmt::Display for Noun {
             Self::Account => "account",
             Self::Server => "server",
             Self::Interface => "interface",
+            Self::Token => "token",
+            Self::Permission => "permission",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What may be done to hosts, join tokens and accounts: by administrators,
+//! What may be done to hosts and join tokens: by administrators,
 //! and by a machine that holds a join token.
 
 use std::net::IpAddr;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::change::{Change, Key, Object};
 use crate::error::{Noun, Rule, Subject};
-use crate::objects::{Account, Host, JoinToken};
+use crate::objects::{Host, JoinToken};
 use crate::world::World;
 use crate::zone;
 
@@ -81,19 +81,4 @@ pub fn find<'w>(world: &'w World, id: &str) -> Result<&'w Host, Rule> {
     let by_uuid = Uuid::try_parse(id).ok().and_then(|uuid| world.hosts.get(&uuid));
     let found = by_uuid.or_else(|| world.host_named(id));
     found.map(|h| &**h).ok_or_else(|| Rule::Absent(Noun::Host, id.to_owned()))
-}
-
-/// # Errors
-/// A name that is taken or that Basic authentication cannot carry
-/// (RFC 7617 §2: no colon).
-pub fn create_account(world: &World, account: &Account) -> Result<Vec<Change>, Rule> {
-    let fits = (1..=64).contains(&account.name.chars().count());
-    if !fits || account.name.chars().any(|c| c == ':' || c.is_control() || c.is_whitespace()) {
-        let why = "must be 1 to 64 characters without colon or space";
-        return Err(Rule::bad(Subject::Name, "account.username", why));
-    }
-    if world.accounts.contains_key(&account.name) {
-        return Err(Rule::Exists(Noun::Account, account.name.clone()));
-    }
-    Ok(vec![Change::Put(Object::Account(account.clone()))])
 }

@@ -68,6 +68,15 @@ impl Filter {
         }
     }
 
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// None asks for the key alone.
+    pub fn value(&self) -> Option<&str> {
+        self.value.as_deref()
+    }
+
     fn matches(&self, label: &Label) -> bool {
         label.key == self.key && self.value.as_ref().is_none_or(|v| *v == label.value)
     }

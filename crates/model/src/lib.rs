@@ -1,14 +1,21 @@
 //! The rules: what may be, what is, what must be done. No I/O, no clock, no
 //! randomness, no async.
 
+pub mod access;
+pub mod account;
 pub mod admission;
+pub mod brake;
 pub mod change;
+pub mod consent;
+pub mod credentials;
 pub mod error;
 pub mod host;
 pub mod host_spec;
 pub mod ids;
 pub mod interface;
+pub mod ip_range;
 pub mod label;
+pub mod labelled;
 pub mod network;
 pub mod objects;
 pub mod op;
@@ -22,11 +29,15 @@ mod play;
 pub mod policy;
 pub mod port;
 pub mod provided;
+pub mod rate;
 pub mod reasons;
 pub mod router;
+pub mod scope;
 pub mod server;
 pub mod spec;
 pub mod state;
+pub mod terms;
+pub mod webhook;
 pub mod wire;
 pub mod world;
 pub mod zone;

@@ -5,8 +5,8 @@ use uuid::Uuid;
 use crate::admission::{admitted, overlap};
 use crate::change::{Change, Key, Object};
 use crate::error::{Noun, Rule, Subject};
-use crate::ids::Vni;
-use crate::label::{self, Label};
+use crate::ids::{Revision, Vni};
+use crate::label::{self, Filter, Label};
 use crate::objects::{Network, Subnet};
 use crate::policy::Policy;
 use crate::provided::{self, Provided};
@@ -150,17 +150,18 @@ impl Seen<'_> {
         }
     }
 
+    /// The provider's do not change.
+    pub fn revision(&self) -> Revision {
+        match self {
+            Self::Own(it) => it.revision,
+            Self::Provided(_) => 0,
+        }
+    }
+
     pub fn zone(&self) -> &str {
         match self {
             Self::Own(it) => &it.zone,
             Self::Provided(it) => it.zone,
-        }
-    }
-
-    pub fn labels(&self) -> &[Label] {
-        match self {
-            Self::Own(it) => &it.labels,
-            Self::Provided(_) => &[],
         }
     }
 }
@@ -178,10 +179,12 @@ pub fn seen<'w>(world: &'w World, account: &str, id: &str) -> Result<Seen<'w>, R
     found.ok_or_else(|| Rule::Absent(Noun::Network, id.to_owned()))
 }
 
-/// All that `account` can see, by UUID.
-pub fn all_seen<'w>(world: &'w World, account: &str) -> Vec<Seen<'w>> {
-    let own = world.networks_of_account(account).map(|n| Seen::Own(n));
-    let mut all: Vec<Seen<'w>> = provided::all().map(Seen::Provided).chain(own).collect();
+/// All that `account` can see and that `filters` match, by UUID. The
+/// provider's have no labels.
+pub fn all_seen<'w>(world: &'w World, account: &str, filters: &'w [Filter]) -> Vec<Seen<'w>> {
+    let own = world.networks_with(account, filters).map(|n| Seen::Own(n));
+    let provided = provided::all().filter(|_| filters.is_empty()).map(Seen::Provided);
+    let mut all: Vec<Seen<'w>> = provided.chain(own).collect();
     all.sort_by_key(Seen::uuid);
     all
 }

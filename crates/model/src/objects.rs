@@ -9,9 +9,12 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::change::Key;
 use crate::ids::{Mac, NetnsName, Prefix, Revision, Vni};
 use crate::label::Label;
 use crate::spec::Attachment;
+use crate::state::State;
+use crate::terms::REMEMBERED;
 
 /// Who may call. Keyed by name, which is the user of Basic authentication.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +107,16 @@ pub struct Peering {
     pub network: Uuid,
     pub peer_network: Uuid,
     pub labels: Vec<Label>,
+    /// For the owner of the peer network to read.
+    #[serde(default)]
+    pub note: Option<String>,
+    /// When it was last offered to the peer network's owner, in seconds since
+    /// 1970.
+    #[serde(default)]
+    pub offered: i64,
+    /// By the peer network's owner, since it was last offered.
+    #[serde(default)]
+    pub declined: bool,
     pub revision: Revision,
 }
 
@@ -191,6 +204,76 @@ pub struct Size {
 pub struct Zone {
     pub id: String,
     pub description: String,
+}
+
+/// What was done under an `Idempotency-Key`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    pub account: String,
+    /// SHA-256 of the key, in hex.
+    pub key: String,
+    /// SHA-256 of the whole request, in hex.
+    pub request: String,
+    /// Seconds since 1970.
+    pub since: i64,
+    /// The UUID of what was made.
+    pub made: Option<Uuid>,
+    pub outcome: Outcome,
+}
+
+/// What the caller was told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The answer is not out yet, or the server died before it was.
+    Unknown,
+    Told {
+        status: u16,
+        body: String,
+    },
+    /// A secret, which is told once and not kept.
+    Secret,
+}
+
+impl Done {
+    pub fn expired(&self, now: i64) -> bool {
+        now.saturating_sub(self.since) >= REMEMBERED
+    }
+
+    pub fn key(&self) -> Key {
+        Key::Done { account: self.account.clone(), key: self.key.clone() }
+    }
+}
+
+/// Where an account is told of the states of its peerings.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Webhook {
+    pub account: String,
+    pub url: String,
+    /// Signs what is sent.
+    pub secret: String,
+}
+
+impl std::fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Webhook {:?} to {:?}", self.account, self.url)
+    }
+}
+
+/// What was told last of a peering.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// The account whose webhook it is.
+    pub sink: String,
+    pub peering: Uuid,
+    pub state: State,
+    pub sequence: u64,
+}
+
+impl Told {
+    pub fn key(&self) -> Key {
+        Key::Told { sink: self.sink.clone(), peering: self.peering }
+    }
 }
 
 /// The certificate authority of the agents.

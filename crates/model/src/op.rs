@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::change::{Change, Object};
+use crate::consent::{self, Accept};
 use crate::error::Rule;
-use crate::objects::{Account, Authority, JoinToken, Zone};
-use crate::policy::Policy;
+use crate::objects::{Account, Authority, JoinToken, Outcome, Told, Zone};
+use crate::terms::{self, Once, Terms};
 use crate::world::World;
-use crate::{host, interface, network, peering, port, router, server, zone};
+use crate::{
+    access, account, host, interface, network, peering, port, router, scope, server, webhook, zone,
+};
 
 /// A wish, by whom, and the UUID of what it makes or touches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +71,11 @@ pub enum Op {
         by: String,
         account: Account,
     },
+    /// To sub-accounts, tokens and passwords.
+    Access {
+        by: String,
+        wish: access::Wish,
+    },
     CreateZone {
         by: String,
         zone: Zone,
@@ -78,9 +86,41 @@ pub enum Op {
         /// Seconds since 1970.
         now: i64,
     },
-    /// Under a policy that is not the default.
+    /// A half and the one that answers it.
+    DeleteBoth {
+        by: String,
+        uuid: Uuid,
+    },
+    /// Makes `uuid`, the half that answers `request`.
+    Accept {
+        by: String,
+        uuid: Uuid,
+        request: Uuid,
+        wish: Accept,
+    },
+    Decline {
+        by: String,
+        request: Uuid,
+    },
+    Webhook {
+        by: String,
+        wish: webhook::Wish,
+    },
+    /// By nobody: what a webhook was told.
+    Told(Told),
+    /// What was answered to what was done once.
+    Answered {
+        once: Once,
+        outcome: Outcome,
+    },
+    /// On terms that are not the default.
     Under {
-        policy: Policy,
+        terms: Terms,
+        op: Box<Op>,
+    },
+    /// By a sub-account of the account that `op` is by.
+    AsSub {
+        name: String,
         op: Box<Op>,
     },
     /// The first account and the authority of a new installation; nothing
@@ -103,17 +143,30 @@ pub enum Wish<C, M> {
 /// # Errors
 /// The rule that says no; then nothing changes.
 pub fn decide(world: &World, op: &Op) -> Result<Vec<Change>, Rule> {
-    decide_under(world, &Policy::default(), op)
+    decide_under(world, &Terms::default(), op)
 }
 
-fn decide_under(world: &World, policy: &Policy, op: &Op) -> Result<Vec<Change>, Rule> {
+fn decide_under(world: &World, terms: &Terms, op: &Op) -> Result<Vec<Change>, Rule> {
+    let policy = &terms.policy;
     match op {
-        Op::Under { policy, op } => decide_under(world, policy, op),
+        Op::Under { terms, op } => terms.apply(world, op, || decide_under(world, terms, op)),
+        Op::AsSub { name, op } => {
+            scope::check_op(world, name, op)?;
+            decide_under(world, terms, op)
+        }
         Op::Peering { by, uuid, wish } => match wish {
-            Wish::Create(wish) => peering::create(world, policy, by, *uuid, wish),
-            Wish::Modify(wish) => peering::modify(world, by, *uuid, wish),
+            Wish::Create(wish) => peering::create(world, terms, by, *uuid, wish),
+            Wish::Modify(wish) => peering::modify(world, terms, by, *uuid, wish),
             Wish::Delete => peering::delete(world, policy, by, *uuid),
         },
+        Op::DeleteBoth { by, uuid } => peering::delete_both(world, policy, by, *uuid),
+        Op::Accept { by, uuid, request, wish } => {
+            consent::accept(world, terms, (by, *uuid), *request, wish)
+        }
+        Op::Decline { by, request } => consent::decline(world, terms, by, *request),
+        Op::Webhook { by, wish } => webhook::decide(by, wish),
+        Op::Told(told) => Ok(webhook::remember(world, told)),
+        Op::Answered { once, outcome } => Ok(terms::answered(world, once, outcome)),
         Op::Network { by, uuid, wish } => match wish {
             Wish::Create(wish) => network::create(world, policy, by, *uuid, wish),
             Wish::Modify(wish) => network::modify(world, by, *uuid, wish),
@@ -141,8 +194,9 @@ fn decide_under(world: &World, policy: &Policy, op: &Op) -> Result<Vec<Change>, 
         }
         Op::DeleteHost { by, id } => admin(world, by).and_then(|()| host::delete(world, id)),
         Op::CreateAccount { by, account } => {
-            admin(world, by).and_then(|()| host::create_account(world, account))
+            admin(world, by).and_then(|()| account::create(world, account))
         }
+        Op::Access { by, wish } => access::decide(world, by, wish),
         Op::CreateZone { by, zone } => admin(world, by).and_then(|()| zone::create(world, zone)),
         Op::DeleteZone { by, id, now } => {
             admin(world, by).and_then(|()| zone::delete(world, id, *now))

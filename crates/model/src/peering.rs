@@ -3,11 +3,14 @@
 use uuid::Uuid;
 
 use crate::change::{Change, Key, Object};
+use crate::consent;
 use crate::error::{Noun, Rule, Subject};
 use crate::label::{self, Label};
 use crate::objects::{Configured, Network, Peering};
 use crate::policy::Policy;
 use crate::provided;
+use crate::terms::Terms;
+use crate::webhook;
 use crate::world::World;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +20,7 @@ pub struct Create {
     pub network: Uuid,
     pub peer_network: Uuid,
     pub labels: Vec<Label>,
+    pub note: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,20 +28,27 @@ pub struct Modify {
     pub name: Option<String>,
     pub configured: Option<Configured>,
     pub labels: Option<Vec<Label>>,
+    /// `""` takes it away.
+    pub note: Option<String>,
 }
+
+/// Characters of the longest note.
+const MAX_NOTE: usize = 500;
 
 /// # Errors
 /// In the order of contract section 4.4: syntax, local network, peer network,
 /// duplicate, router, limit.
 pub fn create(
     world: &World,
-    policy: &Policy,
+    terms: &Terms,
     account: &str,
     uuid: Uuid,
     wish: &Create,
 ) -> Result<Vec<Change>, Rule> {
+    let policy = &terms.policy;
     check_name(&wish.name)?;
     label::check(&wish.labels, "network_peering.labels")?;
+    wish.note.as_deref().map_or(Ok(()), check_note)?;
     if provided::get(wish.network).is_some() {
         return Err(Rule::NetworkProvided(wish.network));
     }
@@ -57,7 +68,7 @@ pub fn create(
     }
     policy.limits.check_peerings(world, account)?;
     let revision = world.next_revision();
-    Ok(put(Peering {
+    let mut changes = put(Peering {
         uuid,
         account: account.to_owned(),
         name: wish.name.clone(),
@@ -66,14 +77,22 @@ pub fn create(
         network: wish.network,
         peer_network: wish.peer_network,
         labels: wish.labels.clone(),
+        note: wish.note.clone().filter(|note| !note.is_empty()),
+        offered: terms.now,
+        declined: false,
         revision,
-    }))
+    });
+    changes.extend(consent::no_longer_declined(world, wish.network, wish.peer_network));
+    Ok(changes)
 }
 
+/// `active` offers it anew to who has declined it or let it expire.
+///
 /// # Errors
 /// [`Rule::Absent`] also for somebody else's: what exists is not told.
 pub fn modify(
     world: &World,
+    terms: &Terms,
     account: &str,
     uuid: Uuid,
     wish: &Modify,
@@ -87,7 +106,15 @@ pub fn modify(
         label::check(labels, "network_peering.labels")?;
         it.labels.clone_from(labels);
     }
+    if let Some(note) = &wish.note {
+        check_note(note)?;
+        it.note = Some(note.clone()).filter(|note| !note.is_empty());
+    }
     it.revision = world.next_revision();
+    if wish.configured == Some(Configured::Active) {
+        it.offered = terms.now;
+        it.declined = false;
+    }
     if let Some(configured) = wish.configured
         && configured != it.configured
     {
@@ -112,7 +139,30 @@ pub fn delete(
     if policy.strict_delete && it.configured == Configured::Active {
         return Err(Rule::PeeringNotDisabled(it.uuid));
     }
-    Ok(vec![Change::Delete(Key::Peering(it.uuid))])
+    Ok(webhook::forget(world, it).chain([Change::Delete(Key::Peering(it.uuid))]).collect())
+}
+
+/// Both halves in one write, when the account owns both; the one that there
+/// is when no other answers it.
+///
+/// # Errors
+/// [`Rule::PeerHalfForbidden`]: to take back what others have agreed to is
+/// theirs. As [`delete`], for either half.
+pub fn delete_both(
+    world: &World,
+    policy: &Policy,
+    account: &str,
+    uuid: Uuid,
+) -> Result<Vec<Change>, Rule> {
+    let it = own(world, account, &uuid.to_string())?;
+    let mut changes = delete(world, policy, account, uuid)?;
+    if let Some(mirror) = world.mirror(it) {
+        if mirror.account != account {
+            return Err(Rule::PeerHalfForbidden(mirror.uuid));
+        }
+        changes.extend(delete(world, policy, account, mirror.uuid)?);
+    }
+    Ok(changes)
 }
 
 /// The account's peering of that UUID, given as the path had it.
@@ -131,6 +181,16 @@ fn put(it: Peering) -> Vec<Change> {
 
 fn absent(world: &World, noun: Noun, uuid: Uuid) -> Result<&Network, Rule> {
     world.network(uuid).map(|n| &**n).ok_or_else(|| Rule::Absent(noun, uuid.to_string()))
+}
+
+/// It is shown to another account, on a terminal too.
+fn check_note(note: &str) -> Result<(), Rule> {
+    let plain = |c: char| !c.is_control() || c == '\n';
+    if note.chars().count() <= MAX_NOTE && note.chars().all(plain) {
+        return Ok(());
+    }
+    let why = format!("must be at most {MAX_NOTE} characters, none of them a control character");
+    Err(Rule::bad(Subject::Request, "network_peering.note", why))
 }
 
 fn check_name(name: &str) -> Result<(), Rule> {

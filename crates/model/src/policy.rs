@@ -2,9 +2,10 @@
 //! have: the operator's to say, the same for all accounts.
 
 use crate::error::Rule;
+use crate::rate::Rate;
 use crate::world::World;
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     /// A peering is refused while its local network has no router, as
     /// UpCloud's reference has it; else it is made, and waits.
@@ -12,7 +13,24 @@ pub struct Policy {
     /// A peering is deleted only when it is disabled, as UpCloud's clients
     /// expect it; else whatever its state is.
     pub strict_delete: bool,
+    /// Days after which a half that nobody has answered is no request any
+    /// more; 0 is never.
+    pub request_days: u32,
     pub limits: Limits,
+    /// Of each account's requests.
+    pub rate: Rate,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            strict_router: false,
+            strict_delete: false,
+            request_days: 7,
+            rate: Rate::default(),
+            limits: Limits::default(),
+        }
+    }
 }
 
 /// The most that one account may have.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::admission::{Clash, Through};
+use crate::consent::Request;
 use crate::objects::{Configured, Peering};
 use crate::state::{Facts, HostError};
 use crate::world::World;
@@ -61,7 +62,7 @@ pub(crate) fn reasons(
     }
     let mut reasons: Vec<Reason> = owner.no_local_router(facts).into_iter().collect();
     let Some(mirror) = facts.mirror else {
-        reasons.push(owner.no_peer_half());
+        reasons.push(owner.no_peer_half(facts.request));
         return reasons;
     };
     reasons.extend(owner.peer_half_disabled(mirror));
@@ -107,11 +108,21 @@ impl Owner<'_> {
         (!facts.local_router).then(|| Reason::new("no-local-router", message()))
     }
 
-    fn no_peer_half(&self) -> Reason {
+    fn no_peer_half(&self, request: Request) -> Reason {
         let (local, peer) = (self.it.network, self.it.peer_network);
-        let message =
-            format!("{} yet to create the peering from {peer} to {local}.", self.peers_owner());
-        Reason::new("no-peer-half", message)
+        let owner = self.peers_owner();
+        let again = "set it to active to ask again";
+        let (code, message) = match request {
+            Request::Open => (
+                "no-peer-half",
+                format!("{owner} yet to create the peering from {peer} to {local}."),
+            ),
+            Request::Declined => ("declined", format!("{owner} declined it: {again}.")),
+            // Who owns both ends asks nobody, and nothing has run out.
+            Request::Expired(_) if self.owns(peer) => return self.no_peer_half(Request::Open),
+            Request::Expired(_) => ("expired", format!("{owner} not answered in time: {again}.")),
+        };
+        Reason::new(code, message)
     }
 
     fn peer_half_disabled(&self, mirror: Configured) -> Option<Reason> {

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::change::{Change, Object};
+use crate::consent::Patience;
 use crate::ids::Prefix;
 use crate::objects::{Host, Network, Port, Subnet};
 use crate::spec::Attachment;
@@ -71,6 +72,9 @@ impl Builder {
         };
         let revision = self.world.next_revision();
         self.put(Object::Peering(Peering {
+            note: None,
+            offered: 0,
+            declined: false,
             uuid: peering_uuid(from, to),
             account,
             name: String::new(),
@@ -108,7 +112,8 @@ impl Builder {
     }
 
     fn judge(&self, from: u128, to: u128) -> (State, Vec<Reason>) {
-        judge(&self.world, &self.presence, &self.world.peerings[&peering_uuid(from, to)])
+        let patience = Patience::default();
+        judge(&self.world, &self.presence, patience, &self.world.peerings[&peering_uuid(from, to)])
     }
 
     /// Alice's network 0 and Bob's 1, complete.
@@ -306,7 +311,7 @@ proptest! {
     ) {
         let it = build(&steps);
         for peering in it.world.peerings.values() {
-            let (state, reasons) = judge(&it.world, &it.presence, peering);
+            let (state, reasons) = judge(&it.world, &it.presence, Patience::default(), peering);
             let first = reasons.first().map(|r| r.code);
             match first {
                 Some(code) => prop_assert!(code_of(state).contains(&code), "{state:?} {code}"),

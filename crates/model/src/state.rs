@@ -7,13 +7,14 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::admission::{self, Pair};
+use crate::consent::{Patience, Request};
 use crate::ids::Revision;
 use crate::objects::{Configured, Peering};
 use crate::reasons::{Reason, Trouble, TroubleKind, reasons};
 use crate::world::World;
 
 /// Contract section 4.7.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     Disabled,
@@ -28,6 +29,18 @@ pub enum State {
     Active,
 }
 
+impl State {
+    /// True when the state by itself tells that the half is answered.
+    pub fn has_mirror(self) -> bool {
+        match self {
+            Self::Disabled | Self::DeletedPeerNetwork => false,
+            Self::MissingLocalRouter | Self::PendingPeer => false,
+            Self::PeerDisabled | Self::MissingPeerRouter | Self::ConflictSubnet => true,
+            Self::Error | Self::Provisioning | Self::Active => true,
+        }
+    }
+}
+
 /// What is known of a peering. The order of the fields is that of the states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
@@ -35,6 +48,8 @@ pub struct Facts {
     pub peer_network_exists: bool,
     pub local_router: bool,
     pub mirror: Option<Configured>,
+    /// How the half stands for as long as it has no mirror.
+    pub request: Request,
     pub peer_router: bool,
     pub subnets_overlap: bool,
     pub hosts: Hosts,
@@ -90,7 +105,12 @@ pub const APPLY_LIMIT_MS: u64 = 10_000;
 
 /// The state of `peering` and the reasons for it: none when it is what its
 /// owner configured.
-pub fn judge(world: &World, presence: &Presence, peering: &Peering) -> (State, Vec<Reason>) {
+pub fn judge(
+    world: &World,
+    presence: &Presence,
+    patience: Patience,
+    peering: &Peering,
+) -> (State, Vec<Reason>) {
     let pair = Pair::of(world, peering);
     let clash = pair.and_then(|p| admission::clash(world, p));
     let (hosts, trouble) = match pair {
@@ -98,12 +118,19 @@ pub fn judge(world: &World, presence: &Presence, peering: &Peering) -> (State, V
         Some(_) | None => (Hosts::Applied, Vec::new()),
     };
     let router = |uuid| world.network(uuid).is_some_and(|n| n.router.is_some());
+    // A pair has all of it, and most peerings are one.
+    let paired = pair.is_some();
     let facts = Facts {
         configured: peering.configured,
-        peer_network_exists: world.network(peering.peer_network).is_some(),
-        local_router: router(peering.network),
-        mirror: world.mirror(peering).map(|q| q.configured),
-        peer_router: router(peering.peer_network),
+        peer_network_exists: paired || world.network(peering.peer_network).is_some(),
+        local_router: paired || router(peering.network),
+        mirror: if paired {
+            Some(Configured::Active)
+        } else {
+            world.mirror(peering).map(|q| q.configured)
+        },
+        request: patience.request(peering),
+        peer_router: paired || router(peering.peer_network),
         subnets_overlap: clash.is_some(),
         hosts,
     };
@@ -111,6 +138,9 @@ pub fn judge(world: &World, presence: &Presence, peering: &Peering) -> (State, V
 }
 
 fn hosts_of(world: &World, presence: &Presence, pair: Pair<'_>) -> (Hosts, Vec<Trouble>) {
+    if presence.is_empty() {
+        return (Hosts::Applied, Vec::new());
+    }
     let networks = [pair.local.uuid, pair.peer.uuid];
     let carriers = networks.iter().flat_map(|n| world.hosts_of(*n));
     let mut failed = Vec::new();
@@ -153,6 +183,7 @@ mod tests {
         peer_network_exists: true,
         local_router: true,
         mirror: Some(Configured::Active),
+        request: Request::Open,
         peer_router: true,
         subnets_overlap: false,
         hosts: Hosts::Applied,

@@ -11,9 +11,11 @@ use imbl::{OrdMap, OrdSet};
 use uuid::Uuid;
 
 use crate::change::{Change, Key, Object};
+use crate::credentials::Credentials;
 use crate::ids::Revision;
+use crate::labelled::Kind;
 use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router};
-use crate::objects::{Nic, Server, Zone};
+use crate::objects::{Done, Nic, Server, Told, Webhook, Zone};
 use crate::owned::{Owned, Owners};
 
 #[derive(Debug, Clone, Default)]
@@ -21,6 +23,7 @@ pub struct World {
     revision: Revision,
     next_vni: u32,
     authority: Option<Arc<Authority>>,
+    credentials: Credentials,
     pub accounts: OrdMap<String, Arc<Account>>,
     pub hosts: OrdMap<Uuid, Arc<Host>>,
     pub join_tokens: OrdMap<String, Arc<JoinToken>>,
@@ -38,6 +41,10 @@ pub struct World {
     by_address: OrdMap<(Uuid, IpAddr), Uuid>,
     by_nic: OrdMap<(Uuid, u8), Uuid>,
     unplaced: OrdSet<Uuid>,
+    done: OrdMap<(String, String), Arc<Done>>,
+    told: OrdMap<(Uuid, String), Arc<Told>>,
+    /// By account.
+    pub webhooks: OrdMap<String, Arc<Webhook>>,
     owners: Owners,
 }
 
@@ -57,6 +64,11 @@ impl World {
 
     pub fn authority(&self) -> Option<&Arc<Authority>> {
         self.authority.as_ref()
+    }
+
+    /// Sub-accounts and tokens.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     pub fn network(&self, uuid: Uuid) -> Option<&Arc<Network>> {
@@ -141,6 +153,16 @@ impl World {
         self.hosts.values().find(|h| h.name == name)
     }
 
+    /// What was done under the key with this digest.
+    pub fn done(&self, account: &str, key: &str) -> Option<&Arc<Done>> {
+        self.done.get(&(account.to_owned(), key.to_owned()))
+    }
+
+    /// What `sink` was told last of a peering.
+    pub fn told(&self, sink: &str, peering: Uuid) -> Option<&Arc<Told>> {
+        self.told.get(&(peering, sink.to_owned()))
+    }
+
     /// Takes one committed write in.
     pub fn commit(&mut self, changes: &[Change]) {
         self.revision += 1;
@@ -175,17 +197,21 @@ impl World {
         match object {
             Object::Account(it) => drop(self.accounts.insert(it.name.clone(), Arc::new(it))),
             Object::Authority(it) => self.authority = Some(Arc::new(it)),
+            Object::Done(it) => {
+                self.owners.of(&it.account).done.insert((it.since, it.key.clone()));
+                self.done.insert((it.account.clone(), it.key.clone()), Arc::new(it));
+            }
             Object::Host(it) => drop(self.hosts.insert(it.uuid, Arc::new(it))),
             Object::JoinToken(it) => drop(self.join_tokens.insert(it.digest.clone(), Arc::new(it))),
             Object::Network(it) => {
-                self.owners.of(&it.account).networks.insert(it.uuid);
+                self.owners.of(&it.account).own(Kind::Network, it.uuid, &it.labels);
                 if let Some(router) = it.router {
                     self.by_router.insert((router, it.uuid));
                 }
                 self.networks.insert(it.uuid, Arc::new(it));
             }
             Object::Peering(it) => {
-                self.owners.of(&it.account).peerings.insert(it.uuid);
+                self.owners.of(&it.account).own(Kind::Peering, it.uuid, &it.labels);
                 self.by_local.insert((it.network, it.peer_network), it.uuid);
                 self.by_peer.insert((it.peer_network, it.uuid));
                 self.peerings.insert(it.uuid, Arc::new(it));
@@ -202,16 +228,22 @@ impl World {
                 self.ports.insert(it.uuid, Arc::new(it));
             }
             Object::Router(it) => {
-                self.owners.of(&it.account).routers.insert(it.uuid);
+                self.owners.of(&it.account).own(Kind::Router, it.uuid, &it.labels);
                 self.routers.insert(it.uuid, Arc::new(it));
             }
             Object::Server(it) => {
-                self.owners.of(&it.account).servers.insert(it.uuid);
+                self.owners.of(&it.account).own(Kind::Server, it.uuid, &it.labels);
                 if it.host.is_none() {
                     self.unplaced.insert(it.uuid);
                 }
                 self.servers.insert(it.uuid, Arc::from(it));
             }
+            Object::SubAccount(it) => self.credentials.put_sub(*it),
+            Object::Token(it) => self.credentials.put_token(it),
+            Object::Told(it) => {
+                self.told.insert((it.peering, it.sink.clone()), Arc::new(it));
+            }
+            Object::Webhook(it) => drop(self.webhooks.insert(it.account.clone(), Arc::new(it))),
             Object::Zone(it) => drop(self.zones.insert(it.id.clone(), Arc::new(it))),
             Object::NextVni { vni } => self.next_vni = vni,
         }
@@ -222,7 +254,7 @@ impl World {
         match key {
             Key::Network(uuid) => {
                 if let Some(it) = self.networks.get(uuid) {
-                    self.owners.take(&it.account, |owned| owned.networks.remove(uuid));
+                    self.owners.take(&it.account, |o| o.disown(Kind::Network, *uuid, &it.labels));
                     if let Some(router) = it.router {
                         self.by_router.remove(&(router, *uuid));
                     }
@@ -230,14 +262,14 @@ impl World {
             }
             Key::Peering(uuid) => {
                 if let Some(it) = self.peerings.get(uuid) {
-                    self.owners.take(&it.account, |owned| owned.peerings.remove(uuid));
+                    self.owners.take(&it.account, |o| o.disown(Kind::Peering, *uuid, &it.labels));
                     self.by_local.remove(&(it.network, it.peer_network));
                     self.by_peer.remove(&(it.peer_network, *uuid));
                 }
             }
             Key::Port(uuid) => {
                 if let Some(it) = self.ports.get(uuid) {
-                    self.owners.take(&it.account, |owned| owned.ports.remove(uuid));
+                    self.owners.take(&it.account, |o| o.ports.remove(uuid));
                     if let Some(host) = it.host {
                         self.by_host.remove(&(host, *uuid));
                     }
@@ -249,17 +281,28 @@ impl World {
             }
             Key::Router(uuid) => {
                 if let Some(it) = self.routers.get(uuid) {
-                    self.owners.take(&it.account, |owned| owned.routers.remove(uuid));
+                    self.owners.take(&it.account, |o| o.disown(Kind::Router, *uuid, &it.labels));
                 }
             }
             Key::Server(uuid) => {
                 if let Some(it) = self.servers.get(uuid) {
-                    self.owners.take(&it.account, |owned| owned.servers.remove(uuid));
+                    self.owners.take(&it.account, |o| o.disown(Kind::Server, *uuid, &it.labels));
                     self.unplaced.remove(uuid);
                 }
             }
+            Key::Done { account, key } => {
+                if let Some(since) = self.done(account, key).map(|it| it.since) {
+                    self.owners.take(account, |o| {
+                        o.done.remove(&(since, key.clone()));
+                        None
+                    });
+                }
+            }
+            // A token's indexes are made of what never changes of it.
+            Key::SubAccount(_) | Key::Token(_) => {}
             Key::Account(_) | Key::Authority | Key::Host(_) => {}
             Key::JoinToken(_) | Key::Zone(_) | Key::NextVni => {}
+            Key::Told { .. } | Key::Webhook(_) => {}
         }
     }
 
@@ -267,6 +310,9 @@ impl World {
         match key {
             Key::Account(name) => drop(self.accounts.remove(name)),
             Key::Authority => self.authority = None,
+            Key::Done { account, key } => {
+                drop(self.done.remove(&(account.clone(), key.clone())));
+            }
             Key::Host(uuid) => drop(self.hosts.remove(uuid)),
             Key::JoinToken(digest) => drop(self.join_tokens.remove(digest)),
             Key::Network(uuid) => drop(self.networks.remove(uuid)),
@@ -274,6 +320,10 @@ impl World {
             Key::Port(uuid) => drop(self.ports.remove(uuid)),
             Key::Router(uuid) => drop(self.routers.remove(uuid)),
             Key::Server(uuid) => drop(self.servers.remove(uuid)),
+            Key::SubAccount(name) => self.credentials.remove_sub(name),
+            Key::Token(id) => self.credentials.remove_token(*id),
+            Key::Told { sink, peering } => drop(self.told.remove(&(*peering, sink.clone()))),
+            Key::Webhook(account) => drop(self.webhooks.remove(account)),
             Key::Zone(id) => drop(self.zones.remove(id)),
             Key::NextVni => self.next_vni = 1,
         }

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,30 +13,43 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use model::error::{Noun, Rule};
+use model::ip_range::IpRange;
 use model::policy::Policy;
+use model::scope::Scope;
+use model::world::World;
 use store::Store;
 use uuid::Uuid;
 
 use crate::agents::Hub;
-use crate::auth::Auth;
+use crate::auth::{Auth, Moment, User};
 use crate::body;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::routes::{self, Answer, Caller};
+use crate::source;
+use crate::terms::{self, Asked};
 
-/// What the calls work on. Clones are the same.
+/// What a call works on. Clones share all but what the request asks.
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) store: Store,
     pub(crate) hub: Hub,
     pub(crate) policy: Policy,
-    auth: Arc<Auth>,
+    pub(crate) auth: Arc<Auth>,
+    proxies: Arc<[IpRange]>,
+    /// The caller, if it is a sub-account: all that is written by this is
+    /// held to what it has access to.
+    pub(crate) sub: Option<String>,
+    /// Of the one request that this is for.
+    pub(crate) asked: Asked,
 }
 
 /// A request whose caller is known and whose route was found.
 pub(crate) struct Call {
-    /// The caller's account; empty where anyone may call.
+    /// Whose things are asked for: the caller's account or its main account;
+    /// empty where anyone may call.
     pub(crate) account: String,
+    pub(crate) user: User,
     /// What the braces of the route's path stand for.
     ids: Vec<String>,
     pub(crate) query: Query,
@@ -43,6 +57,10 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    pub(crate) fn new(user: User, ids: Vec<String>, query: Query, body: Bytes) -> Self {
+        Self { account: user.account.clone(), user, ids, query, body }
+    }
+
     /// The first name in the path.
     pub(crate) fn id(&self) -> &str {
         self.ids.first().map_or("", String::as_str)
@@ -50,6 +68,12 @@ impl Call {
 
     pub(crate) fn second_id(&self) -> &str {
         self.ids.get(1).map_or("", String::as_str)
+    }
+
+    /// # Errors
+    /// [`Rule::TokenMakesNone`].
+    pub(crate) fn check_makes_credentials(&self) -> Result<(), Rule> {
+        if self.user.makes_credentials { Ok(()) } else { Err(Rule::TokenMakesNone) }
     }
 
     /// The first name in the path, which is a UUID.
@@ -62,14 +86,31 @@ impl Call {
 }
 
 impl Api {
-    pub(crate) fn new(store: Store, hub: Hub, policy: Policy) -> Self {
-        Self { store, hub, policy, auth: Arc::new(Auth::new()) }
+    pub(crate) fn new(store: Store, hub: Hub, policy: Policy, proxies: Vec<IpRange>) -> Self {
+        let (auth, proxies) = (Arc::new(Auth::new()), proxies.into());
+        Self { store, hub, policy, auth, proxies, sub: None, asked: Asked::default() }
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        self.auth.now()
+    }
+
+    /// What of its account's the caller may see.
+    ///
+    /// # Errors
+    /// As [`Scope::of`].
+    pub(crate) fn scope<'w>(&self, world: &'w World) -> Result<Scope<'w>, Rule> {
+        Scope::of(world, self.sub.as_deref())
     }
 
     /// Answers, whatever happens.
-    pub(crate) async fn serve(self, request: Request<Body>) -> Result<Response, Infallible> {
+    pub(crate) async fn serve(
+        self,
+        request: Request<Body>,
+        peer: IpAddr,
+    ) -> Result<Response, Infallible> {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let answer = match unwound(self.answer(request)).await {
+        let answer = match unwound(self.answer(request, peer)).await {
             Ok(answer) => answer,
             Err(panic) => Err(Problem::from(panic)),
         };
@@ -80,14 +121,18 @@ impl Api {
 
     /// Credentials come first, so that who has none learns nothing about
     /// which paths there are (contract section 1.3).
-    async fn answer(self, request: Request<Body>) -> Answer {
+    async fn answer(mut self, request: Request<Body>, peer: IpAddr) -> Answer {
         let (head, body) = request.into_parts();
         let found = routes::find(&head.method, &head.uri);
-        let account = match &found {
-            Ok((route, _)) if route.caller == Caller::Anyone => String::new(),
-            Ok(_) | Err(_) => self.auth.account(&self.store.world(), &head.headers).await?,
+        let user = match &found {
+            Ok((route, _)) if route.caller == Caller::Anyone => User::default(),
+            Ok(_) | Err(_) => self.user(&head.headers, peer).await?,
         };
         let (route, ids) = found?;
+        if user.is_sub && route.caller == Caller::Account {
+            return Err(Problem::Rule(Rule::MainOnly(user.name)));
+        }
+        self.sub = user.is_sub.then(|| user.name.clone());
         if !takes_json(&head.headers) {
             return Err(Problem::NotAcceptable);
         }
@@ -96,7 +141,21 @@ impl Api {
             _ => Bytes::new(),
         };
         let query = Query::of(head.uri.query().unwrap_or_default());
-        (route.handler)(self, Call { account, ids, query, body }).await
+        self.asked = Asked::of(&head, &user.name, &body)?;
+        let (api, caller) = (self.clone(), user.clone());
+        let work = (route.handler)(self, Call::new(user, ids, query, body));
+        match api.asked.once.clone() {
+            Some(once) => api.once(once, caller, work).await,
+            None => Ok(terms::unless_had(&head.headers, work.await?)),
+        }
+    }
+
+    async fn user(&self, headers: &HeaderMap, peer: IpAddr) -> Result<User, Problem> {
+        let (world, now) = (self.store.world(), self.now());
+        let from = source::of(peer, headers, &self.proxies);
+        let user = self.auth.user(&world, headers, from, now).await?;
+        self.auth.count(&user.account, self.policy.rate, now)?;
+        Ok(user)
     }
 }
 

@@ -34,7 +34,27 @@ pub(crate) async fn read(body: Body) -> Result<Bytes, Problem> {
 /// # Panics
 /// `it` has a map whose keys are no strings, which none of ours has.
 pub(crate) fn json(status: StatusCode, it: &impl Serialize) -> Response {
-    let text = serde_json::to_vec(it).expect("views are structs, lists and strings");
+    labelled(status, text_of(it))
+}
+
+/// What is told once, and kept nowhere on the way.
+pub(crate) fn secret(status: StatusCode, it: &impl Serialize) -> Response {
+    kept_nowhere(json(status, it))
+}
+
+pub(crate) fn kept_nowhere(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// # Panics
+/// As [`json`].
+pub(crate) fn text_of(it: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(it).expect("views are structs, lists and strings")
+}
+
+/// `text` is JSON.
+pub(crate) fn labelled(status: StatusCode, text: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
+use model::ip_range::IpRange;
 use model::policy::{Limits, Policy};
+use model::rate::Rate;
 
 /// Where to listen, where to keep things, and who the first account is.
 #[derive(Debug, Clone, clap::Args)]
@@ -30,8 +32,33 @@ pub struct Config {
     #[arg(long, env = "KANNAS_ADMIN_PASSWORD_FILE")]
     pub admin_password_file: Option<PathBuf>,
 
+    /// Proxy whose X-Forwarded-For is believed: an address or a CIDR block;
+    /// may be given several times
+    #[arg(long = "trusted-proxy", env = "KANNAS_TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<IpRange>,
+
+    #[command(flatten)]
+    pub webhook: WebhookArgs,
+
     #[command(flatten)]
     pub policy: PolicyArgs,
+}
+
+/// Who is told of the states of peerings, and where accounts may be told.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct WebhookArgs {
+    /// URL that is told of the states of all accounts' peerings
+    #[arg(long, env = "KANNAS_WEBHOOK_URL", requires = "webhook_secret_file")]
+    pub webhook_url: Option<String>,
+
+    /// File with the secret that signs what is sent to that URL
+    #[arg(long, env = "KANNAS_WEBHOOK_SECRET_FILE")]
+    pub webhook_secret_file: Option<PathBuf>,
+
+    /// Address or CIDR block that is not of the Internet and where webhooks of
+    /// accounts may be; may be repeated
+    #[arg(long, env = "KANNAS_WEBHOOK_ALLOW", value_delimiter = ',')]
+    pub webhook_allow: Vec<IpRange>,
 }
 
 /// How strict to be, and how much an account may have.
@@ -46,6 +73,11 @@ pub struct PolicyArgs {
     #[arg(long, env = "KANNAS_STRICT_DELETE", value_parser = FalseyValueParser::new())]
     pub strict_delete: bool,
 
+    /// Days after which a peering that nobody has answered asks no more;
+    /// 0 lets it ask for ever
+    #[arg(long, env = "KANNAS_PEERING_REQUEST_DAYS", default_value_t = Policy::default().request_days)]
+    pub peering_request_days: u32,
+
     /// Networks that one account may have
     #[arg(long, env = "KANNAS_MAX_NETWORKS", default_value_t = Limits::default().networks)]
     pub max_networks: u32,
@@ -57,17 +89,29 @@ pub struct PolicyArgs {
     /// Routers that one account may have
     #[arg(long, env = "KANNAS_MAX_ROUTERS", default_value_t = Limits::default().routers)]
     pub max_routers: u32,
+
+    /// Requests that one account may make in a second; 0 sets no limit
+    #[arg(long, env = "KANNAS_MAX_REQUESTS", default_value_t = Rate::default().per_second)]
+    pub max_requests: u32,
+
+    /// Requests that it may make at once after a pause
+    #[arg(long, env = "KANNAS_MAX_BURST", default_value_t = Rate::default().burst)]
+    pub max_burst: u32,
 }
 
 impl Default for PolicyArgs {
     fn default() -> Self {
         let Limits { networks, peerings, routers } = Limits::default();
+        let Rate { per_second, burst } = Rate::default();
         Self {
             strict_router: false,
             strict_delete: false,
+            peering_request_days: Policy::default().request_days,
             max_networks: networks,
             max_peerings: peerings,
             max_routers: routers,
+            max_requests: per_second,
+            max_burst: burst,
         }
     }
 }
@@ -77,11 +121,13 @@ impl From<PolicyArgs> for Policy {
         Self {
             strict_router: it.strict_router,
             strict_delete: it.strict_delete,
+            request_days: it.peering_request_days,
             limits: Limits {
                 networks: it.max_networks,
                 peerings: it.max_peerings,
                 routers: it.max_routers,
             },
+            rate: Rate { per_second: it.max_requests, burst: it.max_burst },
         }
     }
 }
@@ -110,6 +156,8 @@ mod tests {
         let limits = Limits { networks: 1, peerings: 2, routers: 3 };
         let flags = ["--max-networks=1", "--max-peerings=2", "--max-routers=3"];
         assert_eq!(policy(&flags), Policy { limits, ..Policy::default() });
+        let rate = Rate { per_second: 4, burst: 5 };
+        assert_eq!(policy(&["--max-requests=4", "--max-burst=5"]).rate, rate);
         let strict = Policy { strict_router: true, strict_delete: true, ..Policy::default() };
         assert_eq!(policy(&["--strict-router", "--strict-delete"]), strict);
     }

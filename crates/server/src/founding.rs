@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use model::account;
 use model::error::Rule;
-use model::host;
 use model::objects::Account;
 use model::op::Op;
 use model::world::World;
 use store::{Store, WriteError};
 
 use crate::config::Config;
-use crate::{agents, auth};
+use crate::{agents, password};
 
 /// Name of the file in the data directory that a made-up password goes to.
 const PASSWORD_FILE: &str = "admin-password";
@@ -69,9 +69,9 @@ pub(crate) async fn found(store: &Store, config: &Config) -> Result<(), Founding
     }
     let password = password(config)?;
     let name = config.admin_user.clone();
-    let admin = Account { name, password: auth::hash(&password), admin: true };
+    let admin = Account { name, password: password::hash(&password), admin: true };
     // The rule of every other account, on an empty world: the name alone.
-    host::create_account(&World::default(), &admin).map_err(FoundingError::Account)?;
+    account::create(&World::default(), &admin).map_err(FoundingError::Account)?;
     let op = Op::Found { admin, authority: agents::new_authority() };
     store.write(op).await.map_err(FoundingError::Write)?;
     tracing::info!(account = config.admin_user, "founded the installation");

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::consent::Patience;
 use model::op::Op;
+use model::terms::Terms;
 use model::world::World;
 use store::{Commit, WriteError};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::api::Api;
+use crate::terms::Asked;
 
 /// The longest that an answer waits. A host that takes longer shows in the
 /// peering's state, `provisioning`, and clients poll that.
@@ -21,6 +25,7 @@ pub(crate) enum Kind {
     Network = 0x03,
     Router = 0x04,
     Port = 0x05,
+    Token = 0x0c,
     Peering = 0x0f,
 }
 
@@ -34,12 +39,26 @@ impl Kind {
 }
 
 impl Api {
-    /// Writes as the installation's policy has it.
+    /// Writes as the installation's policy and the request have it, and within
+    /// what the caller has access to.
     ///
     /// # Errors
     /// As [`store::Store::write`].
     pub(crate) async fn write(&self, op: Op) -> Result<Arc<Commit>, WriteError> {
-        self.store.write(Op::Under { policy: self.policy, op: Box::new(op) }).await
+        let op = match &self.sub {
+            Some(name) => Op::AsSub { name: name.clone(), op: Box::new(op) },
+            None => op,
+        };
+        let Asked { expected, once } = self.asked.clone();
+        let Patience { now, .. } = self.patience();
+        let terms = Terms { policy: self.policy, now, expected, once };
+        self.store.write(Op::Under { terms, op: Box::new(op) }).await
+    }
+
+    /// With what nobody answers, at this moment.
+    pub(crate) fn patience(&self) -> Patience {
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        Patience { now, days: self.policy.request_days }
     }
 
     /// Writes, then waits until every connected host that the write concerns

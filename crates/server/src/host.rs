@@ -14,7 +14,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::agents;
 use crate::api::{Api, Call};
-use crate::body::{json as answer, nothing};
+use crate::body::{json as answer, nothing, secret};
 use crate::routes::Answer;
 
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
@@ -39,9 +39,9 @@ pub(crate) async fn delete(api: Api, call: Call) -> Answer {
 pub(crate) async fn create_token(api: Api, call: Call) -> Answer {
     let wish = NewToken::of_body(&call.body)?;
     let expires = OffsetDateTime::now_utc() + Duration::seconds(wish.valid_seconds);
-    let secret = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+    let random = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
     let token = JoinToken {
-        digest: hex(&Sha256::digest(&secret)),
+        digest: hex(&Sha256::digest(&random)),
         zone: wish.zone.clone(),
         expires: expires.unix_timestamp(),
     };
@@ -50,11 +50,11 @@ pub(crate) async fn create_token(api: Api, call: Call) -> Answer {
     tracing::info!(zone = wish.zone, revision = commit.world.revision(), "made a host token");
     let expires_at = expires.replace_nanosecond(0).unwrap_or(expires).format(&Rfc3339);
     let host_token = json!({
-        "token": format!("kjt_{secret}.{authority}"),
+        "token": format!("kjt_{random}.{authority}"),
         "zone": wish.zone,
         "expires_at": expires_at.expect("years have four digits"),
     });
-    Ok(answer(StatusCode::CREATED, &json!({ "host_token": host_token })))
+    Ok(secret(StatusCode::CREATED, &json!({ "host_token": host_token })))
 }
 
 fn hex(bytes: &[u8]) -> String {

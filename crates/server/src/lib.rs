@@ -7,6 +7,7 @@ mod api;
 mod auth;
 mod body;
 mod config;
+mod events;
 mod founding;
 mod hold;
 mod host;
@@ -14,20 +15,30 @@ mod interface;
 mod listener;
 mod network;
 mod openapi;
+mod password;
 mod peering;
+mod peering_request;
 mod placement;
 mod port;
 mod problem;
+mod problem_json;
 mod query;
+mod replay;
 mod router;
 mod routes;
 mod server;
+mod source;
+mod sub_account;
+mod terms;
+mod token;
 mod unserved;
+mod webhook;
 mod zone;
 
 use std::io;
 use std::net::SocketAddr;
 
+use model::ip_range::IpRange;
 use model::policy::Policy;
 use store::Store;
 use tokio::net::TcpListener;
@@ -35,7 +46,9 @@ use tokio::sync::watch;
 
 use agents::Hub;
 use api::Api;
-pub use config::{Config, PolicyArgs};
+pub use config::{Config, PolicyArgs, WebhookArgs};
+pub use events::WebhookError;
+use events::{Events, Reach};
 pub use founding::FoundingError;
 
 /// The server cannot start, or cannot go on.
@@ -43,6 +56,8 @@ pub use founding::FoundingError;
 pub enum ServeError {
     #[error(transparent)]
     Founding(#[from] FoundingError),
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     #[error("cannot open the store")]
     Store(#[from] store::Error),
     #[error("cannot listen on {0}")]
@@ -59,6 +74,8 @@ pub struct Server {
     store: Store,
     hub: Hub,
     policy: Policy,
+    proxies: Vec<IpRange>,
+    events: Events,
 }
 
 /// Where a server listens, with the ports it was given for port 0.
@@ -83,19 +100,28 @@ impl Server {
         let (agents, agents_address) = listen(config.agent_listen).await?;
         let hub = Hub::start(store.clone());
         let addresses = Addresses { api: api_address, agents: agents_address };
-        Ok(Self { api, agents, addresses, store, hub, policy: config.policy.into() })
+        let (policy, proxies) = (config.policy.into(), config.trusted_proxies.clone());
+        let events = Events {
+            store: store.clone(),
+            hub: hub.clone(),
+            request_days: config.policy.peering_request_days,
+            operators: events::operators(&config.webhook)?,
+            reach: Reach::Public(config.webhook.webhook_allow.clone().into()),
+        };
+        Ok(Self { api, agents, addresses, store, hub, policy, proxies, events })
     }
 
     pub fn addresses(&self) -> Addresses {
         self.addresses
     }
 
-    /// Answers until `shutdown`, then ends what is under way.
+    /// Answers until `shutdown`, then ends what is under way and closes the
+    /// store.
     ///
     /// # Errors
     /// The authority cannot be used.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { api, agents, addresses, store, hub, policy } = self;
+        let Self { api, agents, addresses, store, hub, policy, proxies, events } = self;
         let revision = store.world().revision();
         tracing::info!(api = %addresses.api, agents = %addresses.agents, revision, "listening");
         let (stopping, stop) = watch::channel(false);
@@ -105,8 +131,10 @@ impl Server {
             Ok(())
         };
         let calls = async {
-            let api_calls = Api::new(store.clone(), hub.clone(), policy);
-            listener::serve(api, api_calls, stop.clone()).await;
+            let on = Api::new(store.clone(), hub.clone(), policy, proxies);
+            let writing = token::write_uses(&on, stop.clone());
+            tokio::join!(listener::serve(api, on.clone(), stop.clone()), writing);
+            token::write_uses_once(&on).await;
             Ok(())
         };
         let hosts = async {
@@ -114,13 +142,20 @@ impl Server {
                 agents::serve(agents, store.clone(), hub.clone(), stopped(&mut stop_hosts)).await;
             served.map_err(ServeError::Agents)
         };
+        let telling = async {
+            events.run(stop.clone()).await;
+            Ok(())
+        };
         let told = async {
             shutdown.await;
             tracing::info!("stopping");
             stopping.send_replace(true);
             Ok(())
         };
-        tokio::try_join!(calls, hosts, placing, told).map(drop)
+        let ended = tokio::try_join!(calls, hosts, placing, telling, told).map(drop);
+        // Whoever starts a server next on the same data finds it free.
+        hub.end().await;
+        ended
     }
 }
 

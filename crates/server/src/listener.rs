@@ -1,5 +1,6 @@
 //! The API's connections: plain HTTP/1.1, all bounded.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,8 +34,8 @@ pub(crate) async fn serve(listener: TcpListener, api: Api, mut stop: watch::Rece
     loop {
         tokio::select! {
             () = stopped(&mut stop) => break,
-            (stream, permit) = accept(&listener, &room) => {
-                let connection = connect(stream, api.clone(), stopping.clone());
+            (stream, peer, permit) = accept(&listener, &room) => {
+                let connection = connect(stream, peer, api.clone(), stopping.clone());
                 connections.spawn(async move {
                     connection.await;
                     drop(permit);
@@ -52,11 +53,11 @@ pub(crate) async fn serve(listener: TcpListener, api: Api, mut stop: watch::Rece
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> (TcpStream, OwnedSemaphorePermit) {
+) -> (TcpStream, IpAddr, OwnedSemaphorePermit) {
     let permit = room.clone().acquire_owned().await.expect("the semaphore is never closed");
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
+            Ok((stream, peer)) => return (stream, peer.ip(), permit),
             Err(error) => {
                 // Out of descriptors, or a client that was gone at once: the
                 // next may do.
@@ -67,11 +68,11 @@ async fn accept(
     }
 }
 
-async fn connect(stream: TcpStream, api: Api, mut stop: watch::Receiver<bool>) {
+async fn connect(stream: TcpStream, peer: IpAddr, api: Api, mut stop: watch::Receiver<bool>) {
     // Answers are written whole and waited for.
     let _ = stream.set_nodelay(true);
     let service =
-        service_fn(|request: Request<Incoming>| api.clone().serve(request.map(Body::new)));
+        service_fn(|request: Request<Incoming>| api.clone().serve(request.map(Body::new), peer));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use model::error::{Noun, Rule};
 use model::network::{Create, Modify, Seen, all_seen, own, seen};
 use model::op::{Op, Wish};
+use model::scope;
 use model::wire::network_view::{Many, ManyInner, One, View};
 use model::world::World;
 use uuid::Uuid;
@@ -13,11 +14,15 @@ use crate::body::{json, nothing};
 use crate::hold::Kind;
 use crate::problem::Problem;
 use crate::routes::Answer;
+use crate::terms::tagged;
 
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, query) = (api.store.world(), &call.query);
-    let all = all_seen(&world, &call.account).into_iter();
-    let asked_for = all.filter(|it| query.labels_match(it.labels()) && query.is("zone", it.zone()));
+    let scope = api.scope(&world)?;
+    let all = all_seen(&world, &call.account, query.labels())
+        .into_iter()
+        .filter(|it| scope.has_network(it.uuid()));
+    let asked_for = all.filter(|it| query.is("zone", it.zone()));
     let page = query.page(asked_for).into_iter();
     let network = page.map(|it| View::new(&world, it)).collect();
     Ok(json(StatusCode::OK, &Many { networks: ManyInner { network } }))
@@ -26,7 +31,8 @@ pub(crate) async fn list(api: Api, call: Call) -> Answer {
 pub(crate) async fn show(api: Api, call: Call) -> Answer {
     let world = api.store.world();
     let it = seen(&world, &call.account, call.id())?;
-    Ok(json(StatusCode::OK, &One { network: View::new(&world, it) }))
+    scope::check(api.scope(&world)?.has_network(it.uuid()), Noun::Network, it.uuid())?;
+    Ok(tagged(it.revision(), StatusCode::OK, &One { network: View::new(&world, it) }))
 }
 
 /// No host carries a port of a new network, so there is none to wait for.
@@ -61,5 +67,5 @@ pub(crate) async fn delete(api: Api, call: Call) -> Answer {
 fn answer(world: &World, uuid: Uuid, status: StatusCode) -> Answer {
     let absent = || Problem::Rule(Rule::Absent(Noun::Network, uuid.to_string()));
     let it = world.network(uuid).ok_or_else(absent)?;
-    Ok(json(status, &One { network: View::new(world, Seen::Own(it)) }))
+    Ok(tagged(it.revision, status, &One { network: View::new(world, Seen::Own(it)) }))
 }

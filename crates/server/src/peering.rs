@@ -1,10 +1,12 @@
 //! `/1.3/network-peering` (seed; contract section 4).
 
 use axum::http::StatusCode;
-use model::error::{Noun, Rule};
+use model::error::{Noun, Rule, Subject};
 use model::op::{Op, Wish};
 use model::peering::{Create, Modify, own};
+use model::scope;
 use model::wire::peering::{Many, ManyInner, One, View};
+use store::Commit;
 use uuid::Uuid;
 
 use crate::api::{Api, Call};
@@ -12,17 +14,21 @@ use crate::body::{json, nothing};
 use crate::hold::Kind;
 use crate::problem::Problem;
 use crate::routes::Answer;
+use crate::terms::tagged;
 
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, presence, query) = (api.store.world(), api.hub.presence(), &call.query);
-    let asked_for = world.peerings_of_account(&call.account).filter(|it| {
-        query.labels_match(&it.labels)
+    let patience = api.patience();
+    let scope = api.scope(&world)?;
+    let asked_for = world.peerings_with(&call.account, query.labels()).filter(|it| {
+        scope.has_peering(it)
             && query.is_uuid("uuid", it.uuid)
             && query.is_uuid("network_uuid_local", it.network)
             && query.is_uuid("network_uuid_peer", it.peer_network)
     });
     let page = query.page(asked_for);
-    let network_peering = page.iter().map(|it| View::new(&world, &presence, it)).collect();
+    let network_peering =
+        page.iter().map(|it| View::new(&world, &presence, patience, it)).collect();
     let network_peerings = ManyInner { network_peering };
     Ok(json(StatusCode::OK, &Many { network_peerings }))
 }
@@ -30,8 +36,9 @@ pub(crate) async fn list(api: Api, call: Call) -> Answer {
 pub(crate) async fn show(api: Api, call: Call) -> Answer {
     let world = api.store.world();
     let it = own(&world, &call.account, call.id())?;
-    let network_peering = View::new(&world, &api.hub.presence(), it);
-    Ok(json(StatusCode::OK, &One { network_peering }))
+    scope::check(api.scope(&world)?.has_peering(it), Noun::Peering, it.uuid)?;
+    let network_peering = View::new(&world, &api.hub.presence(), api.patience(), it);
+    Ok(tagged(it.revision, StatusCode::OK, &One { network_peering }))
 }
 
 pub(crate) async fn create(api: Api, call: Call) -> Answer {
@@ -47,7 +54,17 @@ pub(crate) async fn modify(api: Api, call: Call) -> Answer {
 
 pub(crate) async fn delete(api: Api, call: Call) -> Answer {
     let uuid = call.uuid(Noun::Peering)?;
-    let op = Op::Peering { by: call.account, uuid, wish: Wish::Delete };
+    let both = match call.query.one("both") {
+        None => false,
+        Some("1") => true,
+        Some(_) => return Err(Rule::bad(Subject::Request, "both", "must be \"1\"").into()),
+    };
+    let by = call.account;
+    let op = if both {
+        Op::DeleteBoth { by, uuid }
+    } else {
+        Op::Peering { by, uuid, wish: Wish::Delete }
+    };
     let commit = api.write_and_hold(op).await?;
     tracing::info!(peering = %uuid, revision = commit.world.revision(), "deleted a peering");
     Ok(nothing())
@@ -59,11 +76,15 @@ async fn write(api: Api, by: String, uuid: Uuid, wish: Wish<Create, Modify>) -> 
         Wish::Modify(_) | Wish::Delete => StatusCode::OK,
     };
     let commit = api.write_and_hold(Op::Peering { by, uuid, wish }).await?;
-    let world = api.picture(&commit, |w| w.peerings.get(&uuid).map(|p| p.revision));
+    answer(&api, &commit, uuid, status)
+}
+
+pub(crate) fn answer(api: &Api, commit: &Commit, uuid: Uuid, status: StatusCode) -> Answer {
+    let world = api.picture(commit, |w| w.peerings.get(&uuid).map(|p| p.revision));
     let absent = || Problem::Rule(Rule::Absent(Noun::Peering, uuid.to_string()));
     let it = world.peerings.get(&uuid).ok_or_else(absent)?;
-    let network_peering = View::new(&world, &api.hub.presence(), it);
+    let network_peering = View::new(&world, &api.hub.presence(), api.patience(), it);
     let revision = commit.world.revision();
     tracing::info!(peering = %uuid, revision, state = ?network_peering.state(), "wrote a peering");
-    Ok(json(status, &One { network_peering }))
+    Ok(tagged(it.revision, status, &One { network_peering }))
 }

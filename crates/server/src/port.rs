@@ -6,6 +6,7 @@ use model::error::Noun;
 use model::objects::Port;
 use model::op::Op;
 use model::port::{Create, own};
+use model::scope;
 use model::wire::port::PortView;
 use model::world::World;
 use serde_json::json;
@@ -17,8 +18,10 @@ use crate::routes::Answer;
 
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, query) = (api.store.world(), &call.query);
+    let scope = api.scope(&world)?;
     let asked_for = world.ports_of_account(&call.account).filter(|it| {
-        query.is_uuid("network", it.network)
+        scope.has_port(it)
+            && query.is_uuid("network", it.network)
             && it.host.map_or(!query.has("host"), |host| query.is_uuid("host", host))
     });
     let page = query.page(asked_for);
@@ -29,6 +32,7 @@ pub(crate) async fn list(api: Api, call: Call) -> Answer {
 pub(crate) async fn show(api: Api, call: Call) -> Answer {
     let world = api.store.world();
     let it = own(&world, &call.account, call.id())?;
+    scope::check(api.scope(&world)?.has_port(it), Noun::Port, it.uuid)?;
     Ok(answer(StatusCode::OK, &json!({"port": view(&world, it)})))
 }
 

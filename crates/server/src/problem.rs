@@ -19,6 +19,9 @@ pub(crate) enum Problem {
     Panic(String),
     NoCredentials,
     BadCredentials,
+    BadToken,
+    /// Too much was asked: why, and how many milliseconds to wait.
+    Busy(Busy, u64),
     NotFound,
     /// The methods there are, as the header `Allow` lists them.
     MethodNotAllowed(String),
@@ -26,6 +29,14 @@ pub(crate) enum Problem {
     TooLarge,
     TooSlow,
     BodyCut,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Busy {
+    /// Passwords that were wrong.
+    Guessing,
+    /// More requests than an account may make.
+    Rate,
 }
 
 impl From<Rule> for Problem {
@@ -58,9 +69,13 @@ impl IntoResponse for Problem {
         let mut response = body::json(status, &self.body(status, code));
         let headers = response.headers_mut();
         match self {
-            Self::NoCredentials | Self::BadCredentials => {
+            Self::NoCredentials | Self::BadCredentials | Self::BadToken => {
                 let scheme = HeaderValue::from_static("Basic realm=\"kannas\"");
                 headers.insert(header::WWW_AUTHENTICATE, scheme);
+            }
+            Self::Busy(_, wait_ms) => {
+                let seconds = HeaderValue::from(wait_ms.div_ceil(1000).max(1));
+                headers.insert(header::RETRY_AFTER, seconds);
             }
             Self::MethodNotAllowed(methods) => {
                 let methods = HeaderValue::try_from(methods).expect("names of methods are ASCII");
@@ -78,14 +93,20 @@ impl IntoResponse for Problem {
 }
 
 impl Problem {
-    fn number(&self) -> (StatusCode, &'static str) {
+    pub(crate) fn number(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Rule(rule) => rule_number(rule),
             Self::Store(_) | Self::Panic(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR")
             }
             Self::NoCredentials => (StatusCode::UNAUTHORIZED, "AUTHENTICATION_REQUIRED"),
-            Self::BadCredentials => (StatusCode::UNAUTHORIZED, "AUTHENTICATION_FAILED"),
+            Self::BadCredentials | Self::BadToken => {
+                (StatusCode::UNAUTHORIZED, "AUTHENTICATION_FAILED")
+            }
+            Self::Busy(Busy::Guessing, _) => {
+                (StatusCode::TOO_MANY_REQUESTS, "AUTHENTICATION_SUSPENDED")
+            }
+            Self::Busy(Busy::Rate, _) => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED"),
             Self::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
             Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE"),
@@ -95,12 +116,17 @@ impl Problem {
         }
     }
 
-    fn sentence(&self) -> String {
+    pub(crate) fn sentence(&self) -> String {
         let fixed = match self {
             Self::Rule(rule) => return rule.to_string(),
             Self::Store(_) | Self::Panic(_) => "Internal error.",
             Self::NoCredentials => "Authentication is required: username and password.",
             Self::BadCredentials => "Authentication failed using the given username and password.",
+            Self::BadToken => "Authentication failed using the given token.",
+            Self::Busy(Busy::Guessing, _) => {
+                "Authentication has failed too often; try again later."
+            }
+            Self::Busy(Busy::Rate, _) => "The account makes too many requests; try again later.",
             Self::NotFound => "The requested resource does not exist.",
             Self::MethodNotAllowed(_) => "The method is not allowed for this resource.",
             Self::NotAcceptable => "Answers are application/json, which Accept leaves out.",
@@ -131,8 +157,8 @@ impl Problem {
                 tracing::error!(error, "the store failed a request");
             }
             Self::Panic(error) => tracing::error!(error, "a request met a bug"),
-            Self::Rule(_) | Self::NoCredentials | Self::BadCredentials => {}
-            Self::NotFound | Self::MethodNotAllowed(_) | Self::NotAcceptable => {}
+            Self::Rule(_) | Self::NoCredentials | Self::BadCredentials | Self::BadToken => {}
+            Self::Busy(..) | Self::NotFound | Self::MethodNotAllowed(_) | Self::NotAcceptable => {}
             Self::TooLarge | Self::TooSlow | Self::BodyCut => {}
         }
     }
@@ -149,6 +175,16 @@ fn rule_number(rule: &Rule) -> (StatusCode, &'static str) {
         Rule::NetworkForbidden(_) | Rule::NetworkProvided(_) => {
             (StatusCode::FORBIDDEN, "NETWORK_FORBIDDEN")
         }
+        Rule::Forbidden(noun, _) | Rule::ForbiddenToMake(noun) => {
+            (StatusCode::FORBIDDEN, forbidden_code(*noun))
+        }
+        Rule::MainOnly(_) | Rule::ApiForbidden(_) | Rule::TokenMakesNone => {
+            (StatusCode::FORBIDDEN, "ACCOUNT_FORBIDDEN")
+        }
+        Rule::AccountNotEmpty(_) => (CONFLICT, "ACCOUNT_NOT_EMPTY"),
+        Rule::LastAdministrator(_) => (CONFLICT, "ACCOUNT_LAST_ADMINISTRATOR"),
+        Rule::TokenLimit(_) => (CONFLICT, "TOKEN_LIMIT_REACHED"),
+        Rule::SubAccountLimit(_) => (CONFLICT, "ACCOUNT_LIMIT_REACHED"),
         Rule::AdminOnly(_) => (StatusCode::FORBIDDEN, "ACCOUNT_FORBIDDEN"),
         Rule::JoinTokenInvalid => (StatusCode::FORBIDDEN, "HOST_TOKEN_INVALID"),
         Rule::PeeringExists(_) | Rule::PeeringWithItself => (CONFLICT, "PEERING_CONFLICT"),
@@ -169,6 +205,10 @@ fn rule_number(rule: &Rule) -> (StatusCode, &'static str) {
         Rule::ZonePublic(_) => (StatusCode::FORBIDDEN, "ZONE_FORBIDDEN"),
         Rule::ZoneInUse { .. } => (CONFLICT, "ZONE_NOT_EMPTY"),
         Rule::ZoneMismatch(..) => (CONFLICT, "ZONE_MISMATCH"),
+        Rule::DoneBefore | Rule::AnswerLost => (CONFLICT, "ANSWER_LOST"),
+        Rule::KeyReused => (CONFLICT, "IDEMPOTENCY_KEY_REUSED"),
+        Rule::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
+        Rule::PeerHalfForbidden(_) => (StatusCode::FORBIDDEN, "PEER_HALF_FORBIDDEN"),
         Rule::NoVniLeft | Rule::NetworkLimit(_) => (CONFLICT, "NETWORK_LIMIT_REACHED"),
         Rule::PeeringLimit(_) => (CONFLICT, "PEERING_LIMIT_REACHED"),
         Rule::RouterLimit(_) => (CONFLICT, "ROUTER_LIMIT_REACHED"),
@@ -203,9 +243,24 @@ fn subject_code(subject: Subject) -> &'static str {
     }
 }
 
+fn forbidden_code(noun: Noun) -> &'static str {
+    match noun {
+        Noun::Network | Noun::PeerNetwork => "NETWORK_FORBIDDEN",
+        Noun::Peering | Noun::PeeringRequest => "PEERING_FORBIDDEN",
+        Noun::Router => "ROUTER_FORBIDDEN",
+        Noun::Server => "SERVER_FORBIDDEN",
+        Noun::Interface => "INTERFACE_FORBIDDEN",
+        Noun::Port => "PORT_FORBIDDEN",
+        Noun::Zone | Noun::Host | Noun::Account => "ACCOUNT_FORBIDDEN",
+        Noun::Token | Noun::Permission | Noun::Webhook => "ACCOUNT_FORBIDDEN",
+    }
+}
+
 fn absent_code(noun: Noun) -> &'static str {
     match noun {
         Noun::Peering => "PEERING_NOT_FOUND",
+        Noun::PeeringRequest => "PEERING_REQUEST_NOT_FOUND",
+        Noun::Webhook => "WEBHOOK_NOT_FOUND",
         Noun::Network => "NETWORK_NOT_FOUND",
         Noun::PeerNetwork => "PEER_NETWORK_NOT_FOUND",
         Noun::Router => "ROUTER_NOT_FOUND",
@@ -213,6 +268,8 @@ fn absent_code(noun: Noun) -> &'static str {
         Noun::Host => "HOST_NOT_FOUND",
         Noun::Port => "PORT_NOT_FOUND",
         Noun::Account => "ACCOUNT_NOT_FOUND",
+        Noun::Token => "TOKEN_NOT_FOUND",
+        Noun::Permission => "PERMISSION_NOT_FOUND",
         Noun::Server => "SERVER_NOT_FOUND",
         Noun::Interface => "INTERFACE_NOT_FOUND",
     }
@@ -220,13 +277,15 @@ fn absent_code(noun: Noun) -> &'static str {
 
 fn exists_code(noun: Noun) -> &'static str {
     match noun {
-        Noun::Peering | Noun::PeerNetwork => "PEERING_CONFLICT",
+        Noun::Webhook => "WEBHOOK_EXISTS",
+        Noun::Peering | Noun::PeerNetwork | Noun::PeeringRequest => "PEERING_CONFLICT",
         Noun::Network => "NETWORK_EXISTS",
         Noun::Router => "ROUTER_EXISTS",
         Noun::Zone => "ZONE_EXISTS",
         Noun::Host => "HOST_EXISTS",
         Noun::Port => "PORT_EXISTS",
         Noun::Account => "ACCOUNT_EXISTS",
+        Noun::Token | Noun::Permission => "REQUEST_INVALID",
         Noun::Server => "SERVER_EXISTS",
         Noun::Interface => "INTERFACE_EXISTS",
     }

@@ -1,6 +1,6 @@
 //! The query of a request: parameters that are not known are ignored.
 
-use model::label::{self, Filter, Label};
+use model::label::Filter;
 use uuid::Uuid;
 
 /// Decoded as HTML forms are (`+` is a space); a `%` that begins no code
@@ -19,9 +19,14 @@ impl Query {
         Self { parameters, labels }
     }
 
-    /// True when every `label` of the query finds its label.
-    pub(crate) fn labels_match(&self, labels: &[Label]) -> bool {
-        label::all_match(&self.labels, labels)
+    /// Each `label` of the query: all must match.
+    pub(crate) fn labels(&self) -> &[Filter] {
+        &self.labels
+    }
+
+    /// The first value of `name`.
+    pub(crate) fn one(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -43,6 +48,10 @@ impl Query {
         let number = |name| self.all(name).find_map(|v| v.parse::<usize>().ok());
         let rest = all.skip(number("offset").unwrap_or(0));
         rest.take(number("limit").unwrap_or(usize::MAX)).collect()
+    }
+
+    pub(crate) fn first(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
     }
 
     fn all(&self, name: &str) -> impl Iterator<Item = &str> {

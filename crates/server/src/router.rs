@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use model::error::{Noun, Rule};
 use model::op::{Op, Wish};
 use model::router::{Create, Modify, own};
+use model::scope;
 use model::wire::router::{Many, ManyInner, One, View};
 use uuid::Uuid;
 
@@ -12,11 +13,14 @@ use crate::body::{json, nothing};
 use crate::hold::Kind;
 use crate::problem::Problem;
 use crate::routes::Answer;
+use crate::terms::tagged;
 
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, query) = (api.store.world(), &call.query);
-    let own = world.routers_of_account(&call.account);
-    let page = query.page(own.filter(|it| query.labels_match(&it.labels)));
+    let scope = api.scope(&world)?;
+    let own =
+        world.routers_with(&call.account, query.labels()).filter(|it| scope.sees_router(it.uuid));
+    let page = query.page(own);
     let router = page.iter().map(|it| View::new(&world, it)).collect();
     Ok(json(StatusCode::OK, &Many { routers: ManyInner { router } }))
 }
@@ -24,7 +28,8 @@ pub(crate) async fn list(api: Api, call: Call) -> Answer {
 pub(crate) async fn show(api: Api, call: Call) -> Answer {
     let world = api.store.world();
     let it = own(&world, &call.account, call.id())?;
-    Ok(json(StatusCode::OK, &One { router: View::new(&world, it) }))
+    scope::check(api.scope(&world)?.sees_router(it.uuid), Noun::Router, it.uuid)?;
+    Ok(tagged(it.revision, StatusCode::OK, &One { router: View::new(&world, it) }))
 }
 
 pub(crate) async fn create(api: Api, call: Call) -> Answer {
@@ -56,5 +61,5 @@ async fn write(api: Api, by: String, uuid: Uuid, wish: Wish<Create, Modify>) -> 
     tracing::info!(router = %uuid, revision = commit.world.revision(), "wrote a router");
     let absent = || Problem::Rule(Rule::Absent(Noun::Router, uuid.to_string()));
     let it = world.routers.get(&uuid).ok_or_else(absent)?;
-    Ok(json(status, &One { router: View::new(&world, it) }))
+    Ok(tagged(it.revision, status, &One { router: View::new(&world, it) }))
 }

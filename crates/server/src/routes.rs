@@ -9,7 +9,8 @@ use percent_encoding::percent_decode_str;
 use crate::api::{Api, Call};
 use crate::problem::Problem;
 use crate::{
-    account, host, interface, network, openapi, peering, port, router, server, unserved, zone,
+    account, host, interface, network, openapi, peering, peering_request, port, router, server,
+    sub_account, token, unserved, webhook, zone,
 };
 
 pub(crate) type Answer = Result<Response, Problem>;
@@ -22,12 +23,16 @@ pub(crate) struct Route {
     pub(crate) handler: fn(Api, Call) -> Answering,
 }
 
-type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// Who may call. What an account may do is the rules' to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Caller {
     Anyone,
+    /// Accounts and their sub-accounts, which its handler keeps to what they
+    /// have access to.
+    User,
+    /// Accounts alone.
     Account,
 }
 
@@ -47,59 +52,77 @@ pub(crate) static ROUTES: &[Route] = routes! {
     Anyone GET "/readyz" openapi::ok;
     Anyone GET "/openapi.json" openapi::show;
 
-    Account GET "/1.3/account" account::show;
-    Account GET "/1.3/account/list" account::list;
-    Account GET "/1.3/account/details/{username}" account::details;
-    Account GET "/1.3/zone" zone::list;
+    User GET "/1.3/account" account::show;
+    User GET "/1.3/account/list" account::list;
+    User GET "/1.3/account/details/{username}" account::details;
+    Account POST "/1.3/account/sub" sub_account::create;
+    Account PUT "/1.3/account/sub/{username}" sub_account::modify;
+    Account DELETE "/1.3/account/sub/{username}" sub_account::delete;
+    User GET "/1.3/account/tokens" token::list;
+    User POST "/1.3/account/tokens" token::create;
+    User GET "/1.3/account/tokens/{id}" token::show;
+    User DELETE "/1.3/account/tokens/{id}" token::delete;
+    Account GET "/1.3/permission" sub_account::permissions;
+    Account POST "/1.3/permission/grant" sub_account::grant;
+    Account POST "/1.3/permission/revoke" sub_account::revoke;
+    User GET "/1.3/zone" zone::list;
 
-    Account GET "/1.3/network" network::list;
-    Account POST "/1.3/network" network::create;
-    Account GET "/1.3/network/{uuid}" network::show;
-    Account PUT "/1.3/network/{uuid}" network::modify;
-    Account DELETE "/1.3/network/{uuid}" network::delete;
+    User GET "/1.3/network" network::list;
+    User POST "/1.3/network" network::create;
+    User GET "/1.3/network/{uuid}" network::show;
+    User PUT "/1.3/network/{uuid}" network::modify;
+    User DELETE "/1.3/network/{uuid}" network::delete;
 
-    Account GET "/1.3/router" router::list;
-    Account POST "/1.3/router" router::create;
-    Account GET "/1.3/router/{uuid}" router::show;
-    Account PATCH "/1.3/router/{uuid}" router::modify;
-    Account DELETE "/1.3/router/{uuid}" router::delete;
+    User GET "/1.3/router" router::list;
+    User POST "/1.3/router" router::create;
+    User GET "/1.3/router/{uuid}" router::show;
+    User PATCH "/1.3/router/{uuid}" router::modify;
+    User DELETE "/1.3/router/{uuid}" router::delete;
 
-    Account GET "/1.3/network-peering" peering::list;
-    Account POST "/1.3/network-peering" peering::create;
-    Account GET "/1.3/network-peering/{uuid}" peering::show;
-    Account PATCH "/1.3/network-peering/{uuid}" peering::modify;
-    Account DELETE "/1.3/network-peering/{uuid}" peering::delete;
+    User GET "/1.3/network-peering" peering::list;
+    User POST "/1.3/network-peering" peering::create;
+    User GET "/1.3/network-peering/{uuid}" peering::show;
+    User PATCH "/1.3/network-peering/{uuid}" peering::modify;
+    User DELETE "/1.3/network-peering/{uuid}" peering::delete;
 
-    Account GET "/1.3/server" server::list;
-    Account POST "/1.3/server" server::create;
-    Account GET "/1.3/server/{uuid}" server::show;
-    Account PUT "/1.3/server/{uuid}" server::modify;
-    Account DELETE "/1.3/server/{uuid}" server::delete;
-    Account POST "/1.3/server/{uuid}/start" server::start;
-    Account POST "/1.3/server/{uuid}/stop" server::stop;
-    Account POST "/1.3/server/{uuid}/restart" server::restart;
-    Account GET "/1.3/server/{uuid}/firewall_rule" server::firewall_rules;
-    Account GET "/1.3/server/{uuid}/networking" server::networking;
-    Account POST "/1.3/server/{uuid}/networking/interface" interface::create;
-    Account PUT "/1.3/server/{uuid}/networking/interface/{index}" interface::modify;
-    Account DELETE "/1.3/server/{uuid}/networking/interface/{index}" interface::delete;
+    User GET "/1.3/server" server::list;
+    User POST "/1.3/server" server::create;
+    User GET "/1.3/server/{uuid}" server::show;
+    User PUT "/1.3/server/{uuid}" server::modify;
+    User DELETE "/1.3/server/{uuid}" server::delete;
+    User POST "/1.3/server/{uuid}/start" server::start;
+    User POST "/1.3/server/{uuid}/stop" server::stop;
+    User POST "/1.3/server/{uuid}/restart" server::restart;
+    User GET "/1.3/server/{uuid}/firewall_rule" server::firewall_rules;
+    User GET "/1.3/server/{uuid}/networking" server::networking;
+    User POST "/1.3/server/{uuid}/networking/interface" interface::create;
+    User PUT "/1.3/server/{uuid}/networking/interface/{index}" interface::modify;
+    User DELETE "/1.3/server/{uuid}/networking/interface/{index}" interface::delete;
 
-    Account GET "/1.3/plan" server::plans;
+    User GET "/1.3/plan" server::plans;
 
-    Account GET "/1.3/database" unserved::services;
-    Account GET "/1.3/file-storage" unserved::services;
-    Account GET "/1.3/kubernetes" unserved::services;
-    Account GET "/1.3/load-balancer" unserved::services;
-    Account GET "/1.3/load-balancer/certificate-bundles" unserved::services;
-    Account GET "/1.3/object-storage-2" unserved::services;
-    Account GET "/1.3/server-group" unserved::server_groups;
-    Account GET "/1.3/storage/private" unserved::storages;
-    Account GET "/1.3/tag" unserved::tags;
+    User GET "/1.3/database" unserved::services;
+    User GET "/1.3/file-storage" unserved::services;
+    User GET "/1.3/kubernetes" unserved::services;
+    User GET "/1.3/load-balancer" unserved::services;
+    User GET "/1.3/load-balancer/certificate-bundles" unserved::services;
+    User GET "/1.3/object-storage-2" unserved::services;
+    User GET "/1.3/server-group" unserved::server_groups;
+    User GET "/1.3/storage/private" unserved::storages;
+    User GET "/1.3/tag" unserved::tags;
 
-    Account GET "/kannas/v1/ports" port::list;
-    Account POST "/kannas/v1/ports" port::create;
-    Account GET "/kannas/v1/ports/{uuid}" port::show;
-    Account DELETE "/kannas/v1/ports/{uuid}" port::delete;
+    User GET "/kannas/v1/peering-requests" peering_request::list;
+    User POST "/kannas/v1/peering-requests/{uuid}/accept" peering_request::accept;
+    User POST "/kannas/v1/peering-requests/{uuid}/decline" peering_request::decline;
+
+    Account GET "/kannas/v1/webhook" webhook::show;
+    Account PUT "/kannas/v1/webhook" webhook::set;
+    Account DELETE "/kannas/v1/webhook" webhook::delete;
+
+    User GET "/kannas/v1/ports" port::list;
+    User POST "/kannas/v1/ports" port::create;
+    User GET "/kannas/v1/ports/{uuid}" port::show;
+    User DELETE "/kannas/v1/ports/{uuid}" port::delete;
 
     Account POST "/kannas/v1/zones" zone::create;
     Account DELETE "/kannas/v1/zones/{id}" zone::delete;
@@ -110,6 +133,8 @@ pub(crate) static ROUTES: &[Route] = routes! {
 
     Account GET "/kannas/v1/accounts" account::list_all;
     Account POST "/kannas/v1/accounts" account::create;
+    User PUT "/kannas/v1/accounts/{name}" account::set_password;
+    Account DELETE "/kannas/v1/accounts/{name}" account::delete;
 };
 
 /// The route, and what its braces stand for in `uri`, decoded.

@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 
 use axum::http::StatusCode;
 use model::error::{Noun, Rule};
+use model::objects::Server;
 use model::op::{Op, Wish};
+use model::scope;
 use model::server::{Create, Modify, Power, own};
 use model::wire::server::Plans;
 use model::wire::server_view::{Details, Many, ManyInner, Networking, One, View};
+use model::world::World;
 use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -32,22 +35,31 @@ impl Call {
 
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let (world, query) = (api.store.world(), &call.query);
-    let own = world.servers_of_account(&call.account);
-    let page = query.page(own.filter(|it| query.labels_match(&it.labels)));
+    let scope = api.scope(&world)?;
+    let own =
+        world.servers_with(&call.account, query.labels()).filter(|it| scope.has_server(it.uuid));
+    let page = query.page(own);
     let server = page.iter().map(|it| View::new(&world, it)).collect();
     Ok(answer(StatusCode::OK, &Many { servers: ManyInner { server } }))
 }
 
 pub(crate) async fn show(api: Api, call: Call) -> Answer {
     let world = api.store.world();
-    let it = own(&world, &call.account, call.server()?)?;
+    let it = seen(&api, &world, &call)?;
     Ok(answer(StatusCode::OK, &One { server: Details::new(&world, it) }))
 }
 
 pub(crate) async fn networking(api: Api, call: Call) -> Answer {
     let world = api.store.world();
-    let it = own(&world, &call.account, call.server()?)?;
+    let it = seen(&api, &world, &call)?;
     Ok(answer(StatusCode::OK, &Networking::new(&world, it)))
+}
+
+/// The server that the path begins with, if the caller may see it.
+fn seen<'w>(api: &Api, world: &'w World, call: &Call) -> Result<&'w Server, Rule> {
+    let it = own(world, &call.account, call.server()?)?;
+    scope::check(api.scope(world)?.has_server(it.uuid), Noun::Server, it.uuid)?;
+    Ok(it)
 }
 
 pub(crate) async fn plans(_: Api, _: Call) -> Answer {
@@ -56,7 +68,7 @@ pub(crate) async fn plans(_: Api, _: Call) -> Answer {
 
 /// Nothing filters a server's packets but its networks.
 pub(crate) async fn firewall_rules(api: Api, call: Call) -> Answer {
-    own(&api.store.world(), &call.account, call.server()?)?;
+    seen(&api, &api.store.world(), &call)?;
     Ok(answer(StatusCode::OK, &json!({"firewall_rules": {"firewall_rule": []}})))
 }
 

@@ -3,16 +3,20 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use model::credentials::{Reach, SubAccount, Target, Token};
 use model::host::Join;
 use model::interface::{self, Address, Link};
 use model::label::Label;
 use model::network::{self, Attach};
 use model::objects::{
-    Account, Authority, AutoPopulation, Configured, JoinToken, Size, StaticRoute, Subnet, Zone,
+    Account, Authority, AutoPopulation, Configured, JoinToken, Size, StaticRoute, Subnet, Told,
+    Zone,
 };
 use model::op::{Op, Wish};
 use model::spec::Attachment;
-use model::{peering, port, router, server};
+use model::state::State;
+use model::terms::{Once, Terms};
+use model::{access, peering, port, router, server, webhook};
 use uuid::Uuid;
 
 pub(crate) const ADMIN: &str = "admin";
@@ -114,6 +118,7 @@ pub(crate) fn peering(uuid: Uuid, network: Uuid, peer_network: Uuid) -> Op {
         network,
         peer_network,
         labels: labels(&[("region", "eu")]),
+        note: None,
     };
     peering_wish(uuid, Wish::Create(wish))
 }
@@ -148,6 +153,61 @@ pub(crate) fn port(uuid: Uuid, network: Uuid, host: &str, attachment: Attachment
 pub(crate) fn zone(id: &str) -> Op {
     let zone = Zone { id: id.to_owned(), description: "The cellar".to_owned() };
     Op::CreateZone { by: ADMIN.to_owned(), zone }
+}
+
+pub(crate) fn access_wish(wish: access::Wish) -> Op {
+    Op::Access { by: ADMIN.to_owned(), wish }
+}
+
+pub(crate) fn sub_account(name: &str) -> Op {
+    access_wish(access::Wish::CreateSub(Box::new(SubAccount {
+        name: name.to_owned(),
+        main: ADMIN.to_owned(),
+        password: "p".to_owned(),
+        allow_api: true,
+        allow_gui: false,
+        ip_filters: vec!["192.0.2.0/24".parse().unwrap()],
+        networks: vec![Target::One(id(4)), Target::All],
+        servers: vec![Reach { target: Target::All, storage: true }],
+        storages: vec!["*".to_owned()],
+        tags: vec![Reach { target: "a tag".to_owned(), storage: false }],
+        roles: vec!["technical".to_owned()],
+        contact: [("city".to_owned(), "Oulu".to_owned())].into(),
+    })))
+}
+
+pub(crate) fn token(id: Uuid) -> Op {
+    access_wish(access::Wish::CreateToken(Token {
+        id,
+        user: ADMIN.to_owned(),
+        name: "A token".to_owned(),
+        digest: "00".to_owned(),
+        created: 1,
+        expires: 2,
+        last_used: Some(3),
+        can_create_tokens: true,
+        allowed_ip_ranges: Some(vec!["::/0".parse().unwrap()]),
+    }))
+}
+
+pub(crate) fn webhook_wish(wish: webhook::Wish) -> Op {
+    Op::Webhook { by: ADMIN.to_owned(), wish }
+}
+
+pub(crate) fn webhook() -> Op {
+    let url = "https://hooks.example.org/kannas".to_owned();
+    webhook_wish(webhook::Wish::Set { url, secret: "0123456789abcdef".to_owned() })
+}
+
+pub(crate) fn told(peering: Uuid) -> Op {
+    Op::Told(Told { sink: ADMIN.to_owned(), peering, state: State::PendingPeer, sequence: 1 })
+}
+
+/// `op` under an idempotency key.
+pub(crate) fn once(op: Op) -> Op {
+    let [account, key, request] = [ADMIN, "00", "01"].map(str::to_owned);
+    let terms = Terms { once: Some(Once { account, key, request }), ..Terms::default() };
+    Op::Under { terms, op: Box::new(op) }
 }
 
 /// With one interface, which is `port` on `network`.

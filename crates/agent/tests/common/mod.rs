@@ -236,6 +236,7 @@ pub(crate) fn create_peering(from: u8, to: u8) -> Op {
         configured: Configured::Active,
         network: network_of(from),
         peer_network: network_of(to),
+        note: None,
         labels: vec![],
     };
     let uuid = Uuid::from_u128(400_000 + 1000 * u128::from(from) + u128::from(to));

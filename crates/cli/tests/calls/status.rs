@@ -43,6 +43,7 @@ fn a_host_that_fails_is_shown_with_its_errors_and_its_peerings() {
     let text = site.kannas(&["status"]).ok();
     let uuid = pending["uuid"].as_str().unwrap();
     let why = pending["reasons"][0]["message"].as_str().unwrap();
+    let why = why.strip_suffix('.').unwrap();
     let head = format!("PEERING  {:36}  STATE         REASON", "UUID");
     let want = format!(
         "hosts: 1 of 1 live\npeerings: 2 active, 1 pending-peer\n{head}\n\

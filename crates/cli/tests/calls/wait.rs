@@ -40,7 +40,7 @@ fn a_wait_that_is_in_vain_ends_with_the_reason() {
     let want = "kannas: forth is pending-peer, not active, after 0s: ";
     let why = line.strip_prefix(want).unwrap_or_else(|| panic!("{line}"));
     let it = site.json(&["peering", "show", "forth"]);
-    assert_eq!(why, it["reasons"][0]["message"]);
+    assert_eq!(format!("{why}."), it["reasons"][0]["message"]);
     // It was made all the same.
     let show = ["peering", "show", "forth", "--wait=disabled", "--timeout", "0"];
     assert_eq!(site.kannas(&show).code, 1);

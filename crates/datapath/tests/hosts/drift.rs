@@ -1,6 +1,6 @@
 //! What is found again, mended and left alone.
 
-use model::spec::{Condition, HostSpec};
+use model::spec::{Attachment, Condition, HostSpec};
 
 use crate::site::Site;
 
@@ -64,6 +64,36 @@ fn a_workload_namespace_that_was_made_anew_gets_its_port_again() {
     a.netns = std::sync::Arc::new(lab::Netns::new(name).unwrap());
     site.converge(0, &specs[0]);
     a.reaches(&b);
+}
+
+#[test]
+fn a_namespace_of_ours_comes_with_its_first_port_and_goes_with_its_last() {
+    lab::netns::sweep_abandoned("kannas-kt").unwrap();
+    let site = Site::new("server");
+    let [mut a, mut b] = [2, 3].map(|last| site.workload(0, 1, last));
+    let name = format!("kannas-{}", site.prefix);
+    for (it, device) in [(&mut a, "eth0"), (&mut b, "eth1")] {
+        it.spec.attachment =
+            Attachment::Netns { netns: name.parse().unwrap(), device: device.parse().unwrap() };
+    }
+    let there = || std::path::Path::new("/run/netns").join(&name).exists();
+    let nothing = HostSpec { revision: 2, ..HostSpec::default() };
+    let both = site.specs(&[&a, &b], &[])[0].clone();
+    let one = site.specs(&[&a], &[])[0].clone();
+    for (spec, want) in [(&both, true), (&one, true), (&nothing, false), (&one, true)] {
+        site.converge(0, spec);
+        assert_eq!(there(), want);
+    }
+    // Somebody else took it away.
+    site.hosts[0].ip(&format!("netns del {name}")).unwrap();
+    lab::eventually(crate::site::DEADLINE, "the port is seen to be broken", || {
+        matches!(site.observe(0).ports[&a.uuid], Condition::Broken(_)).then_some(())
+    })
+    .unwrap();
+    site.converge(0, &one);
+    assert!(there());
+    site.converge(0, &nothing);
+    assert!(!there());
 }
 
 #[test]

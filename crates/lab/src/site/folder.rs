@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
-use crate::netns::is_abandoned;
+use crate::netns::{is_abandoned, names_in};
 
 /// Root's alone, so that no other user can put something where ours is to be.
 const ALL: &str = "/var/lib/kannas-lab";
@@ -75,23 +75,18 @@ pub(super) fn sweep(prefix: &str) -> Result<Vec<String>> {
     sweep_if(prefix, |_| true)
 }
 
+/// Names of the folders that begin with `prefix`, in order.
+pub(super) fn named(prefix: &str) -> Result<Vec<String>> {
+    names_in(Path::new(ALL), prefix)
+}
+
 fn sweep_if(prefix: &str, doomed: impl Fn(&str) -> bool) -> Result<Vec<String>> {
     ensure!(prefix.len() >= 3, "prefix {prefix:?} is too short to sweep by");
-    let entries = match fs::read_dir(ALL) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).context(ALL),
-    };
-    let mut swept = Vec::new();
-    for entry in entries {
-        let entry = entry.context(ALL)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.strip_prefix(prefix).is_some_and(&doomed) {
-            remove(&entry.path())?;
-            swept.push(name);
-        }
+    let mut swept = named(prefix)?;
+    swept.retain(|name| doomed(&name[prefix.len()..]));
+    for name in &swept {
+        remove(&Path::new(ALL).join(name))?;
     }
-    swept.sort();
     Ok(swept)
 }
 

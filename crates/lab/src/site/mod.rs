@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -57,27 +57,47 @@ pub struct Workload {
 impl Site {
     /// Starts the server and an agent on each host, given as (name, zone), and waits until all have joined.
     ///
-    /// `name` is that of the run, as [`netns::prefix`] makes it, and of the site in it; namespaces and the folder are
-    /// named after it.
-    ///
     /// # Errors
-    /// Not root; no `kannas` (see [`kannas`]); something does not come up: the error has the log's tail.
+    /// As [`Site::open`] and [`Site::add_host`].
     pub fn start(name: &str, hosts: &[(&str, &str)], cabling: Cabling) -> Result<Self> {
-        let prefix = format!("{name}-");
-        let folder = Folder::new(name)?;
-        let underlay = Underlay::new(&prefix, hosts.len(), cabling)?;
-        let server = Server::start(&folder)?;
-        let admin = server.admin()?;
-        let mut site = Self { hosts: BTreeMap::new(), server, admin, underlay, prefix, folder };
-        for (index, (name, zone)) in hosts.iter().enumerate() {
-            let token = site.admin.make_token(zone)?;
-            let host = Host::new(&site, index, (name, zone))?;
-            site.hosts.entry((*name).to_owned()).or_insert(host).join(&token)?;
+        let mut site = Self::open(name, hosts.len(), cabling)?;
+        for (name, zone) in hosts {
+            site.add_host(name, zone)?;
         }
         for name in site.hosts.keys() {
             site.live(name)?;
         }
         Ok(site)
+    }
+
+    /// Starts the server, and lays the cables for `count` hosts.
+    ///
+    /// Takes away what killed runs of this family left, once per run. `name` is that of the run, as [`netns::prefix`] makes it, and of the site in it; namespaces and the folder are
+    /// named after it.
+    ///
+    /// # Errors
+    /// Not root; no `kannas` (see [`kannas`]); the server does not come up: the error has the log's tail.
+    pub fn open(name: &str, count: usize, cabling: Cabling) -> Result<Self> {
+        static SWEPT: Once = Once::new();
+        // What killed runs left does no harm to this one, so a failure neither.
+        let family = name.split('-').next().unwrap_or(name);
+        SWEPT.call_once(|| drop(sweep_abandoned(family)));
+        let prefix = format!("{name}-");
+        let folder = Folder::new(name)?;
+        let underlay = Underlay::new(&prefix, count, cabling)?;
+        let server = Server::start(&folder)?;
+        let admin = server.admin()?;
+        Ok(Self { hosts: BTreeMap::new(), server, admin, underlay, prefix, folder })
+    }
+
+    /// Starts the agent of the next host, which joins; [`Site::live`] waits for it.
+    ///
+    /// # Errors
+    /// There is no cable left; the agent cannot be started.
+    pub fn add_host(&mut self, name: &str, zone: &str) -> Result<()> {
+        let token = self.admin.make_token(zone)?;
+        let host = Host::new(self, self.hosts.len(), (name, zone))?;
+        self.hosts.entry(name.to_owned()).or_insert(host).join(&token)
     }
 
     /// # Errors
@@ -195,6 +215,18 @@ pub fn sweep(prefix: &str) -> Result<Vec<String>> {
     let mut swept = netns::sweep(prefix)?;
     swept.extend(folder::sweep(prefix)?);
     Ok(swept)
+}
+
+/// What is there that is named after `prefix`: nothing, once a run is over.
+///
+/// # Errors
+/// It cannot be looked for.
+pub fn leftovers(prefix: &str) -> Result<Vec<String>> {
+    let mut found = netns::named(prefix)?;
+    found.extend(folder::named(prefix)?);
+    let mounts = std::fs::read_to_string("/proc/self/mounts").context("mounts")?;
+    found.extend(mounts.lines().filter(|line| line.contains(prefix)).map(str::to_owned));
+    Ok(found)
 }
 
 /// The program under test: `KANNAS_BIN`, or what was built beside us.

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use super::{Cabling, PATIENCE, Site, Workload};
 use crate::api::{Client, NewNetwork, text};
 use crate::ping::ping;
-use crate::stream::{Stream, Tally};
+use crate::stream::{self, Stream, Tally};
 
 /// Names and zones of the two hosts.
 pub const HOSTS: [(&str, &str); 2] = [("hel", "fi-hel1"), ("fra", "de-fra1")];
@@ -76,7 +76,7 @@ impl Streams {
     /// # Errors
     /// Some do not; or do not leave.
     pub fn flow(&self, count: usize) -> Result<()> {
-        for (index, tally) in self.next(count)?.into_iter().enumerate() {
+        for (index, tally) in self.tallies(count)?.into_iter().enumerate() {
             ensure!(tally.lost() == 0, "stream {index}: {tally:?}");
         }
         Ok(())
@@ -87,16 +87,18 @@ impl Streams {
     /// # Errors
     /// Some do; or do not leave.
     pub fn silent(&self, count: usize) -> Result<()> {
-        for (index, tally) in self.next(count)?.into_iter().enumerate() {
+        for (index, tally) in self.tallies(count)?.into_iter().enumerate() {
             ensure!(tally.arrived == 0, "stream {index}: {tally:?}");
         }
         Ok(())
     }
 
-    fn next(&self, count: usize) -> Result<[Tally; 2]> {
-        let now = std::time::Instant::now();
-        let [a, b] = &self.0;
-        Ok([a.watch(now, count)?, b.watch(now, count)?])
+    /// What becomes of `count` packets each way that leave from now on.
+    ///
+    /// # Errors
+    /// They do not leave.
+    pub fn tallies(&self, count: usize) -> Result<[Tally; 2]> {
+        stream::watch(self.0.each_ref(), std::time::Instant::now(), count)
     }
 }
 

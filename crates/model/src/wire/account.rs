@@ -3,7 +3,10 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::sub_account::CONTACT;
 use super::{Fields, yes_no};
+use crate::account::check_password;
+use crate::credentials::SubAccount;
 use crate::error::{Rule, Subject};
 use crate::objects::Account;
 use crate::policy::Limits;
@@ -25,19 +28,29 @@ impl NewAccount {
             password: fields.required("password", Subject::Request)?,
             admin: fields.yes_no("admin")?.unwrap_or(false),
         };
-        if !(8..=1024).contains(&it.password.len()) {
-            return Err(fields.bad(Subject::Request, "password", "must be 8 to 1024 bytes"));
-        }
+        check_password(&it.username, &it.password, "account.password")?;
         fields.finish()?;
         Ok(it)
     }
 }
 
+/// The password in clear that a body gives the user `name`.
+///
+/// # Errors
+/// The first faulty attribute.
+pub fn password_of_body(body: &[u8], name: &str) -> Result<String, Rule> {
+    let mut fields = Fields::of_body(body, "account")?;
+    let password = fields.required("password", Subject::Request)?;
+    check_password(name, &password, "account.password")?;
+    fields.finish()?;
+    Ok(password)
+}
+
 /// `GET /1.3/account`. The limits are integers, as the Go SDK demands; those
 /// of things that Kannas has not are of UpCloud's own sample.
-pub fn view(account: &Account, limits: &Limits) -> Value {
+pub fn view(username: &str, limits: &Limits) -> Value {
     json!({"account": {
-        "username": account.name,
+        "username": username,
         "credits": 0.0,
         "resource_limits": {
             "cores": 200, "detached_floating_ips": 10, "gpus": 8, "load_balancers": 50,
@@ -51,24 +64,34 @@ pub fn view(account: &Account, limits: &Limits) -> Value {
 /// `GET /1.3/account/details/{username}`: an account that may do all, in the
 /// words of UpCloud's recorded answers.
 pub fn details(account: &Account) -> Value {
-    json!({"account": {
+    let mut it = json!({
         "username": account.name, "main_account": account.name, "type": "main",
-        "first_name": "", "last_name": "", "company": "", "address": "", "postal_code": "",
-        "city": "", "state": "", "country": "", "phone": "", "email": "", "vat_number": "",
-        "language": "en", "timezone": "UTC", "currency": "EUR",
-        "enable_3rd_party_services": "no", "simple_backup": "no",
-        "allow_api": "yes", "allow_gui": "no",
+        "simple_backup": "no", "allow_api": "yes", "allow_gui": "no",
         "roles": {"role": roles()}, "campaigns": {"campaign": []}, "ip_filters": {"ip_filter": []},
         "network_access": {"network": ["*"]}, "server_access": {"server": []},
         "storage_access": {"storage": []}, "tag_access": {"tag": []}
-    }})
+    });
+    for (key, default) in CONTACT {
+        it[key] = default.into();
+    }
+    json!({ "account": it })
 }
 
-/// `GET /1.3/account/list`, of one.
-pub fn list(account: &Account) -> Value {
-    json!({"accounts": {"account": [
-        {"type": "main", "username": account.name, "roles": {"role": roles()}}
-    ]}})
+/// `GET /1.3/account/list`: of an account and its sub-accounts.
+pub fn list<'w>(account: &Account, subs: impl Iterator<Item = &'w SubAccount>) -> Value {
+    let main = json!({"type": "main", "username": account.name, "roles": {"role": roles()}});
+    let mut all = vec![main];
+    all.extend(subs.map(list_entry));
+    json!({"accounts": {"account": all}})
+}
+
+/// As a sub-account sees it: of itself alone.
+pub fn list_of_sub(sub: &SubAccount) -> Value {
+    json!({"accounts": {"account": [list_entry(sub)]}})
+}
+
+fn list_entry(sub: &SubAccount) -> Value {
+    json!({"type": "sub", "username": sub.name, "roles": {"role": sub.roles}})
 }
 
 fn roles() -> Value {

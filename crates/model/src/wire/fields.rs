@@ -33,6 +33,20 @@ impl Fields {
         Self::of_value(inner, name.to_owned(), Subject::Request)
     }
 
+    /// The object that is the whole body.
+    ///
+    /// # Errors
+    /// Not JSON, not an object.
+    pub fn of_bare_body(body: &[u8]) -> Result<Self, Rule> {
+        let refuse = |e| {
+            let why = format!("cannot be read: the body is not JSON ({e})");
+            Rule::bad(Subject::Request, "body", why)
+        };
+        let value: Value = serde_json::from_slice(body).map_err(refuse)?;
+        let it = Self::of_value(value, "body".to_owned(), Subject::Request)?;
+        Ok(Self { at: String::new(), ..it })
+    }
+
     fn of_value(value: Value, at: String, subject: Subject) -> Result<Self, Rule> {
         match value {
             Value::Object(left) => Ok(Self { at, left }),
@@ -46,7 +60,7 @@ impl Fields {
 
     /// The full path of an attribute of this object.
     pub fn path(&self, key: &str) -> String {
-        format!("{}.{key}", self.at)
+        if self.at.is_empty() { key.to_owned() } else { format!("{}.{key}", self.at) }
     }
 
     pub fn bad(&self, subject: Subject, key: &str, why: impl Into<String>) -> Rule {
@@ -135,6 +149,18 @@ impl Fields {
             Some("yes") => Ok(Some(true)),
             Some("no") => Ok(Some(false)),
             Some(_) => Err(self.bad(Subject::Request, key, "must be \"yes\" or \"no\"")),
+        }
+    }
+
+    /// JSON's own true or false.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn boolean(&mut self, key: &str) -> Result<Option<bool>, Rule> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::Bool(it)) => Ok(Some(it)),
+            Some(_) => Err(self.bad(Subject::Request, key, "must be true or false")),
         }
     }
 

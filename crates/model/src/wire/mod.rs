@@ -10,10 +10,14 @@ pub mod interface;
 pub mod network;
 pub mod network_view;
 pub mod peering;
+pub mod peering_request;
 pub mod port;
 pub mod router;
 pub mod server;
 pub mod server_view;
+pub mod sub_account;
+pub mod token;
+pub mod webhook;
 pub mod zone;
 
 pub use fields::Fields;

@@ -4,6 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Fields, labels};
+use crate::consent::Patience;
 use crate::error::{Rule, Subject};
 use crate::label::Label;
 use crate::objects::{Configured, Network, Peering};
@@ -25,6 +26,7 @@ impl Create {
             network: network(&mut fields, "network")?,
             peer_network: network(&mut fields, "peer_network")?,
             labels: labels(&mut fields)?.unwrap_or_default(),
+            note: fields.string("note", Subject::Request)?,
         };
         fields.finish()?;
         Ok(it)
@@ -40,10 +42,18 @@ impl Modify {
             name: fields.string("name", Subject::Name)?,
             configured: configured(&mut fields)?,
             labels: labels(&mut fields)?,
+            note: note(&mut fields)?,
         };
         fields.finish()?;
         Ok(it)
     }
+}
+
+/// Null takes the note away, as an empty one does.
+fn note(fields: &mut Fields) -> Result<Option<String>, Rule> {
+    let given = fields.has("note");
+    let note = fields.string("note", Subject::Request)?;
+    Ok(given.then(|| note.unwrap_or_default()))
 }
 
 fn configured(fields: &mut Fields) -> Result<Option<Configured>, Rule> {
@@ -78,6 +88,8 @@ pub struct View<'w> {
     reasons: Vec<Reason>,
     health: Health,
     labels: &'w [Label],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'w str>,
     network: Side<'w>,
     peer_network: Side<'w>,
 }
@@ -107,8 +119,8 @@ struct Health {
 }
 
 impl<'w> View<'w> {
-    pub fn new(world: &'w World, presence: &Presence, it: &'w Peering) -> Self {
-        let (state, reasons) = state::judge(world, presence, it);
+    pub fn new(world: &'w World, presence: &Presence, patience: Patience, it: &'w Peering) -> Self {
+        let (state, reasons) = state::judge(world, presence, patience, it);
         let side = |uuid, shown: bool| Side {
             uuid,
             ip_networks: world.network(uuid).filter(|_| shown).map(|n| Subnets::of(n)),
@@ -121,9 +133,10 @@ impl<'w> View<'w> {
             reasons,
             health: Health { measured: false },
             labels: &it.labels,
+            note: it.note.as_deref(),
             network: side(it.network, true),
             // Nothing about a foreign network leaks before its owner consents.
-            peer_network: side(it.peer_network, world.mirror(it).is_some()),
+            peer_network: side(it.peer_network, state.has_mirror() || world.mirror(it).is_some()),
         }
     }
 

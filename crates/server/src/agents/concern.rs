@@ -73,9 +73,15 @@ fn touched(before: &World, change: &Change) -> Touched {
         // its ports.
         Change::Put(Object::Router(_) | Object::Server(_))
         | Change::Delete(Key::Router(_) | Key::Server(_)) => Touched::Nothing,
-        Change::Put(Object::Account(_) | Object::Authority(_) | Object::JoinToken(_))
+        Change::Put(
+            Object::Account(_) | Object::Authority(_) | Object::Done(_) | Object::JoinToken(_),
+        )
+        | Change::Put(Object::SubAccount(_) | Object::Token(_))
+        | Change::Put(Object::Told(_) | Object::Webhook(_))
+        | Change::Delete(Key::Told { .. } | Key::Webhook(_))
+        | Change::Delete(Key::SubAccount(_) | Key::Token(_))
         | Change::Put(Object::Zone(_) | Object::NextVni { .. })
-        | Change::Delete(Key::Account(_) | Key::Authority | Key::JoinToken(_))
+        | Change::Delete(Key::Account(_) | Key::Authority | Key::Done { .. } | Key::JoinToken(_))
         | Change::Delete(Key::Zone(_) | Key::NextVni) => Touched::Nothing,
     }
 }

@@ -207,6 +207,7 @@ fn create_peering(a: u128, b: u128) -> Op {
         configured: Configured::Active,
         network: Uuid::from_u128(300 + a),
         peer_network: Uuid::from_u128(300 + b),
+        note: None,
         labels: vec![],
     };
     peering_op(a, b, Wish::Create(wish))

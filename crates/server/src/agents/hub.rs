@@ -11,6 +11,7 @@ use model::world::World;
 use store::{Commit, Store};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::concern::concerned;
@@ -24,7 +25,7 @@ const WORLDS: usize = 1024;
 #[derive(Clone)]
 pub struct Hub {
     shared: Arc<Shared>,
-    _follower: Arc<Follower>,
+    follower: Arc<Follower>,
 }
 
 struct Shared {
@@ -43,11 +44,18 @@ struct Inner {
 }
 
 /// The task that follows the store, for as long as there is a hub.
-struct Follower(tokio::task::AbortHandle);
+struct Follower(Mutex<Option<JoinHandle<()>>>);
+
+impl Follower {
+    fn take(&self) -> Option<JoinHandle<()>> {
+        let task = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        task.inspect(JoinHandle::abort)
+    }
+}
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.0.abort();
+        self.take();
     }
 }
 
@@ -79,7 +87,15 @@ impl Hub {
                 }
             }
         });
-        Self { shared, _follower: Arc::new(Follower(task.abort_handle())) }
+        Self { shared, follower: Arc::new(Follower(Mutex::new(Some(task)))) }
+    }
+
+    /// Follows the store no longer, and has let go of it.
+    pub(crate) async fn end(&self) {
+        if let Some(task) = self.follower.take() {
+            // That it was cut off is how it ends.
+            let _ = task.await;
+        }
     }
 
     /// What the connected hosts say.

@@ -130,7 +130,31 @@ impl Reply {
             assert_eq!(self.header("content-type"), None);
             return Value::Null;
         }
-        assert_eq!(self.header("content-type"), Some("application/json; charset=UTF-8"));
+        self.labelled(status, "application/json; charset=UTF-8")
+    }
+
+    /// The JSON of a token call, which is labelled as it was recorded.
+    #[track_caller]
+    pub(crate) fn bare(self, status: u16) -> Value {
+        self.labelled(status, "application/json")
+    }
+
+    /// A problem as token calls have it (A16), with this status and code.
+    #[track_caller]
+    pub(crate) fn problem(self, status: u16, code: &str) -> Value {
+        let body = self.labelled(status, "application/problem+json");
+        let kind = format!("https://developers.upcloud.com/1.3/errors#ERROR_{code}");
+        assert_eq!(body["type"], kind, "{body}");
+        assert_eq!(body["status"], status);
+        assert!(!body["title"].as_str().unwrap().is_empty());
+        assert_eq!(body["correlation_id"].as_str().unwrap().len(), 26);
+        body
+    }
+
+    #[track_caller]
+    fn labelled(self, status: u16, kind: &str) -> Value {
+        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.header("content-type"), Some(kind));
         serde_json::from_slice(&self.body).unwrap()
     }
 

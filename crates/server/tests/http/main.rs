@@ -1,18 +1,23 @@
 //! The HTTP API as clients see it: real requests over real sockets. The names
 //! of the tests begin with the case's number in section 7 of the contract.
-//!
-//! Left out here: tokens (A02, A16, T), which the server does not serve.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod access;
+mod accounts;
 mod bad_input;
 mod client;
+mod consent;
+mod etag;
 mod filters;
 mod first_start;
+mod fuzz;
 mod interface;
+mod isolation;
 mod kannas;
+mod limits;
 mod network;
+mod once;
 mod peering;
 mod peering_changes;
 mod policy;
@@ -21,5 +26,8 @@ mod seed;
 mod server;
 mod site;
 mod states;
+mod sub_account;
+mod token;
 mod unserved;
+mod webhook;
 mod zone;

@@ -9,7 +9,7 @@ use model::host::Join;
 use model::objects::{Account, JoinToken};
 use model::op::Op;
 use serde_json::{Value, json};
-use server::{Config, PolicyArgs, Server};
+use server::{Config, PolicyArgs, Server, WebhookArgs};
 use store::Store;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -40,9 +40,15 @@ impl Site {
     }
 
     pub(crate) async fn under(policy: PolicyArgs) -> Self {
+        Self::with(|config| config.policy = policy).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         furnish(dir.path()).await;
-        let api = serve(&Config { policy, ..config(dir.path()) }).await;
+        let mut config = config(dir.path());
+        change(&mut config);
+        let api = serve(&config).await;
         let client = |name| Client::new(api, name, &format!("{name}s password"));
         Self { api, alice: client("alice"), bob: client("bob"), _dir: dir }
     }
@@ -71,6 +77,8 @@ pub(crate) fn config(dir: &Path) -> Config {
         data_dir: dir.to_owned(),
         admin_user: "admin".to_owned(),
         admin_password_file: None,
+        trusted_proxies: Vec::new(),
+        webhook: WebhookArgs::default(),
         policy: PolicyArgs::default(),
     }
 }
@@ -83,7 +91,7 @@ pub(crate) async fn serve(config: &Config) -> SocketAddr {
     api
 }
 
-async fn furnish(dir: &Path) {
+pub(crate) async fn furnish(dir: &Path) {
     let store = Store::open(dir).unwrap();
     let token = JoinToken { digest: "00".to_owned(), zone: "fi-hel1".to_owned(), expires: 1 };
     let join = Join {

@@ -2,17 +2,20 @@
 
 use std::collections::BTreeSet;
 
+use model::access;
 use model::change::Key;
 use model::error::{Noun, Rule};
 use model::op::{Op, Wish};
 use model::router;
+use model::webhook;
 use model::world::World;
 
 use super::{Database, open, picture, rule, write, write_all};
 use crate::wishes::{
-    ADMIN, account, allow_join, delete_router, detach, disable, found, id, in_netns, join, labels,
-    network, network_wish, on_device, peering, peering_wish, port, rename_router, router,
-    router_wish, server, zone,
+    ADMIN, access_wish, account, allow_join, delete_router, detach, disable, found, id, in_netns,
+    join, labels, network, network_wish, on_device, once, peering, peering_wish, port,
+    rename_router, router, router_wish, server, sub_account, token, told, webhook as webhook_op,
+    webhook_wish, zone,
 };
 
 /// Something of every kind there is.
@@ -24,7 +27,7 @@ fn everything() -> Vec<Op> {
         allow_join("left"),
         join(id(1), "used", "host-1", [192, 0, 2, 1].into()),
         router(id(2)),
-        router(id(3)),
+        once(router(id(3))),
         network(id(4), "10.0.0.1/24", Some(id(2))),
         network(id(5), "10.1.0.0/24", Some(id(3))),
         peering(id(6), id(4), id(5)),
@@ -33,6 +36,10 @@ fn everything() -> Vec<Op> {
         port(id(9), id(5), "host-1", on_device("tap0")),
         zone("home-1"),
         server(id(10), id(11), id(4)),
+        sub_account("deputy"),
+        token(id(12)),
+        webhook_op(),
+        told(id(6)),
     ]
 }
 
@@ -73,7 +80,7 @@ pub(crate) async fn reopening_gives_the_identical_world(database: impl Database)
     write_all(&store, everything()).await;
     let before = store.world();
     let kinds = kinds_in(&before);
-    assert_eq!(kinds.len(), 11, "nothing of some kind: {kinds:?}");
+    assert_eq!(kinds.len(), 16, "nothing of some kind: {kinds:?}");
     drop(store);
     let rows = database.rows();
     let again = open(&database);
@@ -95,7 +102,12 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Port(_) => !world.ports.is_empty(),
         Key::Router(_) => !world.routers.is_empty(),
         Key::Server(_) => !world.servers.is_empty(),
+        Key::SubAccount(_) => world.credentials().subs_of(ADMIN).next().is_some(),
+        Key::Token(_) => world.credentials().tokens_of(ADMIN).next().is_some(),
         Key::Zone(_) => !world.zones.is_empty(),
+        Key::Done { .. } => world.done(ADMIN, "00").is_some(),
+        Key::Told { .. } => world.told(ADMIN, id(6)).is_some(),
+        Key::Webhook(_) => !world.webhooks.is_empty(),
         Key::NextVni => world.next_vni() > 1,
     };
     let one_of_each = [
@@ -108,7 +120,12 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Port(id(0)),
         Key::Router(id(0)),
         Key::Server(id(0)),
+        Key::SubAccount(String::new()),
+        Key::Token(id(0)),
         Key::Zone(String::new()),
+        Key::Done { account: String::new(), key: String::new() },
+        Key::Told { sink: String::new(), peering: id(0) },
+        Key::Webhook(String::new()),
         Key::NextVni,
     ];
     one_of_each.iter().filter(|key| has(key)).map(|key| key.columns().0).collect()
@@ -140,6 +157,9 @@ pub(crate) async fn changes_and_deletes_survive(database: impl Database) {
         network_wish(id(5), Wish::Delete),
         delete_router(id(2)),
         Op::DeleteHost { by: by(), id: "host-1".to_owned() },
+        access_wish(access::Wish::DeleteToken(id(12))),
+        access_wish(access::Wish::DeleteSub("deputy".to_owned())),
+        webhook_wish(webhook::Wish::Delete),
     ];
     write_all(&store, deletes).await;
     let before = store.world();
@@ -147,7 +167,7 @@ pub(crate) async fn changes_and_deletes_survive(database: impl Database) {
     let world = open(&database).world();
     assert_eq!(picture(&world), picture(&before));
     let left = kinds_in(&world);
-    assert_eq!(left, ["account", "authority", "join-token", "next-vni"].into());
+    assert_eq!(left, ["account", "authority", "done", "join-token", "next-vni"].into());
 }
 
 pub(crate) async fn a_name_can_be_used_again_after_its_end(database: impl Database) {
