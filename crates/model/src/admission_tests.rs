@@ -99,6 +99,7 @@ fn what_leaves_the_pair_complete_does_not_make_it_a_newcomer() {
         name: Some("other".to_owned()),
         configured: Some(Configured::Active),
         labels: Some(vec![label]),
+        note: Some("Of old".to_owned()),
     };
     let gateway = crate::objects::Subnet {
         gateway: [10, 1, 0, 9].into(),

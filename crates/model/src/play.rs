@@ -195,6 +195,7 @@ pub(crate) fn create_half(from: u128, to: u128) -> Op {
         network: network_id(from),
         peer_network: network_id(to),
         labels: vec![],
+        note: None,
     };
     half_op(from, to, Wish::Create(wish))
 }
