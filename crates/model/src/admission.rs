@@ -58,9 +58,21 @@ impl<'w> Pair<'w> {
 
     /// The revision of the write that made the pair complete.
     pub fn since(&self) -> Revision {
-        let networks = [self.local, self.peer].map(|n| n.router_since.max(n.subnets_since));
-        let halves = [self.half, self.mirror].map(|h| h.configured_since);
-        networks.into_iter().chain(halves).max().unwrap_or_default()
+        self.steps()[0]
+    }
+
+    /// The writes that made it complete, the last first.
+    fn steps(&self) -> [Revision; 6] {
+        let mut steps = [
+            self.half.configured_since,
+            self.mirror.configured_since,
+            self.local.router_since,
+            self.local.subnets_since,
+            self.peer.router_since,
+            self.peer.subnets_since,
+        ];
+        steps.sort_unstable_by_key(|step| std::cmp::Reverse(*step));
+        steps
     }
 
     fn key(&self) -> PairKey {
@@ -68,9 +80,11 @@ impl<'w> Pair<'w> {
         (a.min(b), a.max(b))
     }
 
-    /// Total: one write may complete several pairs, then their names decide.
-    fn age(&self) -> (Revision, PairKey) {
-        (self.since(), self.key())
+    /// Total. One write may complete several pairs, a router attached to a
+    /// network with several peerings; then those go first that waited only for
+    /// it for longer, and of equals the names decide.
+    fn age(&self) -> ([Revision; 6], PairKey) {
+        (self.steps(), self.key())
     }
 
     fn turned(self) -> Self {
@@ -159,6 +173,10 @@ fn rivals<'w>(world: &'w World, pair: Pair<'w>) -> impl Iterator<Item = (Pair<'w
 pub fn overlap(new: &Network, held: &Network) -> Option<(Prefix, Prefix)> {
     new.prefixes().find_map(|n| held.prefixes().find(|h| n.overlaps(*h)).map(|h| (n, h)))
 }
+
+#[cfg(test)]
+#[path = "admission_properties.rs"]
+mod properties;
 
 #[cfg(test)]
 #[path = "admission_tests.rs"]

@@ -94,5 +94,9 @@ pub fn hosts_near(world: &World, network: Uuid) -> std::collections::BTreeSet<Uu
 }
 
 #[cfg(test)]
+#[path = "host_spec_properties.rs"]
+mod properties;
+
+#[cfg(test)]
 #[path = "host_spec_tests.rs"]
 mod tests;

@@ -19,9 +19,13 @@ pub mod labelled;
 pub mod network;
 pub mod objects;
 pub mod op;
+#[cfg(test)]
+mod oracle;
 pub mod owned;
 pub mod peering;
 pub mod plan;
+#[cfg(test)]
+mod play;
 pub mod policy;
 pub mod port;
 pub mod provided;

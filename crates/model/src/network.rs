@@ -93,10 +93,11 @@ pub fn modify(
         Some(Attach::Nothing) => None,
         Some(Attach::To(id)) => Some(router::own(world, account, id)?.uuid),
     };
-    if router != it.router {
-        it.router = router;
+    // From one router to another is no interruption of its peerings.
+    if router.is_some() != it.router.is_some() {
         it.router_since = it.revision;
     }
+    it.router = router;
     if let Some(subnets) = &wish.subnets {
         let prefixes = |s: &[Subnet]| s.iter().map(|s| s.prefix).collect::<Vec<_>>();
         if prefixes(subnets) != prefixes(&it.subnets) {
@@ -217,8 +218,8 @@ fn check_neighbours(world: &World, it: &Network) -> Result<(), Rule> {
         };
         let theirs = peers(other.uuid).filter(|n| n.uuid != it.uuid);
         let against_mine = [&**other].into_iter().chain(theirs).find_map(|n| overlap(it, n));
-        let mine = peers(it.uuid).filter(|n| n.uuid != other.uuid);
-        let against_theirs = || mine.filter(|n| n.router.is_some()).find_map(|n| overlap(n, other));
+        let mut mine = peers(it.uuid).filter(|n| n.uuid != other.uuid);
+        let against_theirs = || mine.find_map(|n| overlap(n, other));
         if let Some((new, held)) = against_mine.or_else(against_theirs) {
             let (mine, theirs) = (new.to_string(), held.to_string());
             return Err(Rule::OverlapsOnRouter { mine, theirs, network: other.uuid });

@@ -53,6 +53,7 @@ pub struct Network {
     pub vni: Vni,
     pub labels: Vec<Label>,
     pub router: Option<Uuid>,
+    /// Has had a router, whichever it was, or has had none.
     pub router_since: Revision,
     pub subnets: Vec<Subnet>,
     pub subnets_since: Revision,

@@ -334,3 +334,7 @@ impl World {
 fn seconds(set: &OrdSet<(Uuid, Uuid)>, first: Uuid) -> impl Iterator<Item = Uuid> {
     set.range((first, Uuid::nil())..=(first, Uuid::max())).map(|(_, second)| *second)
 }
+
+#[cfg(test)]
+#[path = "world_tests.rs"]
+mod tests;

@@ -1,0 +1,127 @@
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::ids::Vni;
+use crate::oracle::{Oracle, are_in, on_one_router};
+use crate::play::{Play, story_with_ports};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_packet_arrives_where_networks_routers_and_peerings_let_it_and_nowhere_else(
+        steps in story_with_ports(),
+    ) {
+        let (play, oracle) = played(steps);
+        let hosts = Hosts::of(&play.world);
+        let connected = connected(&play.world, &oracle);
+        let addresses: BTreeSet<IpAddr> = play.world.ports.values().map(|p| p.address).collect();
+        for from in play.world.ports.values() {
+            for address in &addresses {
+                let known = |to: &&std::sync::Arc<Port>| {
+                    to.address == *address && connected(from.network, to.network)
+                };
+                let want: Vec<Uuid> =
+                    play.world.ports.values().filter(known).map(|p| p.uuid).collect();
+                prop_assert!(want.len() <= 1, "{address} is two at once: {want:?}");
+                let got = hosts.deliver(from, *address);
+                prop_assert_eq!(got, want.first().copied(), "{:?} to {}", from, address);
+                if let Some(to) = got {
+                    let back = hosts.deliver(&play.world.ports[&to], from.address);
+                    prop_assert_eq!(back, Some(from.uuid), "and the answer comes back");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_host_learns_nothing_of_networks_that_its_own_do_not_reach(
+        steps in story_with_ports(),
+    ) {
+        let (play, oracle) = played(steps);
+        let world = &play.world;
+        let connected = connected(world, &oracle);
+        for host in world.hosts.keys() {
+            let spec = host_spec(world, *host);
+            let own: Vec<&Port> =
+                world.ports.values().map(|p| &**p).filter(|p| p.host == Some(*host)).collect();
+            prop_assert_eq!(
+                spec.ports.keys().copied().collect::<BTreeSet<_>>(),
+                own.iter().map(|p| p.uuid).collect::<BTreeSet<_>>()
+            );
+            // All the keys there may be, for each network that has a port here.
+            let mut want = BTreeSet::new();
+            for from in own.iter().map(|p| p.network).collect::<BTreeSet<_>>() {
+                let vni = world.networks[&from].vni;
+                for to in world.networks.values().filter(|n| connected(from, n.uuid)) {
+                    want.extend(to.subnets.iter().map(|s| RouteKey { vni, prefix: s.prefix }));
+                    let there = world.ports.values().filter(|p| p.network == to.uuid);
+                    want.extend(
+                        there.map(|p| RouteKey { vni, prefix: Prefix::host(p.address) }),
+                    );
+                }
+            }
+            prop_assert_eq!(spec.routes.keys().copied().collect::<BTreeSet<_>>(), want);
+        }
+    }
+}
+
+fn played(steps: Vec<crate::op::Op>) -> (Play, Oracle) {
+    let (mut play, mut oracle) = (Play::new(), Oracle::default());
+    for op in steps {
+        if play.op(&op).is_ok() {
+            oracle.see(&play.world);
+        }
+    }
+    (play, oracle)
+}
+
+/// Whether packets may flow between two networks: the whole promise.
+fn connected<'w>(world: &'w World, oracle: &Oracle) -> impl Fn(Uuid, Uuid) -> bool + 'w {
+    let admitted = oracle.admitted(world);
+    move |a, b| a == b || on_one_router(world, a, b) || are_in(&admitted, a, b)
+}
+
+/// Hosts that carry what they are told, each on its own.
+struct Hosts(BTreeMap<IpAddr, HostSpec>);
+
+impl Hosts {
+    fn of(world: &World) -> Self {
+        let hosts = world.hosts.values();
+        Self(hosts.map(|h| (h.underlay, host_spec(world, h.uuid))).collect())
+    }
+
+    /// The port that a packet of `from` arrives at: looked up where it starts,
+    /// sent to another host if that is where it goes, looked up there, and
+    /// delivered only if the receiver has a route back.
+    fn deliver(&self, from: &Port, to: IpAddr) -> Option<Uuid> {
+        let here = self.0.values().find(|spec| spec.ports.contains_key(&from.uuid))?;
+        match longest(here, here.ports[&from.uuid].vni, to)? {
+            Target::Nobody => None,
+            Target::Local { port, vni } => take(here, port, vni, from.address),
+            Target::Remote { vtep, vni } => {
+                let there = self.0.get(&vtep)?;
+                match longest(there, vni, to)? {
+                    Target::Local { port, vni: of } if of == vni => {
+                        take(there, port, vni, from.address)
+                    }
+                    Target::Local { .. } | Target::Remote { .. } | Target::Nobody => None,
+                }
+            }
+        }
+    }
+}
+
+fn take(host: &HostSpec, port: Uuid, vni: Vni, from: IpAddr) -> Option<Uuid> {
+    let back = longest(host, vni, from)?;
+    let it = host.ports.get(&port)?;
+    (it.vni == vni && back != Target::Nobody).then_some(port)
+}
+
+fn longest(host: &HostSpec, vni: Vni, to: IpAddr) -> Option<Target> {
+    let fits = host.routes.iter().filter(|(k, _)| k.vni == vni && k.prefix.contains(to));
+    fits.max_by_key(|(k, _)| k.prefix.len()).map(|(_, target)| *target)
+}
