@@ -45,9 +45,9 @@ pub fn join(world: &World, uuid: Uuid, wish: &Join) -> Result<Vec<Change>, Rule>
         let why = "must be 1 to 63 letters, digits, hyphens and dots";
         return Err(Rule::bad(Subject::Name, "host.name", why));
     }
-    if wish.underlay.is_unspecified() || wish.underlay.is_multicast() || !wish.underlay.is_ipv4() {
-        let why = "must be an IPv4 unicast address of the host";
-        return Err(Rule::bad(Subject::IpAddress, "host.underlay", why));
+    let IpAddr::V4(underlay) = wish.underlay else { return Err(not_unicast()) };
+    if underlay.is_unspecified() || underlay.is_multicast() || underlay.is_broadcast() {
+        return Err(not_unicast());
     }
     for other in world.hosts.values() {
         if other.name == wish.name {
@@ -60,6 +60,10 @@ pub fn join(world: &World, uuid: Uuid, wish: &Join) -> Result<Vec<Change>, Rule>
     let host =
         Host { uuid, name: wish.name.clone(), zone: wish.zone.clone(), underlay: wish.underlay };
     Ok(vec![Change::Delete(Key::JoinToken(token.digest.clone())), Change::Put(Object::Host(host))])
+}
+
+fn not_unicast() -> Rule {
+    Rule::bad(Subject::IpAddress, "host.underlay", "must be an IPv4 unicast address of the host")
 }
 
 /// # Errors
@@ -82,3 +86,7 @@ pub fn find<'w>(world: &'w World, id: &str) -> Result<&'w Host, Rule> {
     let found = by_uuid.or_else(|| world.host_named(id));
     found.map(|h| &**h).ok_or_else(|| Rule::Absent(Noun::Host, id.to_owned()))
 }
+
+#[cfg(test)]
+#[path = "host_tests.rs"]
+mod tests;

@@ -9,6 +9,7 @@ use crate::ids::{Revision, Vni};
 use crate::label::{self, Filter, Label};
 use crate::objects::{Network, Subnet};
 use crate::policy::Policy;
+use crate::port;
 use crate::provided::{self, Provided};
 use crate::router;
 use crate::world::World;
@@ -196,7 +197,7 @@ fn checked(world: &World, it: Network) -> Result<Vec<Change>, Rule> {
     label::check(&it.labels, "network.labels")?;
     for port in world.ports_on(it.uuid) {
         let subnet = it.subnet_of(port.address);
-        if subnet.is_none_or(|s| s.gateway == port.address) {
+        if subnet.is_none_or(|s| s.gateway == port.address || !port::usable(s, port.address)) {
             let why =
                 format!("must go on holding the address {} of port {}", port.address, port.uuid);
             return Err(Rule::bad(Subject::IpAddress, "network.ip_networks", why));
@@ -227,3 +228,7 @@ fn check_neighbours(world: &World, it: &Network) -> Result<(), Rule> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "network_tests.rs"]
+mod tests;

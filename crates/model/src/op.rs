@@ -221,3 +221,7 @@ fn found(world: &World, admin: &Account, authority: &Authority) -> Vec<Change> {
     let account = Change::Put(Object::Account(admin.clone()));
     vec![account, Change::Put(Object::Authority(authority.clone()))]
 }
+
+#[cfg(test)]
+#[path = "op_tests.rs"]
+mod tests;

@@ -199,3 +199,7 @@ fn check_name(name: &str) -> Result<(), Rule> {
     }
     Err(Rule::bad(Subject::Name, "network_peering.name", "must be 1 to 255 characters"))
 }
+
+#[cfg(test)]
+#[path = "peering_tests.rs"]
+mod tests;

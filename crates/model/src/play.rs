@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use crate::change::Change;
-use crate::error::{Noun, Rule};
+use crate::error::{Noun, Rule, Subject};
 use crate::host::Join;
 use crate::ids::Prefix;
 use crate::network::{self, Attach};
@@ -91,6 +91,14 @@ impl Play {
     pub(crate) fn all(&mut self, ops: impl IntoIterator<Item = Op>) {
         for op in ops {
             self.must(op);
+        }
+    }
+
+    /// The attribute that `op` is refused for.
+    pub(crate) fn fault(&self, op: &Op) -> (Subject, String) {
+        match decide(&self.world, op) {
+            Err(Rule::Bad { subject, at, .. }) => (subject, at),
+            other => panic!("{other:?} at {op:?}"),
         }
     }
 

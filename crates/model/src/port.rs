@@ -136,8 +136,13 @@ impl Room<'_> {
     }
 }
 
-fn usable(subnet: &Subnet, address: IpAddr) -> bool {
+/// Whether a host may have `address`, a gateway for one.
+pub(crate) fn usable(subnet: &Subnet, address: IpAddr) -> bool {
     let net = subnet.prefix.net();
     // An IPv6 subnet's first is its routers' (RFC 4291 §2.6.1).
     address != net.network() && !(address.is_ipv4() && address == net.broadcast())
 }
+
+#[cfg(test)]
+#[path = "port_tests.rs"]
+mod tests;

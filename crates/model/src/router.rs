@@ -100,3 +100,7 @@ fn checked(it: Router) -> Result<Vec<Change>, Rule> {
     }
     Ok(vec![Change::Put(Object::Router(it))])
 }
+
+#[cfg(test)]
+#[path = "router_tests.rs"]
+mod tests;

@@ -109,3 +109,7 @@ impl<'w> AccountView<'w> {
         Self { username: &it.name, admin: yes_no(it.admin) }
     }
 }
+
+#[cfg(test)]
+#[path = "account_tests.rs"]
+mod tests;

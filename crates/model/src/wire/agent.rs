@@ -136,3 +136,7 @@ impl Assembly {
         None
     }
 }
+
+#[cfg(test)]
+#[path = "agent_tests.rs"]
+mod tests;

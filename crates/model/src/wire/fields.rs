@@ -242,3 +242,7 @@ impl Fields {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "fields_tests.rs"]
+mod tests;

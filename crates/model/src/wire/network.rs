@@ -199,3 +199,7 @@ fn words(fields: &mut Fields, key: &str, known: &[&str]) -> Result<Option<Vec<St
         }
     }
 }
+
+#[cfg(test)]
+#[path = "network_tests.rs"]
+mod tests;

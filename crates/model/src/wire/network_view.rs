@@ -243,3 +243,7 @@ pub struct Many<'w> {
 pub struct ManyInner<'w> {
     pub network: Vec<View<'w>>,
 }
+
+#[cfg(test)]
+#[path = "network_view_tests.rs"]
+mod tests;

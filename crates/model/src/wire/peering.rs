@@ -169,3 +169,7 @@ pub struct Many<'w> {
 pub struct ManyInner<'w> {
     pub network_peering: Vec<View<'w>>,
 }
+
+#[cfg(test)]
+#[path = "peering_tests.rs"]
+mod tests;

@@ -136,3 +136,7 @@ impl NewToken {
         Ok(Self { zone, valid_seconds: valid })
     }
 }
+
+#[cfg(test)]
+#[path = "port_tests.rs"]
+mod tests;

@@ -143,3 +143,7 @@ pub struct Many<'w> {
 pub struct ManyInner<'w> {
     pub router: Vec<View<'w>>,
 }
+
+#[cfg(test)]
+#[path = "router_tests.rs"]
+mod tests;
