@@ -37,6 +37,11 @@ impl<T> Mailbox<T> {
         self.bell.notify_one();
     }
 
+    /// What was put and not taken, also when closed.
+    pub(crate) fn rest(&self) -> Option<T> {
+        self.lock().newest.take()
+    }
+
     /// Blocks until there is something, or until `until`.
     pub(crate) fn wait(&self, until: Option<Instant>) -> Mail<T> {
         let mut slot = self.lock();

@@ -11,7 +11,7 @@ use model::wire::agent::{Fault, Report};
 use tokio::sync::watch;
 
 use crate::mailbox::{Mail, Mailbox};
-use crate::slice::SliceFile;
+use crate::slice::Keeper;
 
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -64,20 +64,20 @@ pub(crate) struct Pass {
 
 /// Runs passes until the mailbox is closed. Whatever woke it, it does the same.
 ///
-/// Until the server has spoken there is only the file's slice, and what the
-/// kernel has may be newer: the file is written later than the kernel.
+/// `want` is what was on disk; until the server has spoken, what the kernel
+/// has may be newer than that: the disk is written later than the kernel.
 pub(crate) fn work(
     kernel: impl Kernel,
     slices: &Mailbox<HostSpec>,
     said: &watch::Sender<Option<Report>>,
-    mut file: SliceFile,
+    mut want: Option<HostSpec>,
+    keeper: &Keeper,
 ) {
     let mut reconciler = Reconciler::new(kernel, Instant::now());
-    let mut want: Option<HostSpec> = file.held().cloned();
     let mut newest = false;
     let mut again = want.is_some().then(Instant::now);
     loop {
-        let mail = slices.wait(again.into_iter().chain(file.due()).min());
+        let mail = slices.wait(again);
         let now = Instant::now();
         match mail {
             Mail::New(slice) => {
@@ -86,7 +86,7 @@ pub(crate) fn work(
                 again = Some(now);
             }
             Mail::Late => {}
-            Mail::Closed => return file.write(),
+            Mail::Closed => return,
         }
         if let Some(want) = &want
             && again.is_some_and(|again| again <= now)
@@ -99,10 +99,7 @@ pub(crate) fn work(
             let pass = reconciler.pass(want, now);
             said.send_replace(Some(pass.report));
             again = Some(pass.again);
-            file.offer(want);
-        }
-        if file.due().is_some_and(|due| due <= now) {
-            file.write();
+            keeper.offer(want);
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::identity::{self, Card, Identity, IdentityError};
 use crate::join::{JoinError, join};
 use crate::mailbox::Mailbox;
 use crate::reconcile::{BoxError, Kernel, work};
-use crate::slice::SliceFile;
+use crate::slice::{Keeper, SliceFile};
 use crate::tls::{self, TlsError};
 use crate::watch::Watch;
 
@@ -112,6 +112,8 @@ impl Owner {
         let (ends, ended) = oneshot::channel();
         let file = SliceFile::open(dir);
         let last = file.held().cloned();
+        let held = last.clone();
+        let keeper = Keeper::start(file).map_err(AgentError::Thread)?;
         let mailbox = slices.clone();
         let thread = std::thread::Builder::new().name("kernel".to_owned()).spawn(move || {
             let _ends: oneshot::Sender<()> = ends;
@@ -119,7 +121,7 @@ impl Owner {
                 Ok(kernel) => {
                     // Nobody asks any more if the agent was stopped meanwhile.
                     let _ = opened.send(Ok(()));
-                    work(kernel, &mailbox, &said, file);
+                    work(kernel, &mailbox, &said, held, &keeper);
                 }
                 Err(error) => drop(opened.send(Err(error))),
             }

@@ -1,13 +1,17 @@
 //! The last slice this host was given, on disk: a reboot works without the
 //! server. The file is what a watch sends, so one line after the other.
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use model::spec::HostSpec;
 use model::wire::agent::{Assembly, Line, changes};
 
 use crate::files;
+use crate::mailbox::{Mail, Mailbox};
 
 /// Writing takes at most this part of the time: a slice may be large and
 /// change often.
@@ -46,18 +50,18 @@ impl SliceFile {
 
     /// To be written when it is due, unless only the revision differs: a
     /// slice is the same at each revision that did not concern it.
-    pub(crate) fn offer(&mut self, slice: &HostSpec) {
+    fn offer(&mut self, slice: &HostSpec) {
         let same = |h: &HostSpec| h.ports == slice.ports && h.routes == slice.routes;
         self.offered =
             if self.held.as_ref().is_some_and(same) { None } else { Some(slice.clone()) };
     }
 
     /// When there is something to write.
-    pub(crate) fn due(&self) -> Option<Instant> {
+    fn due(&self) -> Option<Instant> {
         self.offered.as_ref().map(|_| self.not_before)
     }
 
-    pub(crate) fn write(&mut self) {
+    fn write(&mut self) {
         let Some(slice) = self.offered.take() else { return };
         let began = Instant::now();
         match files::write(&self.path, text(&slice).as_bytes()) {
@@ -71,6 +75,57 @@ impl SliceFile {
                 self.offered = Some(slice);
                 self.not_before = Instant::now() + RETRY;
             }
+        }
+    }
+}
+
+/// Keeps the newest slice on disk, on a thread of its own: a disk can take
+/// seconds, and the kernel must not wait for it. Dropping it writes the last.
+pub(crate) struct Keeper {
+    slices: Arc<Mailbox<HostSpec>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeper {
+    /// # Errors
+    /// The system has no thread left.
+    pub(crate) fn start(file: SliceFile) -> io::Result<Self> {
+        let slices = Arc::new(Mailbox::new());
+        let theirs = slices.clone();
+        let thread = std::thread::Builder::new().name("slice".to_owned());
+        let thread = thread.spawn(move || keep(file, &theirs))?;
+        Ok(Self { slices, thread: Some(thread) })
+    }
+
+    pub(crate) fn offer(&self, slice: &HostSpec) {
+        self.slices.put(slice.clone());
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.slices.close();
+        if let Some(thread) = self.thread.take() {
+            // Whether it panicked or not, it is over.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn keep(mut file: SliceFile, slices: &Mailbox<HostSpec>) {
+    loop {
+        match slices.wait(file.due()) {
+            Mail::New(slice) => file.offer(&slice),
+            Mail::Late => {}
+            Mail::Closed => {
+                if let Some(slice) = slices.rest() {
+                    file.offer(&slice);
+                }
+                return file.write();
+            }
+        }
+        if file.due().is_some_and(|due| due <= Instant::now()) {
+            file.write();
         }
     }
 }
@@ -104,14 +159,15 @@ mod tests {
     #[test]
     fn a_slice_is_read_back_as_it_was_and_half_a_file_is_no_slice() {
         let dir = tempfile::tempdir().unwrap();
-        let mut file = SliceFile::open(dir.path());
+        let file = SliceFile::open(dir.path());
         assert_eq!(file.held(), None);
         let key = RouteKey { vni: 7.try_into().unwrap(), prefix: "10.0.0.0/24".parse().unwrap() };
         let routes = [(key, Target::Nobody)].into();
         let slice = HostSpec { revision: 3, routes, ..HostSpec::default() };
-        file.offer(&slice);
-        file.write();
-        assert_eq!(file.due(), None);
+        let keeper = Keeper::start(file).unwrap();
+        keeper.offer(&HostSpec::default());
+        keeper.offer(&slice);
+        drop(keeper);
         assert_eq!(SliceFile::open(dir.path()).held(), Some(&slice));
 
         let path = dir.path().join("slice.ndjson");
