@@ -13,8 +13,9 @@ use nix::sched::{CloneFlags, setns};
 /// Where iproute2 keeps named namespaces; ip-netns(8).
 const FOLDER: &str = "/run/netns";
 
-/// Seconds that one call of iproute2 may take.
-const IP_SECONDS: &str = "10";
+/// Seconds that one call of iproute2 may take. On a machine that is very busy the kernel's lock on network devices has
+/// been seen to be held for 22 s.
+const IP_SECONDS: &str = "60";
 
 /// `<family>-<pid>-`: what the names of this process's namespaces begin with.
 #[must_use]
@@ -88,7 +89,7 @@ impl Netns {
     /// Runs `ip <line>` here, the line split at white space; gives what it printed.
     ///
     /// # Errors
-    /// iproute2 refused or took over 10 s; the error is a transcript of the call.
+    /// iproute2 refused or took over a minute; the error is a transcript of the call.
     pub fn ip(&self, line: &str) -> Result<String> {
         self.bounded("ip", line)
     }

@@ -58,7 +58,7 @@ fn carries_and_stays<T>(test: &str, device: &str, plug: impl FnOnce(&Netns, &Net
     machine.ip(&format!("link set eth0 address {MAC}")).unwrap();
     let wish = json!({"network": network, "host": "hel", "device": device, "mac": MAC});
     let near = furnish(machine, admin.make_port(&wish).unwrap());
-    peer(admin, [&network, &far_network]).unwrap();
+    peer(&site, admin, [&network, &far_network]).unwrap();
 
     ping(&near.end, &far.end, PATIENCE).unwrap();
     let streams = [(&near, &far), (&far, &near)];

@@ -38,8 +38,8 @@ fn a_peer_of_a_peer_is_not_reached() {
     let (a, network_a) = add_machine(&site, admin, HEL, ("a", "10.0.1.0/24")).unwrap();
     let (b, network_b) = add_machine(&site, admin, FRA, ("b", "10.0.2.0/24")).unwrap();
     let (c, network_c) = add_machine(&site, admin, AMS, ("c", "10.0.3.0/24")).unwrap();
-    peer(admin, [&network_a, &network_b]).unwrap();
-    peer(admin, [&network_b, &network_c]).unwrap();
+    peer(&site, admin, [&network_a, &network_b]).unwrap();
+    peer(&site, admin, [&network_b, &network_c]).unwrap();
     for (from, to) in [(&a, &b), (&b, &a), (&b, &c), (&c, &b)] {
         ping(&from.end, &to.end, PATIENCE).unwrap();
     }
@@ -58,7 +58,7 @@ fn two_accounts_meet_when_both_agree() {
     // Nobody agrees in another's name.
     alice.make_peering(&network_b, &network_a).unwrap_err();
     nothing_arrives(&site, (&a, &b), "hel", "no-route");
-    assert_eq!(bob.make_peering(&network_b, &network_a).unwrap()["state"], "active");
+    site.active(&bob, &bob.make_peering(&network_b, &network_a).unwrap()).unwrap();
     let streams = both_ways(&a, &b);
     streams.flow(100).unwrap();
     alice.delete_peering(&text(&half["uuid"]).unwrap()).unwrap();
@@ -76,7 +76,7 @@ fn the_same_addresses_in_two_accounts_never_meet() {
         };
         let (near, network) = add(HEL, "near", "10.0.1.0/24");
         let (far, peer_network) = add(FRA, "far", "10.0.2.0/24");
-        halves.push(peer(owner, [&network, &peer_network]).unwrap());
+        halves.push(peer(&site, owner, [&network, &peer_network]).unwrap());
         (name, near, far)
     });
     assert_eq!(twins[0].1.end.address, twins[1].1.end.address);
@@ -104,7 +104,7 @@ fn a_workload_sends_from_its_own_addresses_only() {
     let admin = &site.admin;
     let (a, network_a) = add_machine(&site, admin, HEL, ("a", "10.0.1.0/24")).unwrap();
     let (b, network_b) = add_machine(&site, admin, FRA, ("b", "10.0.2.0/24")).unwrap();
-    peer(admin, [&network_a, &network_b]).unwrap();
+    peer(&site, admin, [&network_a, &network_b]).unwrap();
     both_ways(&a, &b).flow(100).unwrap();
 
     let machine = &a.end.netns;
@@ -132,7 +132,7 @@ fn a_stranger_on_the_underlay_delivers_nothing() {
     let admin = &site.admin;
     let (a, network_a) = add_machine(&site, admin, HEL, ("a", "10.0.1.0/24")).unwrap();
     let (b, network_b) = add_machine(&site, admin, FRA, ("b", "10.0.2.0/24")).unwrap();
-    peer(admin, [&network_a, &network_b]).unwrap();
+    peer(&site, admin, [&network_a, &network_b]).unwrap();
     ping(&a.end, &b.end, PATIENCE).unwrap();
     let (stranger, _) = site.underlay.stranger("stranger", 66).unwrap();
     let fra = site.host("fra").unwrap();

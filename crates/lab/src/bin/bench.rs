@@ -3,7 +3,7 @@
 use std::io;
 
 use clap::Parser;
-use lab::site::{Cabling, HOSTS, Pair, Site, sweep_abandoned};
+use lab::site::{Cabling, HOSTS, Medium, Pair, Site, sweep_abandoned};
 use lab::{bench, first_packet, netns, paths, table};
 
 #[derive(Parser)]
@@ -32,7 +32,7 @@ fn main() -> anyhow::Result<()> {
         let measured = bench::run(&paths, arguments.rounds, &mut progress)?;
         table::write(&measured, paths::BRIDGE_VXLAN, &mut out)?;
     }
-    let site = Site::start(&format!("{prefix}first"), &HOSTS, Cabling::Direct)?;
+    let site = Site::start_on(Medium::Disk, &format!("{prefix}first"), &HOSTS, Cabling::Direct)?;
     let measured = first_packet::run(&site, arguments.peerings, &mut progress)?;
     first_packet::write(&measured, &mut out)?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Where a site keeps its things: on disk, so that a write costs what it costs, and with a BPF file system in it.
+//! Where a site keeps its things, with a BPF file system in it.
 
 use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
@@ -14,21 +14,29 @@ use crate::netns::{is_abandoned, names_in};
 /// Root's alone, so that no other user can put something where ours is to be.
 const ALL: &str = "/var/lib/kannas-lab";
 
+/// What a folder is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// A write costs what it costs.
+    Disk,
+    Memory,
+}
+
 /// Deleted on drop, with the pins.
 #[derive(Debug)]
 pub struct Folder(PathBuf);
 
 impl Folder {
-    pub(super) fn new(name: &str) -> Result<Self> {
+    pub(super) fn new(name: &str, medium: Medium) -> Result<Self> {
         let path = Path::new(ALL).join(name);
         make(&path).with_context(|| format!("make {}", path.display()))?;
         let folder = Self(path);
+        if medium == Medium::Memory {
+            mount_on("tmpfs", &folder.0, "mode=0700,size=1g")?;
+        }
         let pins = folder.pins();
         fs::create_dir(&pins).with_context(|| format!("make {}", pins.display()))?;
-        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-        mount(Some("bpf"), &pins, Some("bpf"), flags, Some("mode=0700")).with_context(|| {
-            format!("mount a BPF file system on {} (needs root)", pins.display())
-        })?;
+        mount_on("bpf", &pins, "mode=0700")?;
         Ok(folder)
     }
 
@@ -49,6 +57,12 @@ impl Drop for Folder {
         // Nobody can be told. What stays has our name, so that a later sweep finds it.
         let _ = remove(&self.0);
     }
+}
+
+fn mount_on(kind: &str, path: &Path, options: &str) -> Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some(kind), path, Some(kind), flags, Some(options))
+        .with_context(|| format!("mount {kind} on {} (needs root)", path.display()))
 }
 
 fn make(path: &Path) -> std::io::Result<()> {
@@ -92,10 +106,14 @@ fn sweep_if(prefix: &str, doomed: impl Fn(&str) -> bool) -> Result<Vec<String>> 
 
 /// Gone already is fine: two runs may sweep at once.
 fn remove(folder: &Path) -> Result<()> {
-    let pins = folder.join("bpf");
-    match umount2(&pins, MntFlags::MNT_DETACH) {
-        Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => {}
-        Err(error) => return Err(error).with_context(|| format!("unmount {}", pins.display())),
+    for place in [&folder.join("bpf"), folder] {
+        match umount2(place, MntFlags::MNT_DETACH) {
+            // EINVAL: nothing is mounted there.
+            Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("unmount {}", place.display()));
+            }
+        }
     }
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -115,8 +133,8 @@ mod tests {
 
     #[test]
     fn a_folder_has_pins_of_its_own_and_goes_with_them() {
-        let [a, b] =
-            ["a", "b"].map(|n| Folder::new(&format!("{}folder-{n}", prefix("kt"))).unwrap());
+        let [a, b] = [("a", Medium::Disk), ("b", Medium::Memory)]
+            .map(|(n, on)| Folder::new(&format!("{}folder-{n}", prefix("kt")), on).unwrap());
         fs::create_dir(a.pins().join("host")).unwrap();
         assert!(!b.pins().join("host").exists(), "two mounts are two file systems");
         let refused = fs::write(a.pins().join("text"), "no").unwrap_err();
@@ -124,8 +142,13 @@ mod tests {
         let path = a.path().to_owned();
         drop(a);
         assert!(!path.exists() && b.pins().exists());
+        let other = b.path().to_owned();
+        drop(b);
+        assert!(!other.exists());
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-        assert!(!mounts.contains(&*path.to_string_lossy()), "{mounts}");
+        for path in [path, other] {
+            assert!(!mounts.contains(&*path.to_string_lossy()), "{mounts}");
+        }
     }
 
     #[test]
@@ -133,8 +156,9 @@ mod tests {
         // Above the kernel's limit of process numbers (2^22), so never alive.
         let family = format!("kt-{}-fo", std::process::id());
         let dead = format!("{family}-4194999-x");
-        std::mem::forget(Folder::new(&dead).unwrap());
-        let alive = Folder::new(&format!("{family}-{}-x", std::process::id())).unwrap();
+        std::mem::forget(Folder::new(&dead, Medium::Memory).unwrap());
+        let alive =
+            Folder::new(&format!("{family}-{}-x", std::process::id()), Medium::Disk).unwrap();
         assert_eq!(sweep_abandoned(&family).unwrap(), [dead]);
         assert!(alive.pins().exists());
     }

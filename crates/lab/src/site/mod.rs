@@ -18,21 +18,22 @@ use std::path::PathBuf;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::api::{Client, text};
 use crate::netns::{self, Netns};
 use crate::paths::Endpoint;
+use crate::ping::Pinger;
 
-pub use folder::Folder;
+pub use folder::{Folder, Medium};
 pub use host::Host;
 pub use pair::{HOSTS, Pair, Streams, add_machine, peer};
 pub use server::Server;
 pub use underlay::{Cabling, MTU, Underlay};
 
 /// What a machine that is busy with other things may take for one thing of many.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Fields are dropped from the top: agents, then the server, then what they stood on.
 #[derive(Debug)]
@@ -55,12 +56,26 @@ pub struct Workload {
 }
 
 impl Site {
-    /// Starts the server and an agent on each host, given as (name, zone), and waits until all have joined.
+    /// Starts the server and an agent on each host, given as (name, zone), and waits until all have joined. What they
+    /// keep is in memory, so that a test does not wait for the disk of a machine that builds.
     ///
     /// # Errors
     /// As [`Site::open`] and [`Site::add_host`].
     pub fn start(name: &str, hosts: &[(&str, &str)], cabling: Cabling) -> Result<Self> {
-        let mut site = Self::open(name, hosts.len(), cabling)?;
+        Self::start_on(Medium::Memory, name, hosts, cabling)
+    }
+
+    /// The same, on disk or in memory.
+    ///
+    /// # Errors
+    /// As [`Site::start`].
+    pub fn start_on(
+        medium: Medium,
+        name: &str,
+        hosts: &[(&str, &str)],
+        cabling: Cabling,
+    ) -> Result<Self> {
+        let mut site = Self::open(medium, name, hosts.len(), cabling)?;
         for (name, zone) in hosts {
             site.add_host(name, zone)?;
         }
@@ -77,13 +92,13 @@ impl Site {
     ///
     /// # Errors
     /// Not root; no `kannas` (see [`kannas`]); the server does not come up: the error has the log's tail.
-    pub fn open(name: &str, count: usize, cabling: Cabling) -> Result<Self> {
+    pub fn open(medium: Medium, name: &str, count: usize, cabling: Cabling) -> Result<Self> {
         static SWEPT: Once = Once::new();
         // What killed runs left does no harm to this one, so a failure neither.
         let family = name.split('-').next().unwrap_or(name);
         SWEPT.call_once(|| drop(sweep_abandoned(family)));
         let prefix = format!("{name}-");
-        let folder = Folder::new(name)?;
+        let folder = Folder::new(name, medium)?;
         let underlay = Underlay::new(&prefix, count, cabling)?;
         let server = Server::start(&folder)?;
         let admin = server.admin()?;
@@ -120,7 +135,7 @@ impl Site {
     /// Waits until the server has heard of the host's agent, and that all is well with it.
     ///
     /// # Errors
-    /// It does not within 30 s; the agent reports errors.
+    /// It does not within a minute; the agent reports errors.
     pub fn live(&self, name: &str) -> Result<()> {
         let mut last = Value::Null;
         let live = || {
@@ -142,7 +157,8 @@ impl Site {
         Ok(Arc::new(Netns::new(format!("{}{name}", self.prefix))?))
     }
 
-    /// A machine `name` behind `host`, on `owner`'s network; back when its NIC is there.
+    /// A machine `name` behind `host`, on `owner`'s network, which is a /24 with the default gateway; back when that
+    /// answers.
     ///
     /// # Errors
     /// The API refuses.
@@ -161,13 +177,17 @@ impl Site {
         let there = || end.netns.ip("-4 -o addr show dev eth0").ok().filter(|a| !a.is_empty());
         let made = crate::eventually(PATIENCE, &format!("{name} has its NIC"), there);
         made.with_context(|| self.logs())?;
+        let gateway = Pinger::new(&end.netns, gateway_of(address)?)?;
+        let answers = || gateway.once(56).transpose();
+        let answered = crate::eventually(PATIENCE, &format!("{name}'s gateway answers"), answers);
+        answered.with_context(|| self.logs())??;
         Ok(Workload { end, port })
     }
 
     /// The peering as the API shows it, once it is in `state`.
     ///
     /// # Errors
-    /// It is not within 30 s: the error has the last view and the logs.
+    /// It is not within a minute: the error has the last view and the logs.
     pub fn peering_in(&self, owner: &Client, uuid: &str, state: &str) -> Result<Value> {
         let path = format!("{}/{uuid}", crate::api::PEERINGS);
         let mut last = Value::Null;
@@ -177,6 +197,18 @@ impl Site {
         };
         let reached = crate::eventually(PATIENCE, &format!("peering {uuid} is {state}"), reached);
         reached.with_context(|| format!("{last}\n{}", self.logs()))
+    }
+
+    /// The peering that was `answered`, once it is active: at once, unless a host took longer than an answer waits.
+    ///
+    /// # Errors
+    /// It is in a state that it does not become active from by itself; or as [`Site::peering_in`].
+    pub fn active(&self, owner: &Client, answered: &Value) -> Result<Value> {
+        ensure!(
+            answered["state"] == "active" || answered["state"] == "provisioning",
+            "neither active nor about to be: {answered}"
+        );
+        self.peering_in(owner, &text(&answered["uuid"])?, "active")
     }
 
     /// What the processes said last.
@@ -195,6 +227,13 @@ impl Drop for Site {
             let _ = writeln!(std::io::stderr(), "{}", self.logs());
         }
     }
+}
+
+/// The first address of its /24.
+fn gateway_of(address: IpAddr) -> Result<IpAddr> {
+    let IpAddr::V4(address) = address else { bail!("{address}: only IPv4") };
+    let [a, b, c, _] = address.octets();
+    Ok([a, b, c, 1].into())
 }
 
 /// Takes away what dead runs of this family left: namespaces with all that is in them, folders, pins.

@@ -37,9 +37,9 @@ impl Pair {
     /// Makes both halves, the first host's first; their UUIDs, once the peering is active.
     ///
     /// # Errors
-    /// The API refuses; the second half is not answered as active.
+    /// The API refuses; it does not become active.
     pub fn peer(&self) -> Result<[String; 2]> {
-        peer(&self.site.admin, [&self.networks[0], &self.networks[1]])
+        peer(&self.site, &self.site.admin, [&self.networks[0], &self.networks[1]])
     }
 
     /// A stream each way, once packets of both have arrived if `flowing`.
@@ -117,13 +117,13 @@ pub fn add_machine(
     Ok((site.workload(owner, host, &network, name)?, network))
 }
 
-/// Both halves of one account's peering; the second is answered as active.
+/// Both halves of one account's peering, once it is active.
 ///
 /// # Errors
-/// The API refuses; it is answered as something else.
-pub fn peer(owner: &Client, [a, b]: [&str; 2]) -> Result<[String; 2]> {
+/// The API refuses; it does not become active.
+pub fn peer(site: &Site, owner: &Client, [a, b]: [&str; 2]) -> Result<[String; 2]> {
     let first = owner.make_peering(a, b)?;
     let second = owner.make_peering(b, a)?;
-    ensure!(second["state"] == "active", "{second}");
+    site.active(owner, &second)?;
     Ok([text(&first["uuid"])?, text(&second["uuid"])?])
 }
