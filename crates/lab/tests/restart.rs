@@ -33,10 +33,7 @@ fn a_killed_agent_costs_no_packet_and_its_successor_obeys() {
     }
 
     let streams = pair.streams(true).unwrap();
-    switch(&pair, &half, "disabled");
-    streams.silent(100).unwrap();
-    switch(&pair, &half, "active");
-    streams.flow(100).unwrap();
+    obeys(&pair, &half, &streams);
 }
 
 #[test]
@@ -45,10 +42,7 @@ fn what_is_withdrawn_while_one_agent_is_dead_stops_at_once_by_the_other() {
     let [half, _] = pair.peer().unwrap();
     let streams = pair.streams(true).unwrap();
     pair.site.host_mut("hel").unwrap().kill9().unwrap();
-    switch(&pair, &half, "disabled");
-    streams.silent(100).unwrap();
-    switch(&pair, &half, "active");
-    streams.flow(100).unwrap();
+    obeys(&pair, &half, &streams);
 }
 
 #[test]
@@ -89,10 +83,7 @@ fn a_killed_server_costs_no_packet_and_goes_on_where_it_was() {
     }
 
     let streams = pair.streams(true).unwrap();
-    switch(&pair, &half, "disabled");
-    streams.silent(100).unwrap();
-    switch(&pair, &half, "active");
-    streams.flow(100).unwrap();
+    obeys(&pair, &half, &streams);
 }
 
 #[test]
@@ -132,6 +123,14 @@ fn ours(netns: &lab::Netns) -> Vec<String> {
         serde_json::from_str(&netns.ip("-j link show").unwrap()).unwrap();
     let names = links.as_array().unwrap().iter().map(|link| link["ifname"].as_str().unwrap());
     names.filter(|name| name.starts_with("kn") || *name == "kannas").map(str::to_owned).collect()
+}
+
+/// Packets stop when the half is disabled, and flow when it is active.
+fn obeys(pair: &Pair, half: &str, streams: &Streams) {
+    switch(pair, half, "disabled");
+    streams.silent(100).unwrap();
+    switch(pair, half, "active");
+    streams.flow(100).unwrap();
 }
 
 fn switch(pair: &Pair, half: &str, to: &str) {
