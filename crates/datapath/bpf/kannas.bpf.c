@@ -272,7 +272,7 @@ __attribute__((section("classifier"), used)) int from_underlay(struct __sk_buff 
 	if (!in)
 		return TC_ACT_UNSPEC;
 	struct iphdr *packet = (void *)in + offsetof(struct wrapped, packet);
-	struct arrival it = arrive(ntohl(in->vxlan.vni) >> 8, packet, in->ip.saddr);
+	struct arrival it = arrive(ntohl(in->by.vxlan.vni) >> 8, packet, in->by.ip.saddr);
 	if (it.verdict != DELIVERED || !it.port)
 		return drop(it.verdict);
 	if (bpf_skb_adjust_room(skb, -(__s32)sizeof(struct wrapper), BPF_ADJ_ROOM_MAC, 0))

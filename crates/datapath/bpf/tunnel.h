@@ -18,10 +18,7 @@ struct wrapper {
 
 /* What comes out of the underlay, after its Ethernet header. */
 struct wrapped {
-	struct iphdr ip;
-	struct udphdr udp;
-	struct vxlan_header vxlan;
-	struct ethhdr eth;
+	struct wrapper by;
 	struct iphdr packet;
 } __attribute__((packed));
 
@@ -32,9 +29,7 @@ INLINE __sum16 checksum_of(const struct iphdr *ip)
 
 	for (int i = 0; i < 10; i++)
 		sum += words[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
+	return folded(sum);
 }
 
 /* The source port tells flows apart for who balances by it (RFC 7348 5), out
@@ -96,18 +91,18 @@ INLINE struct wrapped *wrapped_of(struct __sk_buff *skb, const struct vtep *vtep
 
 	if (skb->gso_size || skb->protocol != htons(ETH_P_IP))
 		return NULL;
-	if ((void *)(&it->vxlan) > (void *)(long)skb->data_end)
+	if ((void *)(&it->by.vxlan) > (void *)(long)skb->data_end)
 		return NULL;
-	if (it->ip.protocol != IPPROTO_UDP || it->ip.daddr != vtep->ipv4 || it->ip.ihl != 5)
+	if (it->by.ip.protocol != IPPROTO_UDP || it->by.ip.daddr != vtep->ipv4 || it->by.ip.ihl != 5)
 		return NULL;
-	if (it->udp.dest != vtep->port || it->udp.check || (it->ip.frag_off & htons(FRAGMENT)))
+	if (it->by.udp.dest != vtep->port || it->by.udp.check || (it->by.ip.frag_off & htons(FRAGMENT)))
 		return NULL;
 	if (skb->data + need > skb->data_end && bpf_skb_pull_data(skb, need))
 		return NULL;
 	it = (void *)(long)skb->data + sizeof(struct ethhdr);
 	if ((void *)(it + 1) > (void *)(long)skb->data_end)
 		return NULL;
-	if (it->vxlan.flags != htonl(VXLAN_HAS_VNI) || it->eth.h_proto != htons(ETH_P_IP))
+	if (it->by.vxlan.flags != htonl(VXLAN_HAS_VNI) || it->by.eth.h_proto != htons(ETH_P_IP))
 		return NULL;
 	return it->packet.version == 4 && it->packet.ihl >= 5 ? it : NULL;
 }
