@@ -90,17 +90,33 @@ fn kind_of(infos: &[LinkInfo]) -> Kind {
 pub(crate) fn all(netlink: &mut Netlink) -> Result<Vec<Link>, Error> {
     let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
     let answers = netlink.dump("list network devices", request)?;
-    Ok(answers
-        .into_iter()
-        .filter_map(|answer| match answer {
-            RouteNetlinkMessage::NewLink(message) => Some(Link::of(message)),
-            _ => None,
-        })
-        .collect())
+    Ok(answers.into_iter().filter_map(answered).collect())
 }
 
 pub(crate) fn named(netlink: &mut Netlink, name: &str) -> Result<Option<Link>, Error> {
-    Ok(all(netlink)?.into_iter().find(|link| link.name == name))
+    let mut message = LinkMessage::default();
+    message.attributes = vec![LinkAttribute::IfName(name.to_owned())];
+    // The kernel takes an alternative name for a name, too.
+    Ok(find(netlink, message)?.filter(|link| link.name == name))
+}
+
+pub(crate) fn with_index(netlink: &mut Netlink, index: u32) -> Result<Option<Link>, Error> {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    find(netlink, message)
+}
+
+fn find(netlink: &mut Netlink, message: LinkMessage) -> Result<Option<Link>, Error> {
+    let what = || "look for a network device".to_owned();
+    let answer = netlink.find(what, RouteNetlinkMessage::GetLink(message))?;
+    Ok(answer.and_then(answered))
+}
+
+fn answered(answer: RouteNetlinkMessage) -> Option<Link> {
+    match answer {
+        RouteNetlinkMessage::NewLink(message) => Some(Link::of(message)),
+        _ => None,
+    }
 }
 
 /// What a device is to be like; None leaves it.
@@ -167,7 +183,7 @@ pub(crate) fn create_pair(
     name: &str,
     wish: &Wish,
     peer: &Peer<'_>,
-) -> Result<(), Error> {
+) -> Result<Link, Error> {
     let mut other = LinkMessage::default();
     other.attributes = vec![
         LinkAttribute::IfName(peer.name.to_owned()),
@@ -186,7 +202,7 @@ pub(crate) fn create_vxlan(
     name: &str,
     wish: &Wish,
     port: u16,
-) -> Result<(), Error> {
+) -> Result<Link, Error> {
     let data = vec![
         InfoVxlan::CollectMetadata(true),
         InfoVxlan::Port(port),
@@ -207,7 +223,7 @@ fn create(
     name: &str,
     wish: &Wish,
     infos: Vec<LinkInfo>,
-) -> Result<(), Error> {
+) -> Result<Link, Error> {
     let mut message = LinkMessage::default();
     message.attributes = vec![LinkAttribute::IfName(name.to_owned())];
     // The kernel takes an alias only of a device that is there.
@@ -217,5 +233,8 @@ fn create(
     );
     message.attributes.push(LinkAttribute::LinkInfo(infos));
     let what = || format!("make the device {name}");
-    netlink.tell(what, Mode::Create, RouteNetlinkMessage::NewLink(message))
+    netlink.tell(what, Mode::Create, RouteNetlinkMessage::NewLink(message))?;
+    let made = named(netlink, name)?.ok_or_else(|| Error::NoDevice(name.to_owned()))?;
+    set(netlink, &made, wish)?;
+    Ok(made)
 }

@@ -58,6 +58,19 @@ impl Netlink {
         self.exchange(flags, message).map(drop)
     }
 
+    /// The one that `message` names; None when there is none.
+    pub(crate) fn find(
+        &mut self,
+        what: impl FnOnce() -> String,
+        message: RouteNetlinkMessage,
+    ) -> Result<Option<RouteNetlinkMessage>, Error> {
+        match self.exchange(NLM_F_ACK, message) {
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
+            Err(source) => Err(Error::Netlink { what: what(), source }),
+            Ok(answers) => Ok(answers.into_iter().next()),
+        }
+    }
+
     /// Everything of a kind.
     pub(crate) fn dump(
         &mut self,

@@ -75,7 +75,8 @@ impl Pair<'_> {
             if parse_alias(&link.alias).is_none_or(|(uuid, _)| uuid != self.uuid) {
                 return Err(Error::NotOurs(name));
             }
-            if link.kind == Kind::Veth && self.other_end(&netns, link.index)?.is_some() {
+            let whole = || netns.run(|there| self.other_end(there, link.index));
+            if link.kind == Kind::Veth && whole()?.is_some() {
                 link::set(netlink, &link, &wish)?;
                 return Ok(link);
             }
@@ -83,18 +84,14 @@ impl Pair<'_> {
         }
         let device = self.device.as_str();
         let peer = Peer { name: device, netns: netns.fd(), mac: spec.mac, mtu: mtu.into() };
-        link::create_pair(netlink, &name, &wish, &peer)?;
-        let made = link::named(netlink, &name)?.ok_or(Error::NoDevice(name))?;
-        link::set(netlink, &made, &wish)?;
-        Ok(made)
+        link::create_pair(netlink, &name, &wish, &peer)
     }
 
     /// Sets the workload's end up: MAC, address, our routes.
     pub(crate) fn furnish(&self, ours: &Link, spec: &PortSpec, mtu: Mtu) -> Result<(), Error> {
         let netns = Netns::open(self.netns)?;
         netns.run(|netlink| {
-            let there = link::named(netlink, self.device.as_str())?;
-            let link = there.filter(|link| link.peer == Some(ours.index));
+            let link = self.other_end(netlink, ours.index)?;
             let link = link.ok_or_else(|| Error::NoDevice(spec.attachment.to_string()))?;
             let wish = Wish {
                 mac: (link.mac != spec.mac.octets()).then_some(spec.mac),
@@ -116,22 +113,17 @@ impl Pair<'_> {
             Err(error) => return Err(error),
         };
         netns.run(|netlink| {
-            let there = link::named(netlink, self.device.as_str())?;
-            let Some(link) = there.filter(|link| link.peer == Some(ours)) else {
-                return Ok(None);
-            };
+            let Some(link) = self.other_end(netlink, ours)? else { return Ok(None) };
             let addresses = addresses_of(netlink, link.index)?;
             let routes = inet::routes(netlink, link.index)?;
             Ok(Some(Inside { link, addresses, routes }))
         })
     }
 
-    fn other_end(&self, netns: &Netns, ours: u32) -> Result<Option<Link>, Error> {
-        let device = self.device.as_str();
-        netns.run(|netlink| {
-            let there = link::named(netlink, device)?;
-            Ok(there.filter(|link| link.peer == Some(ours)))
-        })
+    /// In the workload's namespace: the end of the pair that has `ours` here.
+    fn other_end(&self, netlink: &mut Netlink, ours: u32) -> Result<Option<Link>, Error> {
+        let there = link::named(netlink, self.device.as_str())?;
+        Ok(there.filter(|link| link.peer == Some(ours)))
     }
 }
 

@@ -19,7 +19,9 @@ use crate::vtep;
 
 /// The gateway's MAC, the same for all ports, but for bridges: they take only
 /// what is sent to their own.
-const GATEWAY_MAC: [u8; 6] = [0x0a, b'k', b'a', b'n', b'n', 1];
+fn gateway_mac(link: &Link) -> [u8; 6] {
+    if link.kind == Kind::Bridge { link.mac } else { Mac::local(*b"kann\x01").octets() }
+}
 
 /// What port work needs of the host.
 pub(crate) struct Parts<'a> {
@@ -62,11 +64,7 @@ pub(crate) fn ensure(
 
 /// The entry comes before the program, and nothing else has that UUID.
 fn admit(parts: &mut Parts<'_>, uuid: Uuid, link: &Link, value: &PortValue) -> Result<(), Error> {
-    for (ifindex, port) in parts.tables.ports()? {
-        if port.uuid() == uuid && ifindex != link.index {
-            parts.tables.remove_port(ifindex)?;
-        }
-    }
+    remove_entries(parts.tables, uuid, Some(link.index))?;
     parts.tables.set_port(link.index, value)?;
     parts.programs.ensure(Holder::Port(uuid), &link.name)
 }
@@ -83,19 +81,25 @@ fn value(uuid: Uuid, spec: &PortSpec, mtu: Mtu, link: &Link) -> PortValue {
         mtu: mtu.into(),
         flags: if pair { PORT_PAIR } else { 0 },
         mac: spec.mac.octets(),
-        gateway_mac: if link.kind == Kind::Bridge { link.mac } else { GATEWAY_MAC },
+        gateway_mac: gateway_mac(link),
     }
 }
 
 /// Removes all that there is of a port.
 pub(crate) fn remove(parts: &mut Parts<'_>, uuid: Uuid) -> Result<(), Error> {
-    for (ifindex, port) in parts.tables.ports()? {
-        if port.uuid() == uuid {
-            parts.tables.remove_port(ifindex)?;
-        }
-    }
+    remove_entries(parts.tables, uuid, None)?;
     delete_pair(parts.netlink, uuid)?;
     parts.programs.detach(Holder::Port(uuid))
+}
+
+/// All that the port has but the one of the device `kept`.
+fn remove_entries(tables: &mut Tables, uuid: Uuid, kept: Option<u32>) -> Result<(), Error> {
+    for (ifindex, port) in tables.ports()? {
+        if port.uuid() == uuid && Some(ifindex) != kept {
+            tables.remove_port(ifindex)?;
+        }
+    }
+    Ok(())
 }
 
 /// With the workload's namespace, if that is ours and this was its last NIC.
@@ -171,8 +175,7 @@ fn judge(
         return Ok(Err("its MTU differs".to_owned()));
     }
     let Attachment::Netns { netns, device } = &attachment else {
-        let gateway_mac = if link.kind == Kind::Bridge { link.mac } else { GATEWAY_MAC };
-        let same = entry.gateway_mac == gateway_mac;
+        let same = entry.gateway_mac == gateway_mac(link);
         return Ok(if same { Ok(spec) } else { Err("its gateway's MAC differs".to_owned()) });
     };
     if !link.up || link.mtu != pair::OUR_MTU {

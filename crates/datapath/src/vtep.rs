@@ -16,7 +16,9 @@ pub(crate) const DEVICE: &str = "kannas";
 const ALIAS: &str = "kannas vtep";
 
 /// `TUNNEL_MAC` in `bpf/kannas.bpf.c`.
-const MAC: [u8; 6] = [0x0a, b'k', b'a', b'n', b'n', b'a'];
+fn mac() -> Mac {
+    Mac::local(*b"kanna")
+}
 
 /// Packets are measured against the underlay before they come here; on the way
 /// in they may be larger than its MTU, put together by GRO.
@@ -26,8 +28,8 @@ const DEVICE_MTU: u32 = 65_000;
 pub(crate) fn underlay(netlink: &mut Netlink, address: IpAddr) -> Result<Link, Error> {
     let addresses = inet::addresses(netlink)?;
     let index = addresses.iter().find(|(_, ip, _)| *ip == address).map(|(index, ..)| *index);
-    let link = link::all(netlink)?.into_iter().find(|link| Some(link.index) == index);
-    link.ok_or(Error::NoUnderlay(address))
+    let link = index.map(|index| link::with_index(netlink, index)).transpose()?;
+    link.flatten().ok_or(Error::NoUnderlay(address))
 }
 
 /// Bytes of the largest packet of a port that fits into the underlay.
@@ -48,7 +50,7 @@ pub(crate) fn fault(link: &Link, setup: &Setup) -> Option<String> {
     if port != setup.vxlan_port {
         return Some(format!("has port {port}"));
     }
-    if link.mac != MAC || link.mtu != DEVICE_MTU {
+    if link.mac != mac().octets() || link.mtu != DEVICE_MTU {
         return Some("has another MAC or MTU".to_owned());
     }
     (!link.up).then(|| "is down".to_owned())
@@ -64,7 +66,13 @@ pub(crate) fn value(vxlan: &Link, underlay: &Link, setup: &Setup) -> Result<Vtep
 /// The device, not yet up if it is new: first it gets its program. Only what
 /// carries our mark is changed.
 pub(crate) fn ensure(netlink: &mut Netlink, setup: &Setup) -> Result<Link, Error> {
-    let wish = wish()?;
+    let wish = Wish {
+        alias: Some(ALIAS.to_owned()),
+        mac: Some(mac()),
+        mtu: Some(DEVICE_MTU),
+        up: false,
+        silent: true,
+    };
     if let Some(link) = link::named(netlink, DEVICE)? {
         if link.alias != ALIAS {
             return Err(Error::NotOurs(DEVICE.to_owned()));
@@ -75,23 +83,10 @@ pub(crate) fn ensure(netlink: &mut Netlink, setup: &Setup) -> Result<Link, Error
         }
         link::delete(netlink, &link)?;
     }
-    link::create_vxlan(netlink, DEVICE, &wish, setup.vxlan_port)?;
-    let link = link::named(netlink, DEVICE)?.ok_or(Error::NoDevice(DEVICE.to_owned()))?;
-    link::set(netlink, &link, &wish)?;
+    let link = link::create_vxlan(netlink, DEVICE, &wish, setup.vxlan_port)?;
     // What can be merged was merged by the underlay's device, which knows VXLAN.
     if let Err(error) = offload::gro_off(DEVICE) {
         tracing::warn!(error = &error as &dyn std::error::Error, "slower than it could be");
     }
     Ok(link)
-}
-
-fn wish() -> Result<Wish, Error> {
-    let mac = Mac::try_from(MAC).map_err(Error::UnderlayMtu)?;
-    Ok(Wish {
-        alias: Some(ALIAS.to_owned()),
-        mac: Some(mac),
-        mtu: Some(DEVICE_MTU),
-        up: false,
-        silent: true,
-    })
 }
