@@ -1,8 +1,8 @@
 //! Packets that must arrive.
 
-use lab::{Endpoint, Netns};
 use lab::ping::{Pinger, ping};
 use lab::traffic::tcp_bulk;
+use lab::{Endpoint, Netns};
 use std::time::Duration;
 
 use crate::site::{DEADLINE, Site};
