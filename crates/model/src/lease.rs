@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::change::{Change, Object};
+use crate::change::{Change, Key, Object};
 use crate::error::{Noun, Rule};
 use crate::ids::Revision;
 use crate::world::World;
@@ -73,6 +73,12 @@ pub fn take(world: &World, host: Uuid, claim: &Claim) -> Result<Vec<Change>, Rul
     let epoch = now.max(known.saturating_add(1));
     let lease = Lease { host, epoch, boot: claim.boot.clone(), since, lost: None };
     Ok(vec![Change::Put(Object::Lease(lease))])
+}
+
+/// The host goes on without one, as its agent is older than leases are.
+pub fn drop_of(world: &World, host: Uuid) -> Vec<Change> {
+    let lease = world.leases.get(&host);
+    lease.map(|_| Change::Delete(Key::Lease(host))).into_iter().collect()
 }
 
 /// Those of the leases that are still held are lost.

@@ -48,6 +48,10 @@ pub enum Op {
         host: Uuid,
         claim: Claim,
     },
+    /// By a host whose agent knows no leases.
+    DropLease {
+        host: Uuid,
+    },
     /// By nobody: leases were not renewed.
     LoseLeases(Vec<Loss>),
     /// By nobody: hosts have come for servers that wait for one.
@@ -194,6 +198,7 @@ fn decide_under(world: &World, terms: &Terms, op: &Op) -> Result<Vec<Change>, Ru
             interface::decide(world, server::own(world, by, *server)?, wish)
         }
         Op::TakeLease { host, claim } => lease::take(world, *host, claim),
+        Op::DropLease { host } => Ok(lease::drop_of(world, *host)),
         Op::LoseLeases(losses) => Ok(lease::lose(world, losses)),
         Op::PlaceServers { live } => Ok(server::place(world, live)),
         Op::CreatePort { by, uuid, wish } => port::create(world, by, *uuid, wish),

@@ -79,6 +79,7 @@ fn touched(before: &World, change: &Change) -> Touched {
         Change::Put(Object::Lease(new)) if before.is_lost(new.host) != new.lost.is_some() => {
             Touched::Routes(new.host)
         }
+        Change::Delete(Key::Lease(host)) if before.is_lost(*host) => Touched::Routes(*host),
         Change::Put(Object::Lease(_)) | Change::Delete(Key::Lease(_)) => Touched::Nothing,
         // A router is no more than what its networks name, and a server than
         // its ports.

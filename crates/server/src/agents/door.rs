@@ -184,7 +184,10 @@ async fn watch_slice(
     let Member { host, connection } = member;
     let epoch = match query.boot {
         Some(boot) => Some(lease(&door, host, Claim { epoch: query.epoch, boot }).await?),
-        None => None,
+        None => {
+            no_lease(&door, host).await?;
+            None
+        }
     };
     // What a host has from under another lease is of the past.
     let resume = query.revision.filter(|_| epoch == query.epoch);
@@ -212,7 +215,17 @@ async fn lease(door: &Door, host: Uuid, claim: Claim) -> Result<Revision, Refusa
     let lease =
         lease.ok_or_else(|| Refusal::new(StatusCode::FORBIDDEN, "The host was deleted."))?;
     tracing::info!(%host, epoch = lease.epoch, "a host has taken a lease");
+    door.hub.heard(commit.world.revision()).await;
     Ok(lease.epoch)
+}
+
+/// An agent that was put back to an older one renews nothing.
+async fn no_lease(door: &Door, host: Uuid) -> Result<(), Refusal> {
+    if door.store.world().leases.contains_key(&host) {
+        let commit = door.store.write(Op::DropLease { host }).await.map_err(refuse)?;
+        door.hub.heard(commit.world.revision()).await;
+    }
+    Ok(())
 }
 
 async fn renew(

@@ -134,6 +134,16 @@ impl Hub {
         let _ = tokio::time::timeout(limit, all_have).await;
     }
 
+    /// Waits until this hub has heard of `revision`, which was committed.
+    pub(crate) async fn heard(&self, revision: Revision) {
+        let mut changed = self.shared.changed.subscribe();
+        while self.shared.lock().newest().revision() < revision {
+            if changed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// A host begins to watch, from the slice at `resume` or from nothing.
     pub(crate) fn begin(
         &self,
