@@ -51,6 +51,7 @@ struct port {
 	__u32 vni;
 	__u32 mtu; /* bytes of the largest IP packet that the underlay carries */
 	__u32 flags;
+	__s32 netns; /* PORT_PAIR: number of the workload's namespace, as this one knows it; -1: none */
 	__u8 mac[6];
 	__u8 gateway_mac[6];
 };
@@ -70,7 +71,7 @@ struct vtep {
 _Static_assert(sizeof(struct host_key) == 20, "abi.rs");
 _Static_assert(sizeof(struct prefix_key) == 24, "abi.rs");
 _Static_assert(sizeof(struct target) == 48, "abi.rs");
-_Static_assert(sizeof(struct port) == 192, "abi.rs");
+_Static_assert(sizeof(struct port) == 196, "abi.rs");
 _Static_assert(sizeof(struct vtep) == 32, "abi.rs");
 
 #define MAP(name, kind, entries, k, v, flags)                                   \

@@ -17,7 +17,7 @@ INLINE __be32 ipv4_of(const struct address *address)
 	return address->part[3];
 }
 
-INLINE struct address ipv6_of(const struct in6_addr *ipv6)
+INLINE struct address ipv6_of(const void *ipv6)
 {
 	struct address it;
 

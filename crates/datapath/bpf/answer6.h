@@ -23,12 +23,18 @@ struct advertisement {
 	} message;
 } __attribute__((packed));
 
-INLINE void from_gateway(struct ipv6hdr *ip, struct address from, struct address to)
+INLINE struct ipv6hdr icmpv6_in(struct ends ends, __u32 length, __u8 hop_limit)
 {
-	ip->version = 6;
-	ip->nexthdr = IPPROTO_ICMPV6;
-	__builtin_memcpy(&ip->saddr, &from, sizeof(from));
-	__builtin_memcpy(&ip->daddr, &to, sizeof(to));
+	struct ipv6hdr ip = {
+		.version = 6,
+		.payload_len = htons(length),
+		.nexthdr = IPPROTO_ICMPV6,
+		.hop_limit = hop_limit,
+	};
+
+	__builtin_memcpy(&ip.saddr, &ends.from, sizeof(ip.saddr));
+	__builtin_memcpy(&ip.daddr, &ends.to, sizeof(ip.daddr));
+	return ip;
 }
 
 /* The gateway's link-local address is the same on every port. */
@@ -65,9 +71,7 @@ NOINLINE int answer_solicitation(struct __sk_buff *skb, struct port *port)
 	turn(&it.eth, port);
 	if (tries)
 		to = ALL_NODES;
-	from_gateway(&it.ip, target, to);
-	it.ip.hop_limit = 255;
-	it.ip.payload_len = htons(sizeof(it.message));
+	it.ip = icmpv6_in((struct ends){ target, to }, sizeof(it.message), 255);
 	it.message.icmp.type = ADVERTISEMENT;
 	it.message.icmp.value =
 		htonl(OVERRIDE | (tries ? 0 : SOLICITED) | (gateway ? IS_ROUTER : 0));
@@ -153,9 +157,8 @@ NOINLINE int icmpv6_error(struct __sk_buff *skb, struct port *port, enum verdict
 		return drop(verdict);
 	error.eth = *((struct ethhdr *)ip - 1);
 	turn(&error.eth, port);
-	from_gateway(&error.ip, port->ipv6_gateway, ipv6_of(&ip->saddr));
-	error.ip.hop_limit = 64;
-	error.ip.payload_len = htons(sizeof(struct icmpv6_header) + quoted);
+	struct ends ends = { port->ipv6_gateway, ipv6_of(&ip->saddr) };
+	error.ip = icmpv6_in(ends, sizeof(struct icmpv6_header) + quoted, 64);
 	error.message.icmp.type = mtu ? PACKET_TOO_BIG : TIME_EXCEEDED_6;
 	error.message.icmp.value = htonl(mtu);
 	error.message.icmp.checksum =

@@ -81,10 +81,11 @@ INLINE struct content content_of(struct __sk_buff *skb, __u8 next)
 }
 
 /* With the pseudo header of RFC 8200 8.1; `ip` is on the stack. */
-INLINE __sum16 icmpv6_checksum(struct ipv6hdr *ip, void *message, __u32 size)
+INLINE __sum16 icmpv6_checksum(void *ip, void *message, __u32 size)
 {
-	__s64 sum = bpf_csum_diff(0, 0, (void *)&ip->saddr, 2 * sizeof(struct in6_addr), 0);
+	struct ipv6hdr *header = ip;
+	__s64 sum = bpf_csum_diff(0, 0, (void *)&header->saddr, 2 * sizeof(struct in6_addr), 0);
 
 	sum = bpf_csum_diff(0, 0, message, size, sum);
-	return folded((__u64)(__u32)sum + ip->payload_len + htons(IPPROTO_ICMPV6));
+	return folded((__u64)(__u32)sum + header->payload_len + htons(IPPROTO_ICMPV6));
 }

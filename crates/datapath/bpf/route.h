@@ -131,8 +131,11 @@ INLINE int out_ipv4(struct __sk_buff *skb, __u32 vni, struct address from, const
 		return drop(it.verdict);
 	if (!wrapping)
 		return end(DELIVERED, deliver(ethernet_of(ip), it.port, it.target, &ends.to));
+	__u8 tcp = it.port->netns >= 0 && ip->protocol == IPPROTO_TCP;
+	if (skb->gso_size && (!tcp || !ends_here(skb, it.port, &ends, need - sizeof(*ip) + ip->ihl * 4)))
+		return TC_ACT_UNSPEC;
 	if (bpf_skb_adjust_room(skb, -(__s32)wrapping, BPF_ADJ_ROOM_MAC,
-				wrapping == sizeof(struct wrapper) ? 0 : BPF_F_ADJ_ROOM_DECAP_L3_IPV4))
+				BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_DECAP_L3_IPV4))
 		return drop(TUNNEL);
 	ip = ipv4_header(skb);
 	if (!ip)
@@ -155,8 +158,11 @@ INLINE int out_ipv6_of(struct __sk_buff *skb, __u32 vni, const struct address *f
 	struct arrival it = arrive(vni, &ends, from);
 	if (it.verdict != DELIVERED || !it.port || !it.target)
 		return drop(it.verdict);
+	__u8 tcp = it.port->netns >= 0 && ip->nexthdr == IPPROTO_TCP;
+	if (wrapping && skb->gso_size && (!tcp || !ends_here(skb, it.port, &ends, need)))
+		return TC_ACT_UNSPEC;
 	if (wrapping && bpf_skb_adjust_room(skb, -(__s32)wrapping, BPF_ADJ_ROOM_MAC,
-					    BPF_F_ADJ_ROOM_DECAP_L3_IPV6))
+					    BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_DECAP_L3_IPV6))
 		return drop(TUNNEL);
 	ip = ipv6_header(skb);
 	if (!ip)

@@ -1,6 +1,8 @@
-/* VXLAN by hand (RFC 7348 5). In goes any frame; out comes what is one segment:
- * the kernel offers nothing that would make many segments in one forget that
- * they were in a tunnel. */
+/* VXLAN by hand (RFC 7348 5). In goes any frame; out comes what is one segment.
+ * Many segments in one keep the marks of the tunnel, as the kernel offers
+ * nothing to take them off. That is nothing to a socket, but would mislead a
+ * network card, or another tunnel, that a workload sends them on to: only what
+ * ends in a socket of the workload comes out by hand. */
 
 struct vxlan_header {
 	__be32 flags, vni; /* the VNI's upper 24 bits count */
@@ -50,8 +52,7 @@ INLINE void fill(struct inside *to, const struct vtep *vtep, const struct target
 }
 
 /* The identification is random, as routers of the underlay may fragment. */
-INLINE void fill_ipv4(struct iphdr *to, const struct vtep *vtep, const struct target *target,
-		      __u32 length)
+INLINE struct iphdr outer_ipv4(const struct vtep *vtep, const struct target *target, __u32 length)
 {
 	struct iphdr ip = {
 		.version = 4,
@@ -64,7 +65,7 @@ INLINE void fill_ipv4(struct iphdr *to, const struct vtep *vtep, const struct ta
 		.daddr = ipv4_of(&target->vtep),
 	};
 	ip.check = checksum_of(&ip);
-	*to = ip;
+	return ip;
 }
 
 enum wrapping { NOT_FOR_US, WRAPPED, BROKEN };
@@ -110,7 +111,7 @@ INLINE enum wrapping wrap(struct __sk_buff *skb, const struct vtep *vtep, const 
 		return NOT_FOR_US;
 	if (vtep->flags & VTEP_IPV6)
 		return wrap_ipv6(skb, vtep, target);
-	fill_ipv4(&wrapper.ip, vtep, target, length);
+	wrapper.ip = outer_ipv4(vtep, target, length);
 	fill(&wrapper.in, vtep, target, length - sizeof(wrapper.ip), bpf_get_hash_recalc(skb));
 	if (bpf_skb_load_bytes(skb, 0, &wrapper.in.eth, sizeof(wrapper.in.eth)))
 		return NOT_FOR_US;
@@ -152,7 +153,7 @@ INLINE struct wrapper *wrapper_of(struct __sk_buff *skb, const struct vtep *vtep
 	struct ethhdr *eth = (void *)(long)skb->data;
 	struct wrapper *it = (void *)(eth + 1);
 
-	if (skb->gso_size || skb->protocol != htons(ETH_P_IP))
+	if (skb->protocol != htons(ETH_P_IP))
 		return NULL;
 	if ((void *)(it + 1) > (void *)(long)skb->data_end)
 		return NULL;
@@ -166,7 +167,7 @@ INLINE struct wrapper_6 *wrapper_of_ipv6(struct __sk_buff *skb, const struct vte
 	struct ethhdr *eth = (void *)(long)skb->data;
 	struct wrapper_6 *it = (void *)(eth + 1);
 
-	if (skb->gso_size || skb->protocol != htons(ETH_P_IPV6))
+	if (skb->protocol != htons(ETH_P_IPV6))
 		return NULL;
 	if ((void *)(it + 1) > (void *)(long)skb->data_end)
 		return NULL;
@@ -174,4 +175,30 @@ INLINE struct wrapper_6 *wrapper_of_ipv6(struct __sk_buff *skb, const struct vte
 	if (it->ip.nexthdr != IPPROTO_UDP || !same_address(&to, &vtep->address))
 		return NULL;
 	return is_vxlan(&it->in, vtep) ? it : NULL;
+}
+
+/* True when the packet is of a TCP connection that the port's workload has;
+ * `at`: where the TCP header begins. */
+INLINE int ends_here(struct __sk_buff *skb, const struct port *port, const struct ends *ends, __u32 at)
+{
+	struct bpf_sock_tuple it = {};
+	int ipv4 = is_mapped(&ends->to);
+	void *ports = ipv4 ? &it.ipv4.sport : &it.ipv6.sport;
+
+	if (bpf_skb_load_bytes(skb, at, ports, 4))
+		return 0;
+	if (ipv4) {
+		it.ipv4.saddr = ipv4_of(&ends->from);
+		it.ipv4.daddr = ipv4_of(&ends->to);
+	} else {
+		__builtin_memcpy(it.ipv6.saddr, &ends->from, sizeof(ends->from));
+		__builtin_memcpy(it.ipv6.daddr, &ends->to, sizeof(ends->to));
+	}
+	struct bpf_sock *socket = bpf_skc_lookup_tcp(skb, &it, ipv4 ? sizeof(it.ipv4) : sizeof(it.ipv6),
+						     port->netns, 0);
+	if (!socket)
+		return 0;
+	int connected = socket->state != BPF_TCP_LISTEN;
+	bpf_sk_release(socket);
+	return connected;
 }
