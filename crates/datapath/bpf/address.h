@@ -63,7 +63,7 @@ INLINE int is_routable(const struct address *it)
 	return first && first != 127 && first < 224 && ntohl(it->part[3]) >> 16 != 0xa9fe;
 }
 
-INLINE int in_prefix(const struct address *it, const struct address *prefix, __u32 length)
+NOINLINE int in_prefix(const struct address *it, const struct address *prefix, __u32 length)
 {
 	for (__u32 i = 0; i < 4; i++) {
 		__u32 bits = length > 32 * i ? length - 32 * i : 0;

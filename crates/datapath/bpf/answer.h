@@ -68,9 +68,9 @@ INLINE int answer_arp(struct __sk_buff *skb, struct port *port)
 	if (arp->protocol != htons(ETH_P_IP) || arp->operation != htons(1))
 		return not_ours(port, PROTOCOL);
 	struct address asked = mapped(target), asking = mapped(sender);
-	if (sender && !is_from(skb, port, asking))
+	if (sender && !is_from(skb, port, &asking))
 		return not_ours(port, SPOOFED_SOURCE);
-	if (!in_prefix(&asked, &port->subnet, port->subnet_length) || is_from(skb, port, asked))
+	if (!in_prefix(&asked, &port->subnet, port->subnet_length) || is_from(skb, port, &asked))
 		return not_ours(port, NO_PORT);
 	arp->operation = htons(2);
 	__builtin_memcpy(arp->target_mac, arp->sender_mac, ETH_ALEN);
@@ -122,7 +122,7 @@ NOINLINE int icmp_error(struct __sk_buff *skb, struct port *port,
 	struct error error = {};
 	struct iphdr *ip = ipv4_header(skb);
 
-	if (!port || !ip || !deserves_error(skb, ip))
+	if (!ip || !deserves_error(skb, ip))
 		return drop(verdict);
 	if (bpf_skb_load_bytes(skb, sizeof(struct ethhdr), error.message.quoted, QUOTED))
 		return drop(verdict);

@@ -33,10 +33,11 @@ INLINE struct ends ends_of_ipv6(const struct ipv6hdr *ip)
 	return (struct ends){ ipv6_of(&ip->saddr), ipv6_of(&ip->daddr) };
 }
 
-struct content {
-	__u32 at; /* from the start of the frame */
-	__u8 protocol;
-};
+/* Where the packet's content begins, from the start of the frame, and its
+ * protocol: in one word, so that functions take and give it. */
+#define CONTENT(at, protocol) ((at) << 8 | (protocol))
+#define AT(content) ((content) >> 8)
+#define PROTOCOL_OF(content) ((__u8)(content))
 
 /* What comes after the extension headers; IPPROTO_FRAGMENT is what comes in a
  * fragment that is not the first, IPPROTO_NONE what cannot be told. */
@@ -52,7 +53,7 @@ NOINLINE __u32 content_after(struct __sk_buff *skb, __u32 next)
 		__u32 step = 0;
 		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
 		    next != IPPROTO_FRAGMENT && next != IPPROTO_AH)
-			return at << 8 | next;
+			return CONTENT(at, next);
 		if (bpf_skb_load_bytes(skb, at, &it, sizeof(it)))
 			break;
 		step = (it.length + 1) * 8;
@@ -61,31 +62,26 @@ NOINLINE __u32 content_after(struct __sk_buff *skb, __u32 next)
 		if (next == IPPROTO_FRAGMENT) {
 			step = 8;
 			if (it.fragment & htons(0xfff8))
-				return at << 8 | IPPROTO_FRAGMENT;
+				return CONTENT(at, IPPROTO_FRAGMENT);
 		}
 		at += step;
 		next = it.next;
 	}
-	return at << 8 | IPPROTO_NONE;
+	return CONTENT(at, IPPROTO_NONE);
 }
 
-INLINE struct content content_of(struct __sk_buff *skb, __u8 next)
+INLINE __u32 content_of(struct __sk_buff *skb, __u8 next)
 {
-	__u32 at = sizeof(struct ethhdr) + sizeof(struct ipv6hdr);
-
-	if (next != IPPROTO_TCP && next != IPPROTO_UDP) {
-		__u32 both = content_after(skb, next);
-		return (struct content){ both >> 8, both };
-	}
-	return (struct content){ at, next };
+	if (next != IPPROTO_TCP && next != IPPROTO_UDP)
+		return content_after(skb, next);
+	return CONTENT(sizeof(struct ethhdr) + sizeof(struct ipv6hdr), next);
 }
 
 /* With the pseudo header of RFC 8200 8.1; `ip` is on the stack. */
-INLINE __sum16 icmpv6_checksum(void *ip, void *message, __u32 size)
+INLINE __sum16 icmpv6_checksum(struct ipv6hdr *ip, void *message, __u32 size)
 {
-	struct ipv6hdr *header = ip;
-	__s64 sum = bpf_csum_diff(0, 0, (void *)&header->saddr, 2 * sizeof(struct in6_addr), 0);
+	__s64 sum = bpf_csum_diff(0, 0, (void *)&ip->saddr, 2 * sizeof(struct in6_addr), 0);
 
 	sum = bpf_csum_diff(0, 0, message, size, sum);
-	return folded((__u64)(__u32)sum + header->payload_len + htons(IPPROTO_ICMPV6));
+	return folded((__u64)(__u32)sum + ip->payload_len + htons(IPPROTO_ICMPV6));
 }

@@ -113,14 +113,16 @@ INLINE struct target *find(__u32 vni, struct address to)
 }
 
 /* True of the port's own addresses and what is behind it. */
-INLINE int is_from(const struct __sk_buff *skb, struct port *port, struct address from)
+NOINLINE int is_from(const struct __sk_buff *skb, struct port *port, const struct address *from)
 {
-	if (same_address(&from, &port->address))
+	if (is_nothing(from))
+		return 0;
+	if (same_address(from, &port->address))
 		return 1;
 	for (int i = 0; i < PORT_IPV6; i++)
-		if (same_address(&from, &port->ipv6[i]))
-			return !is_nothing(&from);
-	struct target *target = find(port->vni, from);
+		if (same_address(from, &port->ipv6[i]))
+			return 1;
+	struct target *target = find(port->vni, *from);
 	return target && target->kind == PORT_HERE && target->ifindex == skb->ifindex;
 }
 
@@ -141,7 +143,7 @@ INLINE int from_port_ipv4(struct __sk_buff *skb, struct port *port)
 	if (!is_own_mac(port, ethernet_of(ip)->h_source))
 		return drop(SPOOFED_MAC);
 	struct ends ends = { mapped(ip->saddr), mapped(ip->daddr) };
-	if (ip->saddr != ipv4_of(&port->address) && !is_from(skb, port, ends.from))
+	if (ip->saddr != ipv4_of(&port->address) && !is_from(skb, port, &ends.from))
 		return drop(SPOOFED_SOURCE);
 	if (ip->daddr == ipv4_of(&port->gateway))
 		return answer_ping(skb, port, ip);
@@ -175,7 +177,7 @@ NOINLINE int from_port_ipv6(struct __sk_buff *skb, struct port *port)
 	struct ipv6hdr *ip = ipv6_header(skb);
 	__u8 type = 0;
 
-	if (!port || !ip)
+	if (!ip)
 		return drop(SHORT);
 	if (!is_own_mac(port, ethernet_of(ip)->h_source))
 		return drop(SPOOFED_MAC);
@@ -188,7 +190,7 @@ NOINLINE int from_port_ipv6(struct __sk_buff *skb, struct port *port)
 	struct ends ends = ends_of_ipv6(ip);
 	if (is_multicast(&ends.to))
 		return drop(MULTICAST);
-	if (!is_from(skb, port, ends.from))
+	if (!is_from(skb, port, &ends.from))
 		return drop(SPOOFED_SOURCE);
 	if (is_gateway_ipv6(port, &ends.to))
 		return answer_ping_ipv6(skb, port);
@@ -197,17 +199,17 @@ NOINLINE int from_port_ipv6(struct __sk_buff *skb, struct port *port)
 		return drop(NO_ROUTE);
 	if (target->kind == NOBODY)
 		return drop(NO_PORT);
+	__u32 content = content_of(skb, ip->nexthdr);
 	if (ip->hop_limit <= 1)
-		return icmpv6_error(skb, port, TTL, 0);
+		return icmpv6_error(skb, port, TTL, 0, content);
 	if (target->kind == PORT_HERE)
 		return to_local(skb, ip, target, &ends);
-	struct content content = content_of(skb, ip->nexthdr);
 	__u32 mtu = port->mtu < IPV6_LEAST_MTU ? IPV6_LEAST_MTU : port->mtu;
-	if (is_large(skb, content.at, content.protocol, mtu))
-		return icmpv6_error(skb, port, TOO_BIG, mtu);
-	int large = is_large(skb, content.at, content.protocol, port->mtu);
-	if (content.protocol == IPPROTO_TCP) {
-		clamp_mss(skb, content.at, mtu - sizeof(struct ipv6hdr) - sizeof(struct tcphdr));
+	if (is_large(skb, AT(content), PROTOCOL_OF(content), mtu))
+		return icmpv6_error(skb, port, TOO_BIG, mtu, content);
+	int large = is_large(skb, AT(content), PROTOCOL_OF(content), port->mtu);
+	if (PROTOCOL_OF(content) == IPPROTO_TCP) {
+		clamp_mss(skb, AT(content), mtu - sizeof(struct ipv6hdr) - sizeof(struct tcphdr));
 		ip = ipv6_header(skb);
 		if (!ip)
 			return drop(SHORT);
@@ -259,7 +261,7 @@ __attribute__((section("classifier"), used)) int from_vtep(struct __sk_buff *skb
 
 NOINLINE int out_of_ipv6(struct __sk_buff *skb, struct vtep *vtep)
 {
-	struct wrapper_6 *it = vtep ? wrapper_of_ipv6(skb, vtep) : NULL;
+	struct wrapper_6 *it = wrapper_of_ipv6(skb, vtep);
 
 	if (!it)
 		return TC_ACT_UNSPEC;

@@ -14,8 +14,6 @@ NOINLINE int to_segment(__u32 ifindex, const struct address *to)
 {
 	struct bpf_redir_neigh next = {};
 
-	if (!to)
-		return drop(NO_PORT);
 	if (is_mapped(to)) {
 		next.nh_family = 2; /* AF_INET */
 		next.ipv4_nh = ipv4_of(to);
@@ -173,8 +171,6 @@ INLINE int out_ipv6_of(struct __sk_buff *skb, __u32 vni, const struct address *f
 
 NOINLINE int out_ipv6(struct __sk_buff *skb, __u32 vni, const struct address *from, __u32 wrapping)
 {
-	if (!from)
-		return drop(SHORT);
 	switch (wrapping) {
 	case sizeof(struct wrapper):
 		return out_ipv6_of(skb, vni, from, sizeof(struct wrapper));

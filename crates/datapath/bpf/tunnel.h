@@ -87,7 +87,7 @@ NOINLINE int wrap_ipv6(struct __sk_buff *skb, const struct vtep *vtep, const str
 	__u32 length = skb->len - sizeof(struct ethhdr) + sizeof(struct inside);
 	struct wrapper_6 it = {};
 
-	if (!vtep || !target || length > 0xffff)
+	if (length > 0xffff)
 		return NOT_FOR_US;
 	fill(&it.in, vtep, target, length, bpf_get_hash_recalc(skb));
 	it.ip.version = 6;
@@ -121,12 +121,9 @@ INLINE enum wrapping wrap(struct __sk_buff *skb, const struct vtep *vtep, const 
 /* By the kernel's VXLAN device. */
 NOINLINE int by_kernel(struct __sk_buff *skb, const struct vtep *vtep, const struct target *target)
 {
-	struct bpf_tunnel_key key = { .tunnel_ttl = 64 };
+	struct bpf_tunnel_key key = { .tunnel_id = target->vni, .tunnel_ttl = 64 };
 	__u64 flags = BPF_F_ZERO_CSUM_TX;
 
-	if (!vtep || !target)
-		return drop(TUNNEL);
-	key.tunnel_id = target->vni;
 	if (vtep->flags & VTEP_IPV6) {
 		flags |= BPF_F_TUNINFO_IPV6;
 		__builtin_memcpy(key.remote_ipv6, &target->vtep, sizeof(key.remote_ipv6));
