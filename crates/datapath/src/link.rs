@@ -210,6 +210,8 @@ pub(crate) fn create_vxlan(
         InfoVxlan::CollectMetadata(true),
         InfoVxlan::Port(port),
         InfoVxlan::Learning(false),
+        // RFC 6935: tunnels may leave the checksum out over IPv6, too.
+        InfoVxlan::UDPZeroCsumTX(true),
         InfoVxlan::UDPZeroCsumRX(true),
     ];
     let infos = vec![LinkInfo::Kind(InfoKind::Vxlan), LinkInfo::Data(InfoData::Vxlan(data))];

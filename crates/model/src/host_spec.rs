@@ -78,6 +78,8 @@ fn port_spec(port: &Port, network: &Network, reached: &[&Network]) -> Option<Por
         mac: port.mac,
         attachment: port.attachment.clone(),
         routes: routes.filter(|_| ours).collect(),
+        further: Vec::new(),
+        segment: false,
     })
 }
 
