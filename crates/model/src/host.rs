@@ -52,7 +52,9 @@ pub fn join(world: &World, uuid: Uuid, wish: &Join) -> Result<Vec<Change>, Rule>
         }
         if other.underlay.is_ipv4() != wish.underlay.is_ipv4() {
             let family = if other.underlay.is_ipv4() { "IPv4" } else { "IPv6" };
-            let why = format!("must be {family}, as that of the other hosts: packets go from host to host");
+            let why = format!(
+                "must be {family}, as that of the other hosts: packets go from host to host"
+            );
             return Err(Rule::bad(Subject::IpAddress, "host.underlay", why));
         }
         if other.underlay == wish.underlay {

@@ -111,9 +111,7 @@ impl Hosts {
             Target::Remote { vtep, vni } => {
                 let there = self.0.get(&vtep)?;
                 match longest(there, vni, to)? {
-                    Target::Local { port, vni: of } if of == vni => {
-                        take(there, port, vni, source)
-                    }
+                    Target::Local { port, vni: of } if of == vni => take(there, port, vni, source),
                     Target::Local { .. } | Target::Remote { .. } | Target::Nobody => None,
                 }
             }

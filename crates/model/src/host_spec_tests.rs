@@ -270,7 +270,8 @@ fn a_port_has_addresses_and_routes_of_the_families_of_its_network() {
     };
     let ipv6 = "2001:db8::2 in 2001:db8::/64 by 2001:db8::1";
     assert_eq!(text(0), ["10.0.0.2 in 10.0.0.0/24 by 10.0.0.1", ipv6]);
-    let prefixes: Vec<String> = routes(&play, 0).into_iter().filter(|r| r.starts_with("n0")).collect();
+    let prefixes: Vec<String> =
+        routes(&play, 0).into_iter().filter(|r| r.starts_with("n0")).collect();
     assert_eq!(
         prefixes,
         [

@@ -204,7 +204,8 @@ fn checked(world: &World, it: Network) -> Result<Vec<Change>, Rule> {
         };
         let holds = |p: &Prefix| it.prefixes().any(|own| own.net().contains(&p.net()));
         let lost = port.addresses().find(|a| !usable(a)).map(|a| format!("address {a}"));
-        let lost = lost.or_else(|| Some(format!("prefix {}", port.prefixes.iter().find(|p| !holds(p))?)));
+        let lost =
+            lost.or_else(|| Some(format!("prefix {}", port.prefixes.iter().find(|p| !holds(p))?)));
         if let Some(lost) = lost {
             let why = format!("must go on holding the {lost} of port {}", port.uuid);
             return Err(Rule::bad(Subject::IpAddress, "network.ip_networks", why));

@@ -8,10 +8,10 @@ use crate::change::{Change, Key, Object};
 use crate::error::{Noun, Rule};
 use crate::ids::{Mac, Prefix};
 use crate::objects::Port;
+use crate::room::Room;
 use crate::spec::Attachment;
 use crate::world::World;
 use crate::{host, network};
-use crate::room::Room;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Create {

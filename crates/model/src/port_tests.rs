@@ -1,13 +1,13 @@
 use std::net::IpAddr;
 
 use super::*;
-use crate::spec::Attachment;
 use crate::error::{Noun, Subject};
 use crate::op::{Op, Wish, decide};
 use crate::play::{
     Play, create_network, create_port, delete_port, host_id, network_id, network_op, port_id,
     port_wish, subnet,
 };
+use crate::spec::Attachment;
 
 /// Network 0 is 10.0.0.0/29: six addresses, of which the first is the gateway's.
 fn small() -> Play {
@@ -106,7 +106,10 @@ fn a_port_has_an_address_of_each_family_of_its_network_ipv4_first() {
     assert_eq!(play.world.ports_on(network_id(0)).count(), 3, "each once");
     for taken in ["fd00::8", "10.0.0.7", "fd00::2"] {
         let taken = taken.parse().unwrap();
-        assert_eq!(play.op(&device(4, &[&format!("{taken}")], &[])), Err(Rule::AddressTaken(taken)));
+        assert_eq!(
+            play.op(&device(4, &[&format!("{taken}")], &[])),
+            Err(Rule::AddressTaken(taken))
+        );
     }
     play.must(delete_port(2, 0));
     play.must(device(4, &["fd00::8"], &[]));

@@ -128,9 +128,8 @@ impl Room<'_> {
     /// else; a device that has one machine behind it.
     pub fn check_prefixes(&self, prefixes: &[Prefix], place: &Attachment) -> Result<(), Rule> {
         for (i, prefix) in prefixes.iter().enumerate() {
-            let bad = |why: String| {
-                Err(Rule::bad(Subject::IpAddress, format!("port.prefixes.{i}"), why))
-            };
+            let bad =
+                |why: String| Err(Rule::bad(Subject::IpAddress, format!("port.prefixes.{i}"), why));
             if matches!(place, Attachment::Netns { .. }) {
                 return bad("needs a device of the host's: a namespace is one machine".to_owned());
             }
@@ -146,7 +145,8 @@ impl Room<'_> {
             if let Some(other) = blocks.iter().find(|b| b.overlaps(*prefix)) {
                 return bad(format!("overlaps {other}, which is behind another port"));
             }
-            let taken = self.world.ports_on(self.network).flat_map(|p| p.addresses().collect::<Vec<_>>());
+            let taken =
+                self.world.ports_on(self.network).flat_map(|p| p.addresses().collect::<Vec<_>>());
             if let Some(address) = { taken }.find(|a| prefix.contains(*a)) {
                 return Err(Rule::AddressTaken(address));
             }
@@ -157,8 +157,12 @@ impl Room<'_> {
 
 fn next(address: IpAddr) -> Option<IpAddr> {
     match address {
-        IpAddr::V4(it) => it.to_bits().checked_add(1).map(|n| std::net::Ipv4Addr::from_bits(n).into()),
-        IpAddr::V6(it) => it.to_bits().checked_add(1).map(|n| std::net::Ipv6Addr::from_bits(n).into()),
+        IpAddr::V4(it) => {
+            it.to_bits().checked_add(1).map(|n| std::net::Ipv4Addr::from_bits(n).into())
+        }
+        IpAddr::V6(it) => {
+            it.to_bits().checked_add(1).map(|n| std::net::Ipv6Addr::from_bits(n).into())
+        }
     }
 }
 

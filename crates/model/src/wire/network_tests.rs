@@ -234,9 +234,15 @@ fn a_network_has_a_subnet_of_either_family_or_of_both() {
     let ipv4 = json!({"address": "10.0.0.0/24", "family": "IPv4"});
     let ipv6 = json!({"address": "fd00:1::7/64", "family": "IPv6"});
     let one = of(json!([ipv6])).unwrap();
-    assert_eq!((&*one[0].address, one[0].gateway.to_string()), ("fd00:1::7/64", "fd00:1::1".into()));
+    assert_eq!(
+        (&*one[0].address, one[0].gateway.to_string()),
+        ("fd00:1::7/64", "fd00:1::1".into())
+    );
     let both = of(json!([ipv6, ipv4])).unwrap();
-    assert_eq!(both.iter().map(|s| &*s.address).collect::<Vec<_>>(), ["10.0.0.0/24", "fd00:1::7/64"]);
+    assert_eq!(
+        both.iter().map(|s| &*s.address).collect::<Vec<_>>(),
+        ["10.0.0.0/24", "fd00:1::7/64"]
+    );
     for (bad, why) in [
         (json!([]), "none"),
         (json!([ipv4, ipv4]), "a family twice"),
