@@ -60,7 +60,7 @@ fn add_routes(
 
 /// Where packets to `port`, which is on `network`, go from `host`.
 fn target_of(world: &World, host: Uuid, port: &Port, network: &Network) -> Option<Target> {
-    let at = port.host?;
+    let at = port.host.filter(|at| *at == host || !world.is_lost(*at))?;
     if at == host {
         return Some(Target::Local { port: port.uuid, vni: network.vni });
     }
