@@ -32,6 +32,7 @@ pub mod port;
 pub mod provided;
 pub mod rate;
 pub mod reasons;
+pub mod room;
 pub mod router;
 pub mod scope;
 pub mod server;
