@@ -7,6 +7,7 @@ mod files;
 mod host;
 mod identity;
 mod join;
+mod lease;
 mod mailbox;
 mod reconcile;
 mod run;

@@ -11,7 +11,7 @@ use model::wire::agent::{Fault, Report};
 use tokio::sync::watch;
 
 use crate::mailbox::{Mail, Mailbox};
-use crate::slice::Keeper;
+use crate::slice::{Keeper, Slice};
 
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -68,9 +68,9 @@ pub(crate) struct Pass {
 /// has may be newer than that: the disk is written later than the kernel.
 pub(crate) fn work(
     kernel: impl Kernel,
-    slices: &Mailbox<HostSpec>,
+    slices: &Mailbox<Slice>,
     said: &watch::Sender<Option<Report>>,
-    mut want: Option<HostSpec>,
+    mut want: Option<Slice>,
     keeper: &Keeper,
 ) {
     let mut reconciler = Reconciler::new(kernel, Instant::now());
@@ -96,8 +96,8 @@ pub(crate) fn work(
                 again = Some(now + RESYNC);
                 continue;
             }
-            let pass = reconciler.pass(want, now);
-            said.send_replace(Some(pass.report));
+            let pass = reconciler.pass(&want.spec, now);
+            said.send_replace(Some(Report { epoch: want.epoch, ..pass.report }));
             again = Some(pass.again);
             keeper.offer(want);
         }

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::spec::HostSpec;
 use model::wire::agent::Report;
 use tokio::sync::{oneshot, watch};
 
@@ -14,7 +13,7 @@ use crate::identity::{self, Card, Identity, IdentityError};
 use crate::join::{JoinError, join};
 use crate::mailbox::Mailbox;
 use crate::reconcile::{BoxError, Kernel, work};
-use crate::slice::{Keeper, SliceFile};
+use crate::slice::{Keeper, Slice, SliceFile};
 use crate::tls::{self, TlsError};
 use crate::watch::Watch;
 
@@ -68,7 +67,8 @@ pub async fn run_on<K: Kernel>(
         };
         let tls = Arc::new(tls::member(&identity)?);
         let (slices, reports) = (slices.clone(), reports.clone());
-        Watch { at, tls, slices, reports, known: last.take() }.run().await;
+        let watch = Watch { at, tls, slices, reports, known: last.take(), boot: boot() };
+        watch.run().await;
         Ok(())
     };
     let result = tokio::select! {
@@ -90,12 +90,18 @@ pub(crate) fn known_identity(config: &Config) -> Result<Option<Identity>, Identi
     Ok(known)
 }
 
+/// What the kernel calls this boot; a host without that name has one boot.
+fn boot() -> String {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
+}
+
 /// The thread that owns the kernel, as others see it.
 struct Owner {
-    slices: Arc<Mailbox<HostSpec>>,
+    slices: Arc<Mailbox<Slice>>,
     reports: watch::Receiver<Option<Report>>,
     /// The slice it started with.
-    last: Option<HostSpec>,
+    last: Option<Slice>,
     ended: oneshot::Receiver<()>,
     thread: Option<std::thread::JoinHandle<()>>,
 }

@@ -1,7 +1,7 @@
 /* Keys and values of the maps: the same as in src/abi.rs, whose test compares
  * them. Addresses are 128 bits, IPv4 as ::ffff:a.b.c.d (RFC 4291 2.5.5.2); in
  * keys all is in network byte order, so that a longest prefix can match it. */
-#define LAYOUT 1 /* in the pin directory's name: src/pins.rs */
+#define LAYOUT 2 /* in the pin directory's name: src/pins.rs */
 
 struct address {
 	__be32 part[4]; /* an IPv4 address is the last part */
@@ -27,31 +27,43 @@ struct target {
 	__u32 vni;     /* of the network that the address belongs to */
 	__u32 ifindex; /* PORT_HERE: of the port's device; 0 when it is gone */
 	__u32 unused;
-	struct address vtep; /* HOST_THERE */
+	struct address vtep; /* HOST_THERE; PORT_HERE: next hop, when it is not the port itself */
 	__u8 port[16]; /* PORT_HERE: UUID */
 };
 
-#define PORT_PAIR 1 /* the device is one end of a pair whose other end is the workload's */
+#define PORT_PAIR 1    /* the device is one end of a pair whose other end is the workload's */
+#define PORT_SEGMENT 2 /* behind the device are several machines, each with a MAC of its own */
 
-/* A port, by the ifindex of its device on the host. */
+#define PORT_IPV6 4 /* addresses at most */
+
+/* A port, by the ifindex of its device on the host. What it has none of is
+ * zero; further addresses that it may send from have a route to it. */
 struct port {
 	__u8 uuid[16];
-	struct address address;
+	struct address address; /* IPv4 */
 	struct address subnet;
 	struct address gateway;
+	struct address ipv6[PORT_IPV6];
+	struct address ipv6_subnet;
+	struct address ipv6_gateway;
 	__u32 subnet_length; /* of 128 bits */
+	__u32 ipv6_subnet_length;
 	__u32 vni;
 	__u32 mtu; /* bytes of the largest IP packet that the underlay carries */
 	__u32 flags;
+	__s32 netns; /* PORT_PAIR: number of the workload's namespace, as this one knows it; -1: none */
 	__u8 mac[6];
 	__u8 gateway_mac[6];
 };
+
+#define VTEP_IPV6 1 /* the underlay is IPv6 */
 
 /* This host's end of all tunnels. */
 struct vtep {
 	__u32 ifindex;  /* of the VXLAN device */
 	__u32 underlay; /* ifindex of the device that has the address; 0: only by the VXLAN device */
-	__be32 ipv4;
+	struct address address;
+	__u32 flags;
 	__be16 port; /* of UDP */
 	__u16 unused;
 };
@@ -59,8 +71,8 @@ struct vtep {
 _Static_assert(sizeof(struct host_key) == 20, "abi.rs");
 _Static_assert(sizeof(struct prefix_key) == 24, "abi.rs");
 _Static_assert(sizeof(struct target) == 48, "abi.rs");
-_Static_assert(sizeof(struct port) == 92, "abi.rs");
-_Static_assert(sizeof(struct vtep) == 16, "abi.rs");
+_Static_assert(sizeof(struct port) == 196, "abi.rs");
+_Static_assert(sizeof(struct vtep) == 32, "abi.rs");
 
 #define MAP(name, kind, entries, k, v, flags)                                   \
 	struct {                                                                \

@@ -165,7 +165,7 @@ impl Host {
             Err(error @ Error::NoUnderlay(_)) => return Ok(Condition::Broken(error.to_string())),
             Err(error) => return Err(error),
         };
-        if self.tables.vtep()? != vtep::value(&vxlan, &underlay, &self.setup)? {
+        if self.tables.vtep()? != vtep::value(&vxlan, &underlay, &self.setup) {
             return Ok(Condition::Broken("is not the one in the map".to_owned()));
         }
         for (holder, device) in [(Holder::Vtep, &vxlan), (Holder::Underlay, &underlay)] {
@@ -182,7 +182,7 @@ impl Host {
         let vxlan = vtep::ensure(&mut self.netlink, &self.setup)?;
         self.programs.ensure(Holder::Vtep, &vxlan.name)?;
         link::set(&mut self.netlink, &vxlan, &Wish { up: true, ..Wish::default() })?;
-        self.tables.set_vtep(vtep::value(&vxlan, &underlay, &self.setup)?)?;
+        self.tables.set_vtep(vtep::value(&vxlan, &underlay, &self.setup))?;
         self.programs.ensure(Holder::Underlay, &underlay.name)
     }
 }

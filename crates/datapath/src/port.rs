@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use model::ids::{Mac, Mtu, Vni, mapped, unmapped};
+use model::ids::{Mac, Mtu, Vni};
 use model::spec::{Attachment, Condition, PortSpec};
 use uuid::Uuid;
 
-use crate::abi::{PORT_PAIR, PortValue, bits, prefix};
+use crate::abi::{PORT_PAIR, PORT_SEGMENT, PortValue};
 use crate::error::Error;
 use crate::link::{self, Kind, Link, Wish};
 use crate::netlink::Netlink;
@@ -71,18 +71,19 @@ fn admit(parts: &mut Parts<'_>, uuid: Uuid, link: &Link, value: &PortValue) -> R
 
 fn value(uuid: Uuid, spec: &PortSpec, mtu: Mtu, link: &Link) -> PortValue {
     let pair = matches!(spec.attachment, Attachment::Netns { .. });
-    PortValue {
+    let flags = [(PORT_PAIR, pair), (PORT_SEGMENT, spec.segment)];
+    let mut it = PortValue {
         uuid: uuid.into_bytes(),
-        address: mapped(spec.address),
-        subnet: mapped(spec.subnet.address()),
-        gateway: mapped(spec.gateway),
-        subnet_length: bits(spec.subnet),
         vni: spec.vni.into(),
         mtu: mtu.into(),
-        flags: if pair { PORT_PAIR } else { 0 },
+        flags: flags.into_iter().filter(|(_, yes)| *yes).map(|(flag, _)| flag).sum(),
+        netns: link.netns.filter(|_| pair).unwrap_or(-1),
         mac: spec.mac.octets(),
         gateway_mac: gateway_mac(link),
-    }
+        ..PortValue::default()
+    };
+    it.set_inets(spec.inets());
+    it
 }
 
 /// Removes all that there is of a port.
@@ -178,6 +179,9 @@ fn judge(
         let same = entry.gateway_mac == gateway_mac(link);
         return Ok(if same { Ok(spec) } else { Err("its gateway's MAC differs".to_owned()) });
     };
+    if link.netns != Some(entry.netns) {
+        return Ok(Err("its namespace is another".to_owned()));
+    }
     if !link.up || link.mtu != pair::OUR_MTU {
         return Ok(Err("its device is down or has another MTU".to_owned()));
     }
@@ -192,16 +196,16 @@ fn furnished(spec: &mut PortSpec, inside: &Inside, mtu: u32) -> Result<(), Strin
     if !inside.link.up {
         return Err("the workload's end is down".to_owned());
     }
-    if inside.link.mtu != mtu {
+    if inside.link.mtu != pair::mtu_inside(spec, mtu) {
         return Err("the workload's end has another MTU".to_owned());
     }
     if inside.link.mac != spec.mac.octets() {
         return Err("the workload's end has another MAC".to_owned());
     }
-    if !inside.addresses.contains(&(spec.address, spec.subnet.len())) {
+    if spec.inets().any(|it| !inside.addresses.contains(&(it.address, it.subnet.len()))) {
         return Err("the workload's end has not its address".to_owned());
     }
-    if inside.routes.iter().any(|(_, gateway)| *gateway != spec.gateway) {
+    if inside.routes.iter().any(|(to, gateway)| spec.gateway_for(*to) != Some(*gateway)) {
         return Err("the workload has routes to another gateway".to_owned());
     }
     spec.routes = inside.routes.iter().map(|(to, _)| *to).collect();
@@ -209,13 +213,17 @@ fn furnished(spec: &mut PortSpec, inside: &Inside, mtu: u32) -> Result<(), Strin
 }
 
 fn decode(entry: &PortValue, attachment: Attachment) -> Option<PortSpec> {
+    let inets = entry.inets()?;
+    let (first, further) = inets.split_first()?;
     Some(PortSpec {
         vni: Vni::try_from(entry.vni).ok()?,
-        address: unmapped(entry.address),
-        subnet: prefix(entry.subnet, entry.subnet_length)?,
-        gateway: unmapped(entry.gateway),
+        address: first.address,
+        subnet: first.subnet,
+        gateway: first.gateway,
         mac: Mac::try_from(entry.mac).ok()?,
         attachment,
         routes: std::collections::BTreeSet::new(),
+        further: further.to_vec(),
+        segment: entry.flags & PORT_SEGMENT != 0,
     })
 }

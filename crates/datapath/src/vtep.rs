@@ -56,11 +56,8 @@ pub(crate) fn fault(link: &Link, setup: &Setup) -> Option<String> {
     (!link.up).then(|| "is down".to_owned())
 }
 
-pub(crate) fn value(vxlan: &Link, underlay: &Link, setup: &Setup) -> Result<VtepValue, Error> {
-    let IpAddr::V4(address) = setup.underlay else {
-        return Err(Error::NoUnderlay(setup.underlay));
-    };
-    Ok(VtepValue::new((vxlan.index, underlay.index), address, setup.vxlan_port))
+pub(crate) fn value(vxlan: &Link, underlay: &Link, setup: &Setup) -> VtepValue {
+    VtepValue::new((vxlan.index, underlay.index), setup.underlay, setup.vxlan_port)
 }
 
 /// The device, not yet up if it is new: first it gets its program. Only what

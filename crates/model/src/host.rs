@@ -74,7 +74,8 @@ pub fn delete(world: &World, id: &str) -> Result<Vec<Change>, Rule> {
     if world.ports_at(host.uuid).next().is_some() || servers() {
         return Err(Rule::HostNotEmpty(host.name.clone()));
     }
-    Ok(vec![Change::Delete(Key::Host(host.uuid))])
+    let lease = world.leases.get(&host.uuid).map(|_| Change::Delete(Key::Lease(host.uuid)));
+    Ok([Change::Delete(Key::Host(host.uuid))].into_iter().chain(lease).collect())
 }
 
 /// The host of that UUID or name.

@@ -52,7 +52,7 @@ fn add_routes(
         let key = |prefix| RouteKey { vni: from.vni, prefix };
         routes.extend(to.prefixes().map(|p| (key(p), Target::Nobody)));
         let ports = world.ports_on(to.uuid).filter_map(|port| {
-            let at = port.host?;
+            let at = port.host.filter(|at| *at == host || !world.is_lost(*at))?;
             let target = if at == host {
                 Target::Local { port: port.uuid, vni: to.vni }
             } else {
@@ -78,6 +78,8 @@ fn port_spec(port: &Port, network: &Network, reached: &[&Network]) -> Option<Por
         mac: port.mac,
         attachment: port.attachment.clone(),
         routes: routes.filter(|_| ours).collect(),
+        further: Vec::new(),
+        segment: false,
     })
 }
 

@@ -17,6 +17,7 @@ pub mod interface;
 pub mod ip_range;
 pub mod label;
 pub mod labelled;
+pub mod lease;
 pub mod network;
 pub mod objects;
 pub mod op;

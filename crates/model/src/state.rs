@@ -133,20 +133,25 @@ pub(crate) fn judge_among<'w>(
 }
 
 fn hosts_of(world: &World, presence: &Presence, pair: Pair<'_>) -> (Hosts, Vec<Trouble>) {
-    if presence.is_empty() {
+    if presence.is_empty() && world.leases.is_empty() {
         return (Hosts::Applied, Vec::new());
     }
     let networks = [pair.local.uuid, pair.peer.uuid];
-    let carriers = networks.iter().flat_map(|n| world.hosts_of(*n));
-    let mut failed = Vec::new();
+    let carriers: BTreeSet<Uuid> = networks.iter().flat_map(|n| world.hosts_of(*n)).collect();
+    let leases = || carriers.iter().filter_map(|host| world.leases.get(host));
+    // Routes to a host that is back are made anew, on all of them.
+    let since = leases().map(|lease| lease.since).fold(pair.since(), Revision::max);
+    let lost = leases()
+        .filter_map(|it| Some(Trouble { host: it.host, kind: TroubleKind::Lost(it.lost?) }));
+    let mut failed: Vec<Trouble> = lost.collect();
     let mut pending = Vec::new();
-    for host in carriers.collect::<BTreeSet<_>>() {
+    for host in carriers.iter().copied() {
         let Some(standing) = presence.get(&host) else { continue };
         let trouble = |kind| Trouble { host, kind };
         let about = |e: &&HostError| e.network.is_none_or(|n| networks.contains(&n));
         let errors = standing.errors.iter().filter(about);
         failed.extend(errors.map(|e| trouble(TroubleKind::Failed(e.clone()))));
-        if standing.applied >= pair.since() {
+        if standing.applied >= since {
             continue;
         }
         if standing.waiting_ms >= APPLY_LIMIT_MS {

@@ -15,6 +15,7 @@ use crate::credentials::Credentials;
 use crate::groups::Groups;
 use crate::ids::Revision;
 use crate::labelled::Kind;
+use crate::lease::Lease;
 use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router};
 use crate::objects::{Done, Nic, Server, Told, Webhook, Zone};
 use crate::owned::{Owned, Owners};
@@ -28,6 +29,8 @@ pub struct World {
     pub accounts: OrdMap<String, Arc<Account>>,
     pub hosts: OrdMap<Uuid, Arc<Host>>,
     pub join_tokens: OrdMap<String, Arc<JoinToken>>,
+    /// By host.
+    pub leases: OrdMap<Uuid, Arc<Lease>>,
     pub networks: OrdMap<Uuid, Arc<Network>>,
     pub peerings: OrdMap<Uuid, Arc<Peering>>,
     pub ports: OrdMap<Uuid, Arc<Port>>,
@@ -152,6 +155,11 @@ impl World {
         self.ports.get(self.by_nic.get(&(server, index))?)
     }
 
+    /// True when nothing is to be sent to the host until it is back.
+    pub fn is_lost(&self, host: Uuid) -> bool {
+        self.leases.get(&host).is_some_and(|lease| lease.lost.is_some())
+    }
+
     /// Servers without a host, by UUID.
     pub fn unplaced(&self) -> impl Iterator<Item = &Arc<Server>> {
         self.unplaced.iter().filter_map(|uuid| self.servers.get(uuid))
@@ -211,6 +219,7 @@ impl World {
             }
             Object::Host(it) => drop(self.hosts.insert(it.uuid, Arc::new(it))),
             Object::JoinToken(it) => drop(self.join_tokens.insert(it.digest.clone(), Arc::new(it))),
+            Object::Lease(it) => drop(self.leases.insert(it.host, Arc::new(it))),
             Object::Network(it) => {
                 self.owners.of(&it.account).own(Kind::Network, it.uuid, &it.labels);
                 let it = Arc::new(it);
@@ -311,7 +320,7 @@ impl World {
             // A token's indexes are made of what never changes of it.
             Key::SubAccount(_) | Key::Token(_) => {}
             Key::Account(_) | Key::Authority | Key::Host(_) => {}
-            Key::JoinToken(_) | Key::Zone(_) | Key::NextVni => {}
+            Key::JoinToken(_) | Key::Lease(_) | Key::Zone(_) | Key::NextVni => {}
             Key::Told { .. } | Key::Webhook(_) => {}
         }
     }
@@ -325,6 +334,7 @@ impl World {
             }
             Key::Host(uuid) => drop(self.hosts.remove(uuid)),
             Key::JoinToken(digest) => drop(self.join_tokens.remove(digest)),
+            Key::Lease(host) => drop(self.leases.remove(host)),
             Key::Network(uuid) => drop(self.networks.remove(uuid)),
             Key::Peering(uuid) => drop(self.peerings.remove(uuid)),
             Key::Port(uuid) => drop(self.ports.remove(uuid)),

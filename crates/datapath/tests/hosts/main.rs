@@ -4,6 +4,7 @@
 
 mod drift;
 mod forward;
+mod ipv6;
 mod isolation;
 mod site;
 mod sizes;

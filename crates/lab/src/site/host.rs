@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use super::server::clean;
 use super::{Site, kannas};
@@ -94,9 +95,39 @@ impl Host {
         Ok(())
     }
 
+    /// Its agent stands still; see [`Process::pause`].
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn pause(&mut self) -> Result<()> {
+        self.agent.as_mut().with_context(|| format!("no agent on {}", self.name))?.pause()
+    }
+
+    /// Its agent goes on.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn resume(&mut self) -> Result<()> {
+        self.agent.as_mut().with_context(|| format!("no agent on {}", self.name))?.resume()
+    }
+
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.agent.as_ref().map(Process::pid)
+    }
+
+    /// Takes away all that the datapath has in the kernel, as a reboot does; the agent does not run.
+    ///
+    /// # Errors
+    /// Something cannot be taken away.
+    pub fn lose_kernel_state(&self) -> Result<()> {
+        std::fs::remove_dir_all(&self.pins).with_context(|| self.pins.display().to_string())?;
+        let links: Value = serde_json::from_str(&self.netns.ip("-j link show")?)?;
+        let names = links.as_array().into_iter().flatten().filter_map(|it| it["ifname"].as_str());
+        for name in names.filter(|name| name.starts_with("kn") || *name == "kannas") {
+            self.netns.ip(&format!("link del {name}"))?;
+        }
+        Ok(())
     }
 
     /// Packets by verdict since the host joined.

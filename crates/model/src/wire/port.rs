@@ -12,6 +12,7 @@ use crate::objects::{Host, Port};
 use crate::port::Create;
 use crate::spec::Attachment;
 use crate::state::Presence;
+use crate::world::World;
 
 impl Create {
     /// # Errors
@@ -97,11 +98,15 @@ pub struct HostView {
     pub underlay: IpAddr,
     /// An agent is connected and has reported.
     pub live: bool,
+    /// It has not renewed its lease since, and nothing is sent to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_since: Option<String>,
     pub errors: Vec<String>,
 }
 
 impl HostView {
-    pub fn new(it: &Host, presence: &Presence) -> Self {
+    pub fn new(world: &World, it: &Host, presence: &Presence) -> Self {
+        let lost = world.leases.get(&it.uuid).and_then(|lease| lease.lost);
         let standing = presence.get(&it.uuid);
         Self {
             uuid: it.uuid,
@@ -109,6 +114,7 @@ impl HostView {
             zone: it.zone.clone(),
             underlay: it.underlay,
             live: standing.is_some(),
+            lost_since: lost.map(super::rfc3339),
             errors: standing
                 .map(|s| s.errors.iter().map(|e| e.message.clone()).collect())
                 .unwrap_or_default(),

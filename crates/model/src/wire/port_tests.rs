@@ -70,7 +70,9 @@ fn ports_and_hosts_are_shown() {
     });
     assert_eq!(serde_json::to_value(PortView::new(port, Some(host))).unwrap(), want);
 
-    let view = |presence: &Presence| serde_json::to_value(HostView::new(host, presence)).unwrap();
+    let view = |presence: &Presence| {
+        serde_json::to_value(HostView::new(&play.world, host, presence)).unwrap()
+    };
     let away = json!({
         "uuid": host_id(1), "name": "h1", "zone": "fi-hel1", "underlay": "192.0.2.2",
         "live": false, "errors": []
