@@ -29,6 +29,7 @@ pub mod table;
 pub mod tap;
 pub mod traffic;
 pub mod transfer;
+pub mod twin;
 
 mod cpu;
 
