@@ -29,6 +29,9 @@ struct target {
 	__u32 unused;
 	struct address vtep; /* HOST_THERE; PORT_HERE: next hop, when it is not the port itself */
 	__u8 port[16]; /* PORT_HERE: UUID */
+#ifdef TWIN /* another layout, for tests of a change from one to the other */
+	__u32 spare[2];
+#endif
 };
 
 #define PORT_PAIR 1    /* the device is one end of a pair whose other end is the workload's */
@@ -73,7 +76,9 @@ struct vtep {
 
 _Static_assert(sizeof(struct host_key) == 20, "abi.rs");
 _Static_assert(sizeof(struct prefix_key) == 24, "abi.rs");
+#ifndef TWIN
 _Static_assert(sizeof(struct target) == 48, "abi.rs");
+#endif
 _Static_assert(sizeof(struct port) == 196, "abi.rs");
 _Static_assert(sizeof(struct vtep) == 64, "abi.rs");
 

@@ -15,6 +15,7 @@ mod abi;
 mod error;
 mod headroom;
 mod inet;
+mod layout;
 mod link;
 mod netlink;
 mod netns;
@@ -24,6 +25,8 @@ mod pair;
 mod pins;
 mod port;
 mod programs;
+mod sys;
+mod table;
 mod tables;
 mod verdict;
 mod vtep;
@@ -34,7 +37,7 @@ use std::path::{Path, PathBuf};
 
 use model::ids::Mtu;
 use model::plan::Step;
-use model::spec::{Condition, HostState, Target};
+use model::spec::{Condition, HostState, RouteKey, Target};
 use uuid::Uuid;
 
 pub use error::Error;
@@ -56,6 +59,16 @@ pub struct Setup {
     pub vxlan_port: u16,
     /// Directory in a BPF file system that is ours alone.
     pub pin_dir: PathBuf,
+    /// Programs other than those that were built in; for tests.
+    pub object: Option<Object>,
+}
+
+/// A file with the programs of another version.
+#[derive(Debug, Clone)]
+pub struct Object {
+    pub file: PathBuf,
+    /// Of its maps: `LAYOUT` in `bpf/abi.h`.
+    pub layout: u32,
 }
 
 /// Packets by verdict as a host with this pin directory counts them, without
@@ -64,7 +77,12 @@ pub struct Setup {
 /// # Errors
 /// There are no maps of ours, or we may not read them.
 pub fn verdicts(pin_dir: &Path) -> Result<BTreeMap<String, u64>, Error> {
-    tables::pinned_verdicts(&Pins::at(pin_dir).maps())
+    let pins = Pins::at(pin_dir);
+    match pins.other_maps()?.pop() {
+        // Its agent is of another version.
+        Some(other) if !pins.maps().exists() => tables::pinned_verdicts(&other),
+        Some(_) | None => tables::pinned_verdicts(&pins.maps()),
+    }
 }
 
 /// The datapath of the network namespace it was opened in. Dropping it leaves
@@ -87,7 +105,9 @@ impl Host {
     pub fn open(setup: &Setup) -> Result<Self, Error> {
         let what = || "open a netlink socket".to_owned();
         let netlink = Netlink::open().map_err(|source| Error::Netlink { what: what(), source })?;
-        let (programs, tables) = Programs::load(Pins::open(&setup.pin_dir)?)?;
+        let layout = setup.object.as_ref().map_or(pins::LAYOUT, |object| object.layout);
+        let pins = Pins::open(&setup.pin_dir, layout)?;
+        let (programs, tables) = Programs::load(pins, setup.object.as_ref())?;
         let entries = tables.ports()?;
         let devices = entries.into_iter().map(|(ifindex, port)| (port.uuid(), ifindex)).collect();
         Ok(Self { setup: setup.clone(), netlink, programs, tables, devices })
@@ -137,6 +157,21 @@ impl Host {
                 self.tables.set_route(*key, target, ifindex)
             }
         }
+    }
+
+    /// Takes one step for each of many routes, in fewer calls.
+    ///
+    /// # Errors
+    /// Some of them cannot be set; take the steps one by one to see which.
+    pub fn set_routes(&mut self, routes: &[(RouteKey, Target)]) -> Result<(), Error> {
+        let devices = &self.devices;
+        let ifindex = |target: &Target| match target {
+            Target::Local { port, .. } => devices.get(port).copied().ok_or(Error::NoPort(*port)),
+            Target::Remote { .. } | Target::Nobody => Ok(0),
+        };
+        let known: Result<Vec<_>, Error> =
+            routes.iter().map(|(key, to)| Ok((*key, *to, ifindex(to)?))).collect();
+        self.tables.set_routes(known?.into_iter())
     }
 
     /// Packets by verdict since the maps were made.

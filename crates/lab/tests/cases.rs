@@ -73,7 +73,7 @@ fn case(word: &str) -> Option<(char, u8)> {
 
 /// Names of the tests in a source of Rust or Python.
 fn tests(source: &str) -> impl Iterator<Item = &str> {
-    let name = |line: &'_ str| line.find('(').map(|end| end);
+    let name = |line: &'_ str| line.find('(');
     let mut marked = false;
     source.lines().map(str::trim).filter_map(move |line| {
         let is_marked = std::mem::replace(&mut marked, false);

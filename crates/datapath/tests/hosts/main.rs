@@ -6,5 +6,6 @@ mod drift;
 mod forward;
 mod ipv6;
 mod isolation;
+mod layout;
 mod site;
 mod sizes;
