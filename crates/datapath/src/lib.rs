@@ -13,6 +13,7 @@
 
 mod abi;
 mod error;
+mod flows;
 mod headroom;
 mod inet;
 mod layout;
@@ -35,9 +36,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use model::flow::Flows;
 use model::ids::Mtu;
 use model::plan::Step;
-use model::spec::{Condition, HostState, RouteKey, Target};
+use model::spec::{Condition, HostSpec, HostState, RouteKey, Target};
 use uuid::Uuid;
 
 pub use error::Error;
@@ -77,12 +79,26 @@ pub struct Object {
 /// # Errors
 /// There are no maps of ours, or we may not read them.
 pub fn verdicts(pin_dir: &Path) -> Result<BTreeMap<String, u64>, Error> {
+    tables::pinned_verdicts(&maps_in_use(pin_dir)?)
+}
+
+/// As [`verdicts`], for each pair of networks; nothing under programs that do
+/// not count it.
+///
+/// # Errors
+/// We may not read them.
+pub fn flows(pin_dir: &Path) -> Result<Flows, Error> {
+    let there = flows::Flows::pinned(&maps_in_use(pin_dir)?)?;
+    there.map_or_else(|| Ok(Flows::new()), |flows| flows.read())
+}
+
+fn maps_in_use(pin_dir: &Path) -> Result<PathBuf, Error> {
     let pins = Pins::at(pin_dir);
-    match pins.other_maps()?.pop() {
+    Ok(match pins.other_maps()?.pop() {
         // Its agent is of another version.
-        Some(other) if !pins.maps().exists() => tables::pinned_verdicts(&other),
-        Some(_) | None => tables::pinned_verdicts(&pins.maps()),
-    }
+        Some(other) if !pins.maps().exists() => other,
+        Some(_) | None => pins.maps(),
+    })
 }
 
 /// The datapath of the network namespace it was opened in. Dropping it leaves
@@ -180,6 +196,19 @@ impl Host {
     /// The counters cannot be read.
     pub fn verdicts(&mut self) -> Result<BTreeMap<String, u64>, Error> {
         self.tables.verdicts()
+    }
+
+    /// Forgets what was counted between networks that `spec` lets exchange
+    /// nothing.
+    ///
+    /// # Errors
+    /// The counters cannot be read or changed.
+    pub fn keep_flows(&mut self, spec: &HostSpec) -> Result<(), Error> {
+        let pairs = spec.routes.iter().filter_map(|(key, target)| match target {
+            Target::Local { vni, .. } | Target::Remote { vni, .. } => Some((key.vni, *vni)),
+            Target::Nobody => None,
+        });
+        self.tables.keep_flows(&pairs.collect())
     }
 
     fn parts(&mut self) -> Parts<'_> {

@@ -1,17 +1,18 @@
 //! The maps, in the model's terms.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use aya::Ebpf;
 use aya::maps::lpm_trie::Key;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues};
-use model::ids::Prefix;
+use model::ids::{Prefix, Vni};
 use model::spec::{RouteKey, Target};
 use uuid::Uuid;
 
 use crate::abi::{HostKey, PortValue, TargetValue, VNI_BITS, VtepValue, bits};
 use crate::error::Error;
+use crate::flows::{self, Flows};
 use crate::table::Table;
 use crate::verdict::VERDICTS;
 
@@ -24,6 +25,7 @@ pub(crate) struct Tables {
     prefixes: Table<Key<HostKey>, TargetValue>,
     vtep: Array<MapData, VtepValue>,
     counts: PerCpuArray<MapData, u64>,
+    flows: Flows,
 }
 
 const PORTS: &str = "PORTS";
@@ -51,6 +53,7 @@ fn removed(name: &'static str, result: Result<(), MapError>) -> Result<(), Error
 
 impl Tables {
     pub(crate) fn take(ebpf: &mut Ebpf) -> Result<Self, Error> {
+        let flows = Flows::take(ebpf)?;
         let mut map =
             |name| ebpf.take_map(name).ok_or(Error::Lacks("a map of the program that was built"));
         Ok(Self {
@@ -59,6 +62,7 @@ impl Tables {
             prefixes: Table::of(PREFIXES, map(PREFIXES)?)?,
             vtep: map(VTEP)?.try_into().map_err(failed(VTEP))?,
             counts: map(COUNTS)?.try_into().map_err(failed(COUNTS))?,
+            flows,
         })
     }
 
@@ -140,6 +144,11 @@ impl Tables {
         }
     }
 
+    /// Forgets the counters of pairs of networks that are not among `kept`.
+    pub(crate) fn keep_flows(&mut self, kept: &BTreeSet<(Vni, Vni)>) -> Result<(), Error> {
+        self.flows.keep(kept)
+    }
+
     /// Packets by verdict since the maps were made.
     pub(crate) fn verdicts(&self) -> Result<BTreeMap<String, u64>, Error> {
         named(&self.counts)
@@ -160,11 +169,13 @@ fn pinned_counts(maps: &Path) -> Result<PerCpuArray<MapData, u64>, Error> {
 pub(crate) struct Old {
     counts: PerCpuArray<MapData, u64>,
     carried: Vec<Vec<u64>>,
+    flows: Option<flows::Old>,
 }
 
 impl Old {
     pub(crate) fn open(maps: &Path) -> Result<Self, Error> {
-        Ok(Self { counts: pinned_counts(maps)?, carried: Vec::new() })
+        let flows = Flows::pinned(maps)?.map(flows::Old::of);
+        Ok(Self { counts: pinned_counts(maps)?, carried: Vec::new(), flows })
     }
 
     /// Adds what was counted there and is not in `tables` yet. A verdict has
@@ -187,7 +198,7 @@ impl Old {
             }
             self.carried[at] = old.to_vec();
         }
-        Ok(())
+        self.flows.as_mut().map_or(Ok(()), |flows| flows.carry(&mut tables.flows))
     }
 }
 
