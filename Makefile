@@ -66,12 +66,14 @@ schemathesis: ## the server asked at random what /openapi.json says and does not
 	.ci/schemathesis
 
 .PHONY: bench
-bench: root ## Kannas beside other ways to move a packet, in one run
+bench: root ## Kannas beside other ways to move a packet and a bare HTTP handler; ONLY=paths, first or api for a part
 	@.ci/deps run
 	@$(call step,build)
 	cargo build --release --workspace --bins
 	@$(call step,bench)
-	@$(TARGET)/release/bench
+	@$(TARGET)/release/bench $(if $(ONLY),--only $(ONLY))
+	@if [[ -z "$(ONLY)" || "$(ONLY)" == api ]]; then \
+	  $(call step,store) && cargo bench --quiet --workspace --bench durable -- --dir /var/lib; fi
 
 .PHONY: golden
 golden: ## write the files under review anew; read the diff

@@ -17,6 +17,7 @@ pub mod demo;
 pub mod eventually;
 pub mod first_packet;
 pub mod golden;
+pub mod load;
 mod mmsg;
 pub mod netns;
 pub mod paths;

@@ -163,7 +163,11 @@ mod tests {
     fn the_checksum_is_that_of_rfc_1071() {
         assert_eq!(checksum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]), !0xddf2);
         assert_eq!(checksum(&[0xff]), 0x00ff);
-        assert_eq!(checksum(&request([127, 0, 0, 1].into(), (7, 9), 3)), 0, "a packet with its checksum sums up to nothing");
+        assert_eq!(
+            checksum(&request([127, 0, 0, 1].into(), (7, 9), 3)),
+            0,
+            "a packet with its checksum sums up to nothing"
+        );
         assert_eq!(
             checksum(&udp_packet(([10, 0, 0, 1].into(), 1), ([10, 0, 0, 2].into(), 2), b"x")[..20]),
             0

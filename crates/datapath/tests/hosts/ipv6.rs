@@ -265,7 +265,13 @@ fn set_option(socket: &UdpSocket, option: i32, value: &[u8]) {
     let length = u32::try_from(value.len()).unwrap();
     // SAFETY: the kernel reads `length` bytes of `value`.
     let result = unsafe {
-        libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_IPV6, option, value.as_ptr().cast(), length)
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IPV6,
+            option,
+            value.as_ptr().cast(),
+            length,
+        )
     };
     assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
 }
