@@ -18,6 +18,7 @@ pub mod eventually;
 pub mod first_packet;
 pub mod flows;
 pub mod golden;
+pub mod load;
 mod mmsg;
 pub mod netns;
 pub mod paths;
