@@ -66,6 +66,9 @@ struct vtep {
 	__u32 ifindex;  /* of the VXLAN device */
 	__u32 underlay; /* ifindex of the device that has the address; 0: only by the VXLAN device */
 	struct address address;
+	/* Whose address has these bits under the mask is on that device's own
+	 * link; with nobody's, when that cannot be told. */
+	struct address link, link_mask;
 	__u32 flags;
 	__be16 port; /* of UDP */
 	__u16 unused;
@@ -77,7 +80,7 @@ _Static_assert(sizeof(struct prefix_key) == 24, "abi.rs");
 _Static_assert(sizeof(struct target) == 48, "abi.rs");
 #endif
 _Static_assert(sizeof(struct port) == 196, "abi.rs");
-_Static_assert(sizeof(struct vtep) == 32, "abi.rs");
+_Static_assert(sizeof(struct vtep) == 64, "abi.rs");
 
 #define MAP(name, kind, entries, k, v, flags)                                   \
 	struct {                                                                \

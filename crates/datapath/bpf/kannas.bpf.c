@@ -40,6 +40,8 @@
 
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE static __attribute__((noinline))
+/* Verified once, not at every call; its pointers may be NULL to the verifier. */
+#define GLOBAL __attribute__((noinline))
 #define htons(x) ((__be16)__builtin_bswap16(x))
 #define ntohs(x) ((__u16)__builtin_bswap16(x))
 #define htonl(x) ((__be32)__builtin_bswap32(x))
@@ -113,9 +115,9 @@ INLINE struct target *find(__u32 vni, struct address to)
 }
 
 /* True of the port's own addresses and what is behind it. */
-NOINLINE int is_from(const struct __sk_buff *skb, struct port *port, const struct address *from)
+GLOBAL int is_from(struct __sk_buff *skb, struct port *port, const struct address *from)
 {
-	if (is_nothing(from))
+	if (!port || !from || is_nothing(from))
 		return 0;
 	if (same_address(from, &port->address))
 		return 1;

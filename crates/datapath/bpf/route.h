@@ -9,8 +9,8 @@ INLINE void one_hop(struct iphdr *ip)
 	ip->ttl--;
 }
 
-/* The kernel asks for the MAC there. */
-NOINLINE int to_segment(__u32 ifindex, const struct address *to)
+/* To who has that address on the device's link; the kernel asks for its MAC. */
+NOINLINE int to_neighbour(__u32 ifindex, const struct address *to)
 {
 	struct bpf_redir_neigh next = {};
 
@@ -43,7 +43,7 @@ INLINE int deliver(struct ethhdr *eth, struct port *port, const struct target *t
 	if (port->flags & PORT_PAIR)
 		return bpf_redirect_peer(target->ifindex, 0);
 	if (port->flags & PORT_SEGMENT)
-		return to_segment(target->ifindex, is_nothing(&target->vtep) ? to : &target->vtep);
+		return to_neighbour(target->ifindex, is_nothing(&target->vtep) ? to : &target->vtep);
 	return bpf_redirect(target->ifindex, 0);
 }
 
@@ -65,6 +65,23 @@ INLINE int to_local(struct __sk_buff *skb, void *ip, struct target *target,
 	return end(LOCAL, deliver(ethernet_of(ip), port, target, &ends->to));
 }
 
+INLINE int is_on_link(const struct vtep *vtep, const struct address *to)
+{
+	__u32 differs = 0;
+
+	for (int i = 0; i < 4; i++)
+		differs |= (to->part[i] & vtep->link_mask.part[i]) ^ vtep->link.part[i];
+	return !differs;
+}
+
+/* Who is on the link needs no look into the kernel's routes. */
+INLINE int into_underlay(const struct vtep *vtep, const struct address *to)
+{
+	if (is_on_link(vtep, to))
+		return to_neighbour(vtep->underlay, to);
+	return bpf_redirect_neigh(vtep->underlay, NULL, 0, 0);
+}
+
 INLINE int to_remote(struct __sk_buff *skb, struct ethhdr *eth, struct target *target, int large)
 {
 	__u32 zero = 0;
@@ -75,7 +92,7 @@ INLINE int to_remote(struct __sk_buff *skb, struct ethhdr *eth, struct target *t
 	__builtin_memcpy(eth->h_dest, TUNNEL_MAC, ETH_ALEN);
 	switch (large ? NOT_FOR_US : wrap(skb, vtep, target)) {
 	case WRAPPED:
-		return end(REMOTE, bpf_redirect_neigh(vtep->underlay, NULL, 0, 0));
+		return end(REMOTE, into_underlay(vtep, &target->vtep));
 	case BROKEN:
 		return drop(TUNNEL);
 	case NOT_FOR_US:

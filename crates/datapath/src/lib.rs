@@ -7,18 +7,20 @@
 //! | what | mark |
 //! |---|---|
 //! | maps and the links of programs | the pin directory |
-//! | the VXLAN device `kannas` | its alias |
+//! | the devices `kannas` (VXLAN) and `kannas-room` (a bridge that is down) | their aliases |
 //! | the host's end of a workload's pair, `kn…` | its alias, with the port's UUID |
 //! | routes in a workload's namespace | protocol 107 |
 
 mod abi;
 mod error;
+mod headroom;
 mod inet;
 mod layout;
 mod link;
 mod netlink;
 mod netns;
 mod offload;
+mod onlink;
 mod pair;
 mod pins;
 mod port;
@@ -204,7 +206,12 @@ impl Host {
             Err(error @ Error::NoUnderlay(_)) => return Ok(Condition::Broken(error.to_string())),
             Err(error) => return Err(error),
         };
-        if self.tables.vtep()? != vtep::value(&vxlan, &underlay, &self.setup) {
+        let room = headroom::find(&mut self.netlink)?;
+        if room.is_none() || vxlan.bridge != room.map(|it| it.index) {
+            return Ok(Condition::Broken("is not in the bridge for headroom".to_owned()));
+        }
+        let link = onlink::prefix(&mut self.netlink, &underlay, self.setup.underlay)?;
+        if self.tables.vtep()? != vtep::value(&vxlan, &underlay, link, &self.setup) {
             return Ok(Condition::Broken("is not the one in the map".to_owned()));
         }
         for (holder, device) in [(Holder::Vtep, &vxlan), (Holder::Underlay, &underlay)] {
@@ -220,8 +227,11 @@ impl Host {
         let underlay = vtep::underlay(&mut self.netlink, self.setup.underlay)?;
         let vxlan = vtep::ensure(&mut self.netlink, &self.setup)?;
         self.programs.ensure(Holder::Vtep, &vxlan.name)?;
-        link::set(&mut self.netlink, &vxlan, &Wish { up: true, ..Wish::default() })?;
-        self.tables.set_vtep(vtep::value(&vxlan, &underlay, &self.setup))?;
+        let room = headroom::ensure(&mut self.netlink)?;
+        let wish = Wish { up: true, bridge: Some(room.index), ..Wish::default() };
+        link::set(&mut self.netlink, &vxlan, &wish)?;
+        let link = onlink::prefix(&mut self.netlink, &underlay, self.setup.underlay)?;
+        self.tables.set_vtep(vtep::value(&vxlan, &underlay, link, &self.setup))?;
         self.programs.ensure(Holder::Underlay, &underlay.name)
     }
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::abi::{PORT_PAIR, PORT_SEGMENT, PortValue};
 use crate::error::Error;
+use crate::headroom;
 use crate::link::{self, Kind, Link, Wish};
 use crate::netlink::Netlink;
 use crate::netns;
@@ -143,6 +144,7 @@ pub(crate) fn observe(
 ) -> Result<BTreeMap<Uuid, Condition<PortSpec>>, Error> {
     let entries = parts.tables.ports()?;
     let links = link::all(parts.netlink)?;
+    let room = headroom::find(parts.netlink)?.map(|it| it.index);
     let mut found = BTreeMap::new();
     for holder in parts.programs.pins().holders()? {
         if let Holder::Port(uuid) = holder {
@@ -158,7 +160,7 @@ pub(crate) fn observe(
     for (ifindex, entry) in entries {
         let seen = match by_index.get(&ifindex) {
             None => Err("its device is gone".to_owned()),
-            Some(link) => judge(parts.programs, &entry, link, mtu)?,
+            Some(link) => judge(parts.programs, &entry, link, mtu, room)?,
         };
         found.insert(entry.uuid(), seen.map_or_else(Condition::Broken, Condition::Whole));
     }
@@ -171,6 +173,7 @@ fn judge(
     entry: &PortValue,
     link: &Link,
     mtu: Option<Mtu>,
+    room: Option<u32>,
 ) -> Result<Result<PortSpec, String>, Error> {
     let uuid = entry.uuid();
     if !programs.runs(Holder::Port(uuid), &link.name)? {
@@ -196,6 +199,9 @@ fn judge(
     };
     if link.netns != Some(entry.netns) {
         return Ok(Err("its namespace is another".to_owned()));
+    }
+    if room.is_none() || link.bridge != room {
+        return Ok(Err("its device is not in the bridge for headroom".to_owned()));
     }
     if !link.up || link.mtu != pair::OUR_MTU {
         return Ok(Err("its device is down or has another MTU".to_owned()));

@@ -1,7 +1,7 @@
 //! A host of a site: a namespace, its agent, and the agent's way to the server.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub struct Host {
     pub name: String,
     pub zone: String,
     /// Its VTEP.
-    pub underlay: Ipv4Addr,
+    pub underlay: IpAddr,
     /// Programs of another version, and the layout of their maps: what the next agent brings.
     pub object: Option<(PathBuf, u32)>,
     agent: Option<Process>,
