@@ -110,6 +110,8 @@ pub struct Host {
     tables: Tables,
     /// Ifindex of each port's device, as last seen.
     devices: BTreeMap<Uuid, u32>,
+    /// Of the underlay, as last seen.
+    mtu: Option<Mtu>,
 }
 
 impl Host {
@@ -126,7 +128,7 @@ impl Host {
         let (programs, tables) = Programs::load(pins, setup.object.as_ref())?;
         let entries = tables.ports()?;
         let devices = entries.into_iter().map(|(ifindex, port)| (port.uuid(), ifindex)).collect();
-        Ok(Self { setup: setup.clone(), netlink, programs, tables, devices })
+        Ok(Self { setup: setup.clone(), netlink, programs, tables, devices, mtu: None })
     }
 
     /// Everything of ours that is there.
@@ -136,8 +138,10 @@ impl Host {
     pub fn observe(&mut self) -> Result<HostState, Error> {
         let vtep = self.observe_vtep()?;
         let mtu = vtep::inner_mtu(&mut self.netlink, self.setup.underlay).ok();
+        self.mtu = mtu;
         let ports = port::observe(&mut self.parts(), mtu)?;
         let entries = self.tables.ports()?;
+        self.tables.learn(&entries);
         self.devices = entries.iter().map(|(ifindex, port)| (port.uuid(), *ifindex)).collect();
         let port_at = |ifindex| entries.get(&ifindex).map(abi::PortValue::uuid);
         let routes = self.tables.routes(port_at)?;
@@ -158,7 +162,7 @@ impl Host {
             }
             Step::EnsureVtep => self.ensure_vtep(),
             Step::EnsurePort { port, spec, .. } => {
-                let mtu = self.inner_mtu()?;
+                let mtu = self.mtu.map_or_else(|| self.inner_mtu(), Ok)?;
                 let ifindex = port::ensure(&mut self.parts(), *port, spec, mtu)?;
                 self.devices.insert(*port, ifindex);
                 Ok(())

@@ -26,6 +26,8 @@ pub(crate) struct Tables {
     vtep: Array<MapData, VtepValue>,
     counts: PerCpuArray<MapData, u64>,
     flows: Flows,
+    /// Whose device is which, as last seen: `PORTS` the other way round.
+    devices: BTreeSet<(Uuid, u32)>,
 }
 
 const PORTS: &str = "PORTS";
@@ -56,14 +58,17 @@ impl Tables {
         let flows = Flows::take(ebpf)?;
         let mut map =
             |name| ebpf.take_map(name).ok_or(Error::Lacks("a map of the program that was built"));
-        Ok(Self {
+        let mut it = Self {
             ports: map(PORTS)?.try_into().map_err(failed(PORTS))?,
             hosts: Table::of(HOSTS, map(HOSTS)?)?,
             prefixes: Table::of(PREFIXES, map(PREFIXES)?)?,
             vtep: map(VTEP)?.try_into().map_err(failed(VTEP))?,
             counts: map(COUNTS)?.try_into().map_err(failed(COUNTS))?,
             flows,
-        })
+            devices: BTreeSet::new(),
+        };
+        it.learn(&it.ports()?);
+        Ok(it)
     }
 
     /// By which a program tells that it uses these maps.
@@ -76,11 +81,26 @@ impl Tables {
     }
 
     pub(crate) fn set_port(&mut self, ifindex: u32, port: &PortValue) -> Result<(), Error> {
-        self.ports.insert(ifindex, port, 0).map_err(failed(PORTS))
+        self.ports.insert(ifindex, port, 0).map_err(failed(PORTS))?;
+        self.devices.insert((port.uuid(), ifindex));
+        Ok(())
     }
 
-    pub(crate) fn remove_port(&mut self, ifindex: u32) -> Result<(), Error> {
-        removed(PORTS, self.ports.remove(&ifindex))
+    /// Takes in what was read.
+    pub(crate) fn learn(&mut self, ports: &BTreeMap<u32, PortValue>) {
+        self.devices = ports.iter().map(|(ifindex, port)| (port.uuid(), *ifindex)).collect();
+    }
+
+    /// Where the port has an entry.
+    pub(crate) fn devices_of(&self, port: Uuid) -> Vec<u32> {
+        let all = self.devices.range((port, 0)..=(port, u32::MAX));
+        all.map(|(_, ifindex)| *ifindex).collect()
+    }
+
+    pub(crate) fn remove_port(&mut self, port: Uuid, ifindex: u32) -> Result<(), Error> {
+        removed(PORTS, self.ports.remove(&ifindex))?;
+        self.devices.remove(&(port, ifindex));
+        Ok(())
     }
 
     pub(crate) fn vtep(&self) -> Result<VtepValue, Error> {

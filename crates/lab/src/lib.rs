@@ -26,6 +26,7 @@ pub mod ping;
 pub mod process;
 pub mod relay;
 pub mod restarts;
+pub mod scale;
 pub mod site;
 pub mod stream;
 pub mod table;
