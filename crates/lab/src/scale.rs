@@ -48,7 +48,7 @@ pub fn cold_fill(prefix: &str) -> Result<Fill> {
     let [host, _other] = paths::hosts(&format!("{prefix}fill-"))?;
     let folder = crate::site::Folder::new(&format!("{prefix}fill"), Medium::Memory)?;
     let want = among_others();
-    let fill = fill(&host, &folder.pins().join("host"), paths::UNDERLAY[0], &want)?;
+    let fill = fill(&host, &folder.pins().join("host"), paths::UNDERLAY[0].into(), &want)?;
     ensure!(fill.setting <= fill.whole, "a part is less than the whole");
     Ok(fill)
 }
