@@ -9,6 +9,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::client::{Address, ClientError};
 use crate::config::Config;
+use crate::host::pin_dir;
 use crate::identity::{self, Card, Identity, IdentityError};
 use crate::join::{JoinError, join};
 use crate::mailbox::Mailbox;
@@ -67,7 +68,8 @@ pub async fn run_on<K: Kernel>(
         };
         let tls = Arc::new(tls::member(&identity)?);
         let (slices, reports) = (slices.clone(), reports.clone());
-        let watch = Watch { at, tls, slices, reports, known: last.take(), boot: boot() };
+        let pins = pin_dir(&config, &identity.card);
+        let watch = Watch { at, tls, slices, reports, known: last.take(), boot: boot(), pins };
         watch.run().await;
         Ok(())
     };
