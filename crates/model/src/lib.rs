@@ -38,6 +38,7 @@ pub mod scope;
 pub mod server;
 pub mod spec;
 pub mod state;
+mod static_routes;
 pub mod terms;
 pub mod webhook;
 pub mod wire;
