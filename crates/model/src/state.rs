@@ -6,11 +6,12 @@ use imbl::OrdMap;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::admission::{self, Pair};
+use crate::admission::{Ends, Pair};
 use crate::consent::{Patience, Request};
 use crate::ids::Revision;
-use crate::objects::{Configured, Peering};
+use crate::objects::{Configured, Network, Peering};
 use crate::reasons::{Reason, Trouble, TroubleKind, reasons};
+use crate::survey::Survey;
 use crate::world::World;
 
 /// Contract section 4.7.
@@ -27,18 +28,6 @@ pub enum State {
     Error,
     Provisioning,
     Active,
-}
-
-impl State {
-    /// True when the state by itself tells that the half is answered.
-    pub fn has_mirror(self) -> bool {
-        match self {
-            Self::Disabled | Self::DeletedPeerNetwork => false,
-            Self::MissingLocalRouter | Self::PendingPeer => false,
-            Self::PeerDisabled | Self::MissingPeerRouter | Self::ConflictSubnet => true,
-            Self::Error | Self::Provisioning | Self::Active => true,
-        }
-    }
 }
 
 /// What is known of a peering. The order of the fields is that of the states.
@@ -111,26 +100,32 @@ pub fn judge(
     patience: Patience,
     peering: &Peering,
 ) -> (State, Vec<Reason>) {
-    let pair = Pair::of(world, peering);
-    let clash = pair.and_then(|p| admission::clash(world, p));
+    let ends = Ends::of(world, peering);
+    judge_among(&mut Survey::new(world), presence, patience, (peering, ends))
+}
+
+/// As [`judge`], for who asks of many and has looked up the ends.
+pub(crate) fn judge_among<'w>(
+    survey: &mut Survey<'w>,
+    presence: &Presence,
+    patience: Patience,
+    (peering, ends): (&'w Peering, Ends<'w>),
+) -> (State, Vec<Reason>) {
+    let world = survey.world();
+    let pair = ends.pair(peering);
+    let clash = pair.and_then(|p| survey.clash(p));
     let (hosts, trouble) = match pair {
         Some(pair) if clash.is_none() => hosts_of(world, presence, pair),
         Some(_) | None => (Hosts::Applied, Vec::new()),
     };
-    let router = |uuid| world.network(uuid).is_some_and(|n| n.router.is_some());
-    // A pair has all of it, and most peerings are one.
-    let paired = pair.is_some();
+    let routed = |end: Option<&Network>| end.is_some_and(|n| n.router.is_some());
     let facts = Facts {
         configured: peering.configured,
-        peer_network_exists: paired || world.network(peering.peer_network).is_some(),
-        local_router: paired || router(peering.network),
-        mirror: if paired {
-            Some(Configured::Active)
-        } else {
-            world.mirror(peering).map(|q| q.configured)
-        },
+        peer_network_exists: ends.peer.is_some(),
+        local_router: routed(ends.local),
+        mirror: ends.mirror.map(|q| q.configured),
         request: patience.request(peering),
-        peer_router: paired || router(peering.peer_network),
+        peer_router: routed(ends.peer),
         subnets_overlap: clash.is_some(),
         hosts,
     };

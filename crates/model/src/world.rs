@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::change::{Change, Key, Object};
 use crate::credentials::Credentials;
+use crate::groups::Groups;
 use crate::ids::Revision;
 use crate::labelled::Kind;
 use crate::lease::Lease;
@@ -37,8 +38,9 @@ pub struct World {
     pub servers: OrdMap<Uuid, Arc<Server>>,
     /// Those added to the public ones.
     pub zones: OrdMap<String, Arc<Zone>>,
-    by_router: OrdSet<(Uuid, Uuid)>,
-    by_local: OrdMap<(Uuid, Uuid), Uuid>,
+    // With the things themselves, as states are computed from these on every read.
+    by_router: Groups<Network>,
+    by_local: Groups<Peering>,
     by_peer: OrdSet<(Uuid, Uuid)>,
     by_host: OrdSet<(Uuid, Uuid)>,
     by_address: OrdMap<(Uuid, IpAddr), Uuid>,
@@ -85,7 +87,7 @@ impl World {
 
     /// The half that `local` has towards `peer`.
     pub fn half(&self, local: Uuid, peer: Uuid) -> Option<&Arc<Peering>> {
-        self.peerings.get(self.by_local.get(&(local, peer))?)
+        self.by_local.get(local, peer)
     }
 
     /// The half that answers this one, whichever account owns it.
@@ -95,8 +97,14 @@ impl World {
 
     /// Halves whose local network is `network`, by peer network.
     pub fn halves_of(&self, network: Uuid) -> impl Iterator<Item = &Arc<Peering>> {
-        let all = self.by_local.range((network, Uuid::nil())..=(network, Uuid::max()));
-        all.filter_map(|(_, uuid)| self.peerings.get(uuid))
+        self.by_local.of(network)
+    }
+
+    /// True when `network` has more than one half, or is not alone on its
+    /// router.
+    pub fn has_company(&self, network: &Network) -> bool {
+        self.by_local.is_crowded(network.uuid)
+            || network.router.is_some_and(|router| self.by_router.is_crowded(router))
     }
 
     /// Halves whose peer network is `network`.
@@ -106,7 +114,7 @@ impl World {
 
     /// Networks attached to `router`, by UUID.
     pub fn networks_on(&self, router: Uuid) -> impl Iterator<Item = &Arc<Network>> {
-        seconds(&self.by_router, router).filter_map(|uuid| self.networks.get(&uuid))
+        self.by_router.of(router)
     }
 
     /// The other networks on the same router.
@@ -217,16 +225,18 @@ impl World {
             Object::Lease(it) => drop(self.leases.insert(it.host, Arc::new(it))),
             Object::Network(it) => {
                 self.owners.of(&it.account).own(Kind::Network, it.uuid, &it.labels);
+                let it = Arc::new(it);
                 if let Some(router) = it.router {
-                    self.by_router.insert((router, it.uuid));
+                    self.by_router.insert(router, it.uuid, it.clone());
                 }
-                self.networks.insert(it.uuid, Arc::new(it));
+                self.networks.insert(it.uuid, it);
             }
             Object::Peering(it) => {
                 self.owners.of(&it.account).own(Kind::Peering, it.uuid, &it.labels);
-                self.by_local.insert((it.network, it.peer_network), it.uuid);
+                let it = Arc::new(it);
+                self.by_local.insert(it.network, it.peer_network, it.clone());
                 self.by_peer.insert((it.peer_network, it.uuid));
-                self.peerings.insert(it.uuid, Arc::new(it));
+                self.peerings.insert(it.uuid, it);
             }
             Object::Port(it) => {
                 self.owners.of(&it.account).ports.insert(it.uuid);
@@ -270,14 +280,14 @@ impl World {
                 if let Some(it) = self.networks.get(uuid) {
                     self.owners.take(&it.account, |o| o.disown(Kind::Network, *uuid, &it.labels));
                     if let Some(router) = it.router {
-                        self.by_router.remove(&(router, *uuid));
+                        self.by_router.remove(router, *uuid);
                     }
                 }
             }
             Key::Peering(uuid) => {
                 if let Some(it) = self.peerings.get(uuid) {
                     self.owners.take(&it.account, |o| o.disown(Kind::Peering, *uuid, &it.labels));
-                    self.by_local.remove(&(it.network, it.peer_network));
+                    self.by_local.remove(it.network, it.peer_network);
                     self.by_peer.remove(&(it.peer_network, *uuid));
                 }
             }
@@ -349,7 +359,7 @@ impl World {
 
 /// The second halves of the pairs that begin with `first`.
 fn seconds(set: &OrdSet<(Uuid, Uuid)>, first: Uuid) -> impl Iterator<Item = Uuid> {
-    set.range((first, Uuid::nil())..=(first, Uuid::max())).map(|(_, second)| *second)
+    set.range((first, Uuid::nil())..).take_while(move |it| it.0 == first).map(|(_, second)| *second)
 }
 
 #[cfg(test)]

@@ -167,6 +167,7 @@ impl Agent {
             state_dir: dir.path().to_owned(),
             vxlan_port: 4789,
             pin_dir: None,
+            bpf: agent::BpfArgs::default(),
         };
         Self { name, config, kernel: Fake::default(), dir, running: None }
     }

@@ -4,8 +4,10 @@
 
 mod behind;
 mod drift;
+mod flows;
 mod forward;
 mod ipv6;
 mod isolation;
+mod layout;
 mod site;
 mod sizes;
