@@ -2,7 +2,7 @@
 //! the agent.
 
 use std::io::{self, Write};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path as FilePath;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -48,7 +48,7 @@ pub fn cold_fill(prefix: &str) -> Result<Fill> {
     let [host, _other] = paths::hosts(&format!("{prefix}fill-"))?;
     let folder = crate::site::Folder::new(&format!("{prefix}fill"), Medium::Memory)?;
     let want = among_others();
-    let fill = fill(&host, &folder.pins().join("host"), paths::UNDERLAY[0], &want)?;
+    let fill = fill(&host, &folder.pins().join("host"), paths::UNDERLAY[0].into(), &want)?;
     ensure!(fill.setting <= fill.whole, "a part is less than the whole");
     Ok(fill)
 }
@@ -170,9 +170,9 @@ fn among_others() -> HostSpec {
     HostSpec { revision: 1, routes: (0..ENTRIES).map(route).collect(), ..HostSpec::default() }
 }
 
-fn fill(host: &Arc<Netns>, pins: &FilePath, underlay: Ipv4Addr, want: &HostSpec) -> Result<Fill> {
+fn fill(host: &Arc<Netns>, pins: &FilePath, underlay: IpAddr, want: &HostSpec) -> Result<Fill> {
     let pin_dir = pins.to_owned();
-    let setup = Setup { underlay: underlay.into(), vxlan_port: 4789, pin_dir, object: None };
+    let setup = Setup { underlay, vxlan_port: 4789, pin_dir, object: None };
     host.run(|| {
         let mut host = Datapath::open(&setup)?;
         let begun = Instant::now();

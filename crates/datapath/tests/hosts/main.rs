@@ -7,5 +7,6 @@ mod forward;
 mod ipv6;
 mod isolation;
 mod layout;
+mod sentinel;
 mod site;
 mod sizes;
