@@ -47,8 +47,8 @@ fn a_device_and_an_address_that_others_change_are_told_of_and_other_devices_are_
         assert!(!sentinel.watch(GLANCE), "it is not ours");
     }
     let links = host.ip("-br link").unwrap();
-    let names = links.lines().filter_map(|line| line.split(['@', ' ']).next());
-    let ours = names.filter(|name| name.starts_with("kn") && *name != "kannas").next().unwrap();
+    let mut names = links.lines().filter_map(|line| line.split(['@', ' ']).next());
+    let ours = names.find(|name| name.starts_with("kn") && *name != "kannas").unwrap();
     for change in [
         format!("link set {ours} down"),
         "link set kannas down".to_owned(),
