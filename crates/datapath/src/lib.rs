@@ -26,6 +26,7 @@ mod pair;
 mod pins;
 mod port;
 mod programs;
+mod sentinel;
 mod sys;
 mod table;
 mod tables;
@@ -43,6 +44,7 @@ use model::spec::{Condition, HostSpec, HostState, RouteKey, Target};
 use uuid::Uuid;
 
 pub use error::Error;
+pub use sentinel::Sentinel;
 pub use verdict::VERDICTS;
 
 use link::Wish;
@@ -50,6 +52,7 @@ use netlink::Netlink;
 use pins::{Holder, Pins};
 use port::Parts;
 use programs::Programs;
+use sentinel::Watched;
 use tables::Tables;
 
 /// What a host's datapath needs to know of its host.
@@ -112,6 +115,7 @@ pub struct Host {
     devices: BTreeMap<Uuid, u32>,
     /// Of the underlay, as last seen.
     mtu: Option<Mtu>,
+    watched: Watched,
 }
 
 impl Host {
@@ -128,7 +132,15 @@ impl Host {
         let (programs, tables) = Programs::load(pins, setup.object.as_ref())?;
         let entries = tables.ports()?;
         let devices = entries.into_iter().map(|(ifindex, port)| (port.uuid(), ifindex)).collect();
-        Ok(Self { setup: setup.clone(), netlink, programs, tables, devices, mtu: None })
+        Ok(Self {
+            setup: setup.clone(),
+            netlink,
+            programs,
+            tables,
+            devices,
+            mtu: None,
+            watched: Watched::default(),
+        })
     }
 
     /// Everything of ours that is there.
@@ -137,12 +149,14 @@ impl Host {
     /// The kernel cannot be read.
     pub fn observe(&mut self) -> Result<HostState, Error> {
         let vtep = self.observe_vtep()?;
+        let own = self.own_devices();
         let mtu = vtep::inner_mtu(&mut self.netlink, self.setup.underlay).ok();
         self.mtu = mtu;
         let ports = port::observe(&mut self.parts(), mtu)?;
         let entries = self.tables.ports()?;
         self.tables.learn(&entries);
         self.devices = entries.iter().map(|(ifindex, port)| (port.uuid(), *ifindex)).collect();
+        self.watch_devices(own);
         let port_at = |ifindex| entries.get(&ifindex).map(abi::PortValue::uuid);
         let routes = self.tables.routes(port_at)?;
         Ok(HostState { vtep, ports, routes })
@@ -165,6 +179,7 @@ impl Host {
                 let mtu = self.mtu.map_or_else(|| self.inner_mtu(), Ok)?;
                 let ifindex = port::ensure(&mut self.parts(), *port, spec, mtu)?;
                 self.devices.insert(*port, ifindex);
+                self.watch_device(ifindex);
                 Ok(())
             }
             Step::SetRoute { key, target } => {
@@ -221,6 +236,11 @@ impl Host {
 
     fn inner_mtu(&mut self) -> Result<Mtu, Error> {
         vtep::inner_mtu(&mut self.netlink, self.setup.underlay)
+    }
+
+    /// The VXLAN device's and the underlay's, as far as they are there.
+    fn own_devices(&self) -> [u32; 2] {
+        self.tables.vtep().map(|it| [it.ifindex, it.underlay]).unwrap_or_default()
     }
 
     fn observe_vtep(&mut self) -> Result<Condition<()>, Error> {

@@ -9,5 +9,6 @@ mod forward;
 mod ipv6;
 mod isolation;
 mod layout;
+mod sentinel;
 mod site;
 mod sizes;
