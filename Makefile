@@ -77,6 +77,14 @@ bench: root ## Kannas beside other ways to move a packet and a bare HTTP handler
 	@if [[ -z "$(ONLY)" || "$(ONLY)" == api ]]; then \
 	  $(call step,store) && cargo bench --quiet --workspace --bench durable -- --dir /var/lib; fi
 
+.PHONY: bench-restart
+bench-restart: root ## agents restarted, killed, upgraded and put back 100 times under packets and TCP connections
+	@.ci/deps test
+	@$(call step,build)
+	cargo build --release --workspace --bins
+	@$(call step,restarts)
+	@$(TARGET)/release/bench-restart
+
 .PHONY: golden
 golden: ## write the files under review anew; read the diff
 	UPDATE=1 cargo test $(FAST)

@@ -17,7 +17,7 @@ mod token;
 mod watch;
 
 pub use client::ClientError;
-pub use config::Config;
+pub use config::{BpfArgs, Config};
 pub use host::run;
 pub use identity::IdentityError;
 pub use join::JoinError;

@@ -29,6 +29,9 @@ struct target {
 	__u32 unused;
 	struct address vtep; /* HOST_THERE; PORT_HERE: next hop, when it is not the port itself */
 	__u8 port[16]; /* PORT_HERE: UUID */
+#ifdef TWIN /* another layout, for tests of a change from one to the other */
+	__u32 spare[2];
+#endif
 };
 
 #define PORT_PAIR 1    /* the device is one end of a pair whose other end is the workload's */
@@ -63,16 +66,35 @@ struct vtep {
 	__u32 ifindex;  /* of the VXLAN device */
 	__u32 underlay; /* ifindex of the device that has the address; 0: only by the VXLAN device */
 	struct address address;
+	/* Whose address has these bits under the mask is on that device's own
+	 * link; with nobody's, when that cannot be told. */
+	struct address link, link_mask;
 	__u32 flags;
 	__be16 port; /* of UDP */
 	__u16 unused;
 };
 
+/* Packets of one network to another that ended in one way. VNI 0 is a network
+ * that is not known where the packet ended. */
+struct flow {
+	__u32 from, to; /* VNI */
+	__u32 verdict;
+};
+
+struct traffic {
+	__u64 packets; /* as they are on the wire, however many the kernel has in one */
+	__u64 bytes;   /* of IP */
+};
+
 _Static_assert(sizeof(struct host_key) == 20, "abi.rs");
+_Static_assert(sizeof(struct flow) == 12, "abi.rs");
+_Static_assert(sizeof(struct traffic) == 16, "abi.rs");
 _Static_assert(sizeof(struct prefix_key) == 24, "abi.rs");
+#ifndef TWIN
 _Static_assert(sizeof(struct target) == 48, "abi.rs");
+#endif
 _Static_assert(sizeof(struct port) == 196, "abi.rs");
-_Static_assert(sizeof(struct vtep) == 32, "abi.rs");
+_Static_assert(sizeof(struct vtep) == 64, "abi.rs");
 
 #define MAP(name, kind, entries, k, v, flags)                                   \
 	struct {                                                                \
@@ -89,3 +111,6 @@ MAP(HOSTS, BPF_MAP_TYPE_HASH, 1 << 20, struct host_key, struct target, BPF_F_NO_
 MAP(PREFIXES, BPF_MAP_TYPE_LPM_TRIE, 1 << 20, struct prefix_key, struct target, BPF_F_NO_PREALLOC);
 MAP(VTEP, BPF_MAP_TYPE_ARRAY, 1, __u32, struct vtep, 0);
 MAP(COUNTS, BPF_MAP_TYPE_PERCPU_ARRAY, VERDICTS, __u32, __u64, 0);
+/* What the agent has not seen yet is made here: its keys are pairs of networks
+ * that are in the tables, so there is an end to them. */
+MAP(FLOWS, BPF_MAP_TYPE_PERCPU_HASH, 65536, struct flow, struct traffic, BPF_F_NO_PREALLOC);

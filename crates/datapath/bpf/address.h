@@ -63,8 +63,10 @@ INLINE int is_routable(const struct address *it)
 	return first && first != 127 && first < 224 && ntohl(it->part[3]) >> 16 != 0xa9fe;
 }
 
-NOINLINE int in_prefix(const struct address *it, const struct address *prefix, __u32 length)
+GLOBAL int in_prefix(const struct address *it, const struct address *prefix, __u32 length)
 {
+	if (!it || !prefix)
+		return 0;
 	for (__u32 i = 0; i < 4; i++) {
 		__u32 bits = length > 32 * i ? length - 32 * i : 0;
 		__u32 mask = bits >= 32 ? ~0U : bits ? ~0U << (32 - bits) : 0;

@@ -41,7 +41,7 @@ INLINE struct ends ends_of_ipv6(const struct ipv6hdr *ip)
 
 /* What comes after the extension headers; IPPROTO_FRAGMENT is what comes in a
  * fragment that is not the first, IPPROTO_NONE what cannot be told. */
-NOINLINE __u32 content_after(struct __sk_buff *skb, __u32 next)
+GLOBAL __u32 content_after(struct __sk_buff *skb, __u32 next)
 {
 	__u32 at = sizeof(struct ethhdr) + sizeof(struct ipv6hdr);
 

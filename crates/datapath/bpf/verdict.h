@@ -1,5 +1,7 @@
 /* What became of a packet: each has a counter. The names are those of
  * src/verdict.rs, in the same order; its test reads this file. */
+/* New ones go to the end: counts are carried over by number when the layout
+ * of the maps changes. */
 enum verdict {
 	/* Went on. */
 	REMOTE,         /* from a port, to another host */

@@ -75,15 +75,35 @@ pub(crate) struct VtepValue {
     /// Of the device that has the underlay address.
     pub(crate) underlay: u32,
     address: [u8; 16],
+    link: [u8; 16],
+    link_mask: [u8; 16],
     flags: u32,
     port: [u8; 2],
     unused: [u8; 2],
 }
 
+/// Of VNIs, 0 being none, and a number in `VERDICTS`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FlowKey {
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+    pub(crate) verdict: u32,
+}
+
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct TrafficValue {
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+}
+
+const _: () = assert!(size_of::<FlowKey>() == 12, "abi.h");
+const _: () = assert!(size_of::<TrafficValue>() == 16, "abi.h");
 const _: () = assert!(size_of::<HostKey>() == 20, "abi.h");
 const _: () = assert!(size_of::<TargetValue>() == 48, "abi.h");
 const _: () = assert!(size_of::<PortValue>() == 196, "abi.h");
-const _: () = assert!(size_of::<VtepValue>() == 32, "abi.h");
+const _: () = assert!(size_of::<VtepValue>() == 64, "abi.h");
 
 macro_rules! pod {
     ($($name:ident)*) => {$(
@@ -92,7 +112,7 @@ macro_rules! pod {
         unsafe impl Pod for $name {}
     )*};
 }
-pod!(HostKey TargetValue PortValue VtepValue);
+pod!(HostKey TargetValue PortValue VtepValue FlowKey TrafficValue);
 
 impl HostKey {
     pub(crate) fn new(vni: Vni, address: IpAddr) -> Self {
@@ -161,13 +181,25 @@ impl TargetValue {
 }
 
 impl VtepValue {
-    /// `devices`: the VXLAN device and the underlay's.
-    pub(crate) fn new(devices: (u32, u32), underlay: IpAddr, port: u16) -> Self {
+    /// `devices`: the VXLAN device and the underlay's, on whose link `link` is.
+    pub(crate) fn new(
+        devices: (u32, u32),
+        underlay: IpAddr,
+        port: u16,
+        link: Option<Prefix>,
+    ) -> Self {
         let (ifindex, device) = devices;
         let flags = if underlay.is_ipv6() { VTEP_IPV6 } else { 0 };
         let (address, port) = (mapped(underlay), port.to_be_bytes());
-        Self { ifindex, underlay: device, address, flags, port, unused: [0; 2] }
+        // Nothing has these bits under no mask.
+        let nowhere = ([0xff; 16], [0; 16]);
+        let (link, link_mask) = link.map_or(nowhere, |it| (mapped(it.address()), mask(bits(it))));
+        Self { ifindex, underlay: device, address, link, link_mask, flags, port, unused: [0; 2] }
     }
+}
+
+fn mask(bits: u32) -> [u8; 16] {
+    u128::MAX.checked_shl(128 - bits).unwrap_or(0).to_be_bytes()
 }
 
 impl PortValue {

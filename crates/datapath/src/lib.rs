@@ -7,21 +7,27 @@
 //! | what | mark |
 //! |---|---|
 //! | maps and the links of programs | the pin directory |
-//! | the VXLAN device `kannas` | its alias |
+//! | the devices `kannas` (VXLAN) and `kannas-room` (a bridge that is down) | their aliases |
 //! | the host's end of a workload's pair, `kn…` | its alias, with the port's UUID |
 //! | routes in a workload's namespace | protocol 107 |
 
 mod abi;
 mod error;
+mod flows;
+mod headroom;
 mod inet;
+mod layout;
 mod link;
 mod netlink;
 mod netns;
 mod offload;
+mod onlink;
 mod pair;
 mod pins;
 mod port;
 mod programs;
+mod sys;
+mod table;
 mod tables;
 mod verdict;
 mod vtep;
@@ -30,9 +36,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use model::flow::Flows;
 use model::ids::Mtu;
 use model::plan::Step;
-use model::spec::{Condition, HostState, Target};
+use model::spec::{Condition, HostSpec, HostState, RouteKey, Target};
 use uuid::Uuid;
 
 pub use error::Error;
@@ -54,6 +61,16 @@ pub struct Setup {
     pub vxlan_port: u16,
     /// Directory in a BPF file system that is ours alone.
     pub pin_dir: PathBuf,
+    /// Programs other than those that were built in; for tests.
+    pub object: Option<Object>,
+}
+
+/// A file with the programs of another version.
+#[derive(Debug, Clone)]
+pub struct Object {
+    pub file: PathBuf,
+    /// Of its maps: `LAYOUT` in `bpf/abi.h`.
+    pub layout: u32,
 }
 
 /// Packets by verdict as a host with this pin directory counts them, without
@@ -62,7 +79,26 @@ pub struct Setup {
 /// # Errors
 /// There are no maps of ours, or we may not read them.
 pub fn verdicts(pin_dir: &Path) -> Result<BTreeMap<String, u64>, Error> {
-    tables::pinned_verdicts(&Pins::at(pin_dir).maps())
+    tables::pinned_verdicts(&maps_in_use(pin_dir)?)
+}
+
+/// As [`verdicts`], for each pair of networks; nothing under programs that do
+/// not count it.
+///
+/// # Errors
+/// We may not read them.
+pub fn flows(pin_dir: &Path) -> Result<Flows, Error> {
+    let there = flows::Flows::pinned(&maps_in_use(pin_dir)?)?;
+    there.map_or_else(|| Ok(Flows::new()), |flows| flows.read())
+}
+
+fn maps_in_use(pin_dir: &Path) -> Result<PathBuf, Error> {
+    let pins = Pins::at(pin_dir);
+    Ok(match pins.other_maps()?.pop() {
+        // Its agent is of another version.
+        Some(other) if !pins.maps().exists() => other,
+        Some(_) | None => pins.maps(),
+    })
 }
 
 /// The datapath of the network namespace it was opened in. Dropping it leaves
@@ -74,6 +110,8 @@ pub struct Host {
     tables: Tables,
     /// Ifindex of each port's device, as last seen.
     devices: BTreeMap<Uuid, u32>,
+    /// Of the underlay, as last seen.
+    mtu: Option<Mtu>,
 }
 
 impl Host {
@@ -85,10 +123,12 @@ impl Host {
     pub fn open(setup: &Setup) -> Result<Self, Error> {
         let what = || "open a netlink socket".to_owned();
         let netlink = Netlink::open().map_err(|source| Error::Netlink { what: what(), source })?;
-        let (programs, tables) = Programs::load(Pins::open(&setup.pin_dir)?)?;
+        let layout = setup.object.as_ref().map_or(pins::LAYOUT, |object| object.layout);
+        let pins = Pins::open(&setup.pin_dir, layout)?;
+        let (programs, tables) = Programs::load(pins, setup.object.as_ref())?;
         let entries = tables.ports()?;
         let devices = entries.into_iter().map(|(ifindex, port)| (port.uuid(), ifindex)).collect();
-        Ok(Self { setup: setup.clone(), netlink, programs, tables, devices })
+        Ok(Self { setup: setup.clone(), netlink, programs, tables, devices, mtu: None })
     }
 
     /// Everything of ours that is there.
@@ -98,8 +138,10 @@ impl Host {
     pub fn observe(&mut self) -> Result<HostState, Error> {
         let vtep = self.observe_vtep()?;
         let mtu = vtep::inner_mtu(&mut self.netlink, self.setup.underlay).ok();
+        self.mtu = mtu;
         let ports = port::observe(&mut self.parts(), mtu)?;
         let entries = self.tables.ports()?;
+        self.tables.learn(&entries);
         self.devices = entries.iter().map(|(ifindex, port)| (port.uuid(), *ifindex)).collect();
         let port_at = |ifindex| entries.get(&ifindex).map(abi::PortValue::uuid);
         let routes = self.tables.routes(port_at)?;
@@ -120,7 +162,7 @@ impl Host {
             }
             Step::EnsureVtep => self.ensure_vtep(),
             Step::EnsurePort { port, spec, .. } => {
-                let mtu = self.inner_mtu()?;
+                let mtu = self.mtu.map_or_else(|| self.inner_mtu(), Ok)?;
                 let ifindex = port::ensure(&mut self.parts(), *port, spec, mtu)?;
                 self.devices.insert(*port, ifindex);
                 Ok(())
@@ -137,12 +179,40 @@ impl Host {
         }
     }
 
+    /// Takes one step for each of many routes, in fewer calls.
+    ///
+    /// # Errors
+    /// Some of them cannot be set; take the steps one by one to see which.
+    pub fn set_routes(&mut self, routes: &[(RouteKey, Target)]) -> Result<(), Error> {
+        let devices = &self.devices;
+        let ifindex = |target: &Target| match target {
+            Target::Local { port, .. } => devices.get(port).copied().ok_or(Error::NoPort(*port)),
+            Target::Remote { .. } | Target::Nobody => Ok(0),
+        };
+        let known: Result<Vec<_>, Error> =
+            routes.iter().map(|(key, to)| Ok((*key, *to, ifindex(to)?))).collect();
+        self.tables.set_routes(known?.into_iter())
+    }
+
     /// Packets by verdict since the maps were made.
     ///
     /// # Errors
     /// The counters cannot be read.
     pub fn verdicts(&mut self) -> Result<BTreeMap<String, u64>, Error> {
         self.tables.verdicts()
+    }
+
+    /// Forgets what was counted between networks that `spec` lets exchange
+    /// nothing.
+    ///
+    /// # Errors
+    /// The counters cannot be read or changed.
+    pub fn keep_flows(&mut self, spec: &HostSpec) -> Result<(), Error> {
+        let pairs = spec.routes.iter().filter_map(|(key, target)| match target {
+            Target::Local { vni, .. } | Target::Remote { vni, .. } => Some((key.vni, *vni)),
+            Target::Nobody => None,
+        });
+        self.tables.keep_flows(&pairs.collect())
     }
 
     fn parts(&mut self) -> Parts<'_> {
@@ -165,7 +235,12 @@ impl Host {
             Err(error @ Error::NoUnderlay(_)) => return Ok(Condition::Broken(error.to_string())),
             Err(error) => return Err(error),
         };
-        if self.tables.vtep()? != vtep::value(&vxlan, &underlay, &self.setup) {
+        let room = headroom::find(&mut self.netlink)?;
+        if room.is_none() || vxlan.bridge != room.map(|it| it.index) {
+            return Ok(Condition::Broken("is not in the bridge for headroom".to_owned()));
+        }
+        let link = onlink::prefix(&mut self.netlink, &underlay, self.setup.underlay)?;
+        if self.tables.vtep()? != vtep::value(&vxlan, &underlay, link, &self.setup) {
             return Ok(Condition::Broken("is not the one in the map".to_owned()));
         }
         for (holder, device) in [(Holder::Vtep, &vxlan), (Holder::Underlay, &underlay)] {
@@ -181,8 +256,11 @@ impl Host {
         let underlay = vtep::underlay(&mut self.netlink, self.setup.underlay)?;
         let vxlan = vtep::ensure(&mut self.netlink, &self.setup)?;
         self.programs.ensure(Holder::Vtep, &vxlan.name)?;
-        link::set(&mut self.netlink, &vxlan, &Wish { up: true, ..Wish::default() })?;
-        self.tables.set_vtep(vtep::value(&vxlan, &underlay, &self.setup))?;
+        let room = headroom::ensure(&mut self.netlink)?;
+        let wish = Wish { up: true, bridge: Some(room.index), ..Wish::default() };
+        link::set(&mut self.netlink, &vxlan, &wish)?;
+        let link = onlink::prefix(&mut self.netlink, &underlay, self.setup.underlay)?;
+        self.tables.set_vtep(vtep::value(&vxlan, &underlay, link, &self.setup))?;
         self.programs.ensure(Holder::Underlay, &underlay.name)
     }
 }

@@ -8,6 +8,7 @@ use model::spec::{Attachment, PortSpec};
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::headroom;
 use crate::inet;
 use crate::link::{self, Kind, Link, Peer, Wish};
 use crate::netlink::Netlink;
@@ -80,6 +81,7 @@ impl Pair<'_> {
             alias: Some(alias(self.uuid, &spec.attachment)),
             mtu: Some(OUR_MTU),
             silent: true,
+            bridge: Some(headroom::ensure(netlink)?.index),
             ..Wish::default()
         };
         if let Some(link) = link::named(netlink, &name)? {

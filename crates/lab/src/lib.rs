@@ -16,6 +16,7 @@ pub mod bench;
 pub mod demo;
 pub mod eventually;
 pub mod first_packet;
+pub mod flows;
 pub mod golden;
 pub mod load;
 mod mmsg;
@@ -24,12 +25,15 @@ pub mod paths;
 pub mod ping;
 pub mod process;
 pub mod relay;
+pub mod restarts;
+pub mod scale;
 pub mod site;
 pub mod stream;
 pub mod table;
 pub mod tap;
 pub mod traffic;
 pub mod transfer;
+pub mod twin;
 
 mod cpu;
 

@@ -101,6 +101,8 @@ impl Builder {
             network: it.uuid,
             host: Some(host_uuid(host)),
             address: last.unwrap(),
+            further: vec![],
+            prefixes: vec![],
             mac: crate::port::mac_of(uuid),
             attachment: Attachment::Device { device: "tap0".parse().unwrap() },
             nic: None,

@@ -43,6 +43,9 @@ pub struct PortSpec {
     pub segment: bool,
 }
 
+/// How many IPv6 addresses a port may have.
+pub const MOST_IPV6: usize = 4;
+
 /// An address of a port, and its way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Inet {

@@ -123,12 +123,15 @@ impl World {
         network.router.into_iter().flat_map(|r| self.networks_on(r)).filter(move |n| n.uuid != own)
     }
 
-    /// Ports on `network`, by address.
+    /// Ports on `network`, by their first address.
     pub fn ports_on(&self, network: Uuid) -> impl Iterator<Item = &Arc<Port>> {
         let first = IpAddr::from([0; 4]);
         let last = IpAddr::from([0xff; 16]);
         let all = self.by_address.range((network, first)..=(network, last));
-        all.filter_map(|(_, uuid)| self.ports.get(uuid))
+        let port = |((_, address), uuid): (&(Uuid, IpAddr), &Uuid)| {
+            self.ports.get(uuid).filter(|port| port.address == *address)
+        };
+        all.filter_map(port)
     }
 
     pub fn port_at(&self, network: Uuid, address: IpAddr) -> Option<Uuid> {
@@ -243,7 +246,9 @@ impl World {
                 if let Some(Nic { server, index }) = it.nic {
                     self.by_nic.insert((server, index), it.uuid);
                 }
-                self.by_address.insert((it.network, it.address), it.uuid);
+                for address in it.addresses() {
+                    self.by_address.insert((it.network, address), it.uuid);
+                }
                 self.ports.insert(it.uuid, Arc::new(it));
             }
             Object::Router(it) => {
@@ -295,7 +300,9 @@ impl World {
                     if let Some(Nic { server, index }) = it.nic {
                         self.by_nic.remove(&(server, index));
                     }
-                    self.by_address.remove(&(it.network, it.address));
+                    for address in it.addresses() {
+                        self.by_address.remove(&(it.network, address));
+                    }
                 }
             }
             Key::Router(uuid) => {

@@ -148,7 +148,8 @@ pub(crate) fn port(uuid: Uuid, network: Uuid, host: &str, attachment: Attachment
     let wish = port::Create {
         network: network.to_string(),
         host: host.to_owned(),
-        address: None,
+        addresses: Vec::new(),
+        prefixes: Vec::new(),
         mac: None,
         attachment,
     };

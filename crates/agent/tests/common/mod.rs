@@ -167,6 +167,7 @@ impl Agent {
             state_dir: dir.path().to_owned(),
             vxlan_port: 4789,
             pin_dir: None,
+            bpf: agent::BpfArgs::default(),
         };
         Self { name, config, kernel: Fake::default(), dir, running: None }
     }
@@ -256,7 +257,8 @@ pub(crate) fn create_port(n: u32, network: u8, host: &str) -> Op {
     let wish = port::Create {
         network: network_of(network).to_string(),
         host: host.to_owned(),
-        address: None,
+        addresses: Vec::new(),
+        prefixes: Vec::new(),
         mac: None,
         attachment: Attachment::Netns {
             netns: format!("w{n}").parse().unwrap(),

@@ -23,6 +23,9 @@ fn both_families_cross_an_underlay_of_either_family() {
         b.reaches(&a);
         a.reaches_ipv6(&b);
         b.reaches_ipv6(&a);
+        for host in &site.hosts {
+            assert_eq!(sent_by_kernel(host), 0, "what is small is put into VXLAN by hand");
+        }
         for (from, to) in [(a.end(), b.end()), (a.ipv6(), b.ipv6()), (b.ipv6(), a.ipv6())] {
             let sent = tcp_bulk(&from, &to, Duration::from_millis(100)).unwrap();
             assert!(sent.bytes > 1_000_000, "{sent:?}");
@@ -238,7 +241,8 @@ fn bound(end: &Endpoint) -> UdpSocket {
 fn scoped(address: &str) -> UdpSocket {
     let index = nix::net::if_::if_nametoindex("eth0").unwrap();
     let address = std::net::SocketAddrV6::new(address.parse().unwrap(), 0, 0, index);
-    UdpSocket::bind(address).unwrap()
+    // Not before the kernel has asked the link for a second such address (RFC 4862 §5.4).
+    lab::eventually(DEADLINE, "the address is good", || UdpSocket::bind(address).ok()).unwrap()
 }
 
 /// One datagram of that size arrives whole.
@@ -283,4 +287,11 @@ fn icmp6_in(it: &Workload, kind: &str) -> u64 {
     let name = format!("Icmp6In{kind}");
     let line = text.lines().find_map(|l| l.strip_prefix(&name)).unwrap();
     line.trim().parse().unwrap()
+}
+
+/// Packets that took the kernel's VXLAN device.
+fn sent_by_kernel(host: &lab::Netns) -> u64 {
+    let json: serde_json::Value =
+        serde_json::from_str(&host.ip("-s -j link show kannas").unwrap()).unwrap();
+    json[0]["stats64"]["tx"]["packets"].as_u64().unwrap()
 }

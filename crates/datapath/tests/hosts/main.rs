@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod drift;
+mod flows;
 mod forward;
 mod ipv6;
 mod isolation;
+mod layout;
 mod site;
 mod sizes;

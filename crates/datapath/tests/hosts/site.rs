@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use datapath::{Host, Setup};
+use datapath::{Host, Object, Setup};
 use lab::ping::{Pinger, ping};
 use lab::{Endpoint, Netns, netns, paths};
 use model::ids::{Mac, Prefix, Vni};
@@ -69,7 +69,18 @@ impl Site {
     }
 
     pub(crate) fn setup(&self, host: usize) -> Setup {
-        Setup { underlay: self.underlay[host], vxlan_port: 4789, pin_dir: self.pins(host) }
+        Setup {
+            underlay: self.underlay[host],
+            vxlan_port: 4789,
+            pin_dir: self.pins(host),
+            object: None,
+        }
+    }
+
+    /// As an agent of another version has it.
+    pub(crate) fn twin(&self, host: usize) -> Setup {
+        let object = Object { file: lab::twin::object().unwrap(), layout: lab::twin::LAYOUT };
+        Setup { object: Some(object), ..self.setup(host) }
     }
 
     /// Does something with a host's datapath, opened anew as a restart does.

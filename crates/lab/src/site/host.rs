@@ -1,7 +1,7 @@
 //! A host of a site: a namespace, its agent, and the agent's way to the server.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -19,7 +19,9 @@ pub struct Host {
     pub name: String,
     pub zone: String,
     /// Its VTEP.
-    pub underlay: Ipv4Addr,
+    pub underlay: IpAddr,
+    /// Programs of another version, and the layout of their maps: what the next agent brings.
+    pub object: Option<(PathBuf, u32)>,
     agent: Option<Process>,
     door: Relay,
     pub netns: Arc<Netns>,
@@ -36,6 +38,7 @@ impl Host {
             name: name.to_owned(),
             zone: zone.to_owned(),
             underlay,
+            object: None,
             agent: None,
             door: Relay::start_out(0, &netns, site.server.agents)?,
             netns,
@@ -163,6 +166,9 @@ impl Host {
         command.arg("--state-dir").arg(&self.state).arg("--pin-dir").arg(&self.pins);
         let underlay = self.underlay.to_string();
         command.args(["--zone", &self.zone, "--name", &self.name, "--underlay", &underlay]);
+        if let Some((file, layout)) = &self.object {
+            command.arg("--bpf-object").arg(file).args(["--bpf-layout", &layout.to_string()]);
+        }
         // Not on the command line, which others can read.
         if let Some(token) = token {
             command.env("KANNAS_JOIN", token);

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Fields;
 use crate::error::{Rule, Subject};
-use crate::ids::{DeviceName, Mac};
+use crate::ids::{DeviceName, Mac, Prefix};
 use crate::objects::{Host, Port};
 use crate::port::Create;
 use crate::spec::Attachment;
@@ -22,12 +22,25 @@ impl Create {
         let it = Self {
             network: fields.required("network", Subject::Network)?,
             host: fields.required("host", Subject::Request)?,
-            address: fields.parsed("address", Subject::IpAddress)?,
+            addresses: addresses(&mut fields)?,
+            prefixes: fields.strings("prefixes", Subject::IpAddress)?.unwrap_or_default(),
             mac: fields.parsed("mac", Subject::Request)?,
             attachment: attachment(&mut fields)?,
         };
         fields.finish()?;
         Ok(it)
+    }
+}
+
+/// `address`, or several as `addresses`.
+fn addresses(fields: &mut Fields) -> Result<Vec<IpAddr>, Rule> {
+    let one = fields.parsed("address", Subject::IpAddress)?;
+    let many = fields.strings("addresses", Subject::IpAddress)?;
+    match (one, many) {
+        (Some(_), Some(_)) => {
+            Err(fields.bad(Subject::IpAddress, "address", "cannot go with addresses"))
+        }
+        (one, many) => Ok(many.unwrap_or_else(|| one.into_iter().collect())),
     }
 }
 
@@ -62,7 +75,13 @@ pub struct PortView {
     pub server: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<u8>,
+    /// The first of `addresses`.
     pub address: IpAddr,
+    #[serde(default)]
+    pub addresses: Vec<IpAddr>,
+    /// What is behind its device.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefixes: Vec<Prefix>,
     pub mac: Mac,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub netns: Option<String>,
@@ -83,6 +102,8 @@ impl PortView {
             server: it.nic.map(|n| n.server),
             index: it.nic.map(|n| n.index),
             address: it.address,
+            addresses: it.addresses().collect(),
+            prefixes: it.prefixes.clone(),
             mac: it.mac,
             netns,
             device: device.to_string(),

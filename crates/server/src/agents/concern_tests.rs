@@ -253,7 +253,8 @@ fn create_port(network: u128, at: u128, n: u128) -> Op {
     let wish = port::Create {
         network: Uuid::from_u128(300 + network).to_string(),
         host: host(at).to_string(),
-        address: None,
+        addresses: Vec::new(),
+        prefixes: Vec::new(),
         mac: None,
         attachment: Attachment::Netns {
             netns: format!("w{n}").try_into().unwrap(),
