@@ -56,6 +56,39 @@ struct vtep {
 	__u16 unused;
 };
 
+/* What a probe carries behind its IPv4 header. Only the host that sent it reads
+ * token and sent again: they are in its own byte order. */
+struct probe {
+	__be32 magic;
+	__u8 kind; /* enum probe_kind */
+	__u8 forced; /* goes to vni at vtep, whatever this host's routes say */
+	__u8 unused[2];
+	__be32 vni;
+	struct address vtep;
+	__u32 token;
+	__u64 sent; /* ns, CLOCK_MONOTONIC */
+} __attribute__((packed));
+
+#define PROBE_MAGIC 0x6b6e7062 /* "knpb" */
+
+enum probe_kind { ASK = 1, ANSWER = 2 };
+
+/* What became of a probe here, for the agent. */
+struct probe_event {
+	__u64 sent;
+	__u64 now;
+	__u32 token;
+	__u32 kind;    /* enum probe_kind; an ASK from here is one that did not leave */
+	__u32 verdict; /* of verdict.h */
+	__u32 vni;     /* of the network here */
+	__u32 size;    /* bytes of the IP packet */
+	__be32 local;  /* the address here, and the other one */
+	__be32 remote;
+	__be32 vtep;   /* that it came from; 0: from here */
+};
+
+_Static_assert(sizeof(struct probe) == 40, "probe.rs");
+_Static_assert(sizeof(struct probe_event) == 48, "probe.rs");
 _Static_assert(sizeof(struct host_key) == 20, "abi.rs");
 _Static_assert(sizeof(struct prefix_key) == 24, "abi.rs");
 _Static_assert(sizeof(struct target) == 48, "abi.rs");
@@ -77,3 +110,9 @@ MAP(HOSTS, BPF_MAP_TYPE_HASH, 1 << 20, struct host_key, struct target, BPF_F_NO_
 MAP(PREFIXES, BPF_MAP_TYPE_LPM_TRIE, 1 << 20, struct prefix_key, struct target, BPF_F_NO_PREALLOC);
 MAP(VTEP, BPF_MAP_TYPE_ARRAY, 1, __u32, struct vtep, 0);
 MAP(COUNTS, BPF_MAP_TYPE_PERCPU_ARRAY, VERDICTS, __u32, __u64, 0);
+
+/* Not pinned: of the agent that loaded the programs. */
+struct {
+	int (*type)[BPF_MAP_TYPE_RINGBUF];
+	int (*max_entries)[1 << 18];
+} PROBES __attribute__((section(".maps"), used));

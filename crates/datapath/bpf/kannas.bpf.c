@@ -1,4 +1,4 @@
-/* The datapath of one host: three programs, no bridge, no device or namespace
+/* The datapath of one host: four programs, no bridge, no device or namespace
  * for a router or a peering.
  *
  * from_port runs at the tcx ingress of the host's end of each port. The source
@@ -48,11 +48,15 @@
 
 #define DONT_FRAGMENT 0x4000
 #define NOT_FIRST_FRAGMENT 0x1fff
+#define PROBE_PROTOCOL 253 /* for experiments: RFC 3692 */
 #define FRAGMENT 0x3fff /* more to come, or not the first */
 
 /* Destination MAC of frames in the tunnel, and address of each host's VXLAN
  * device: so the kernel takes them as its own. */
 static const __u8 TUNNEL_MAC[ETH_ALEN] = { 0x0a, 'k', 'a', 'n', 'n', 'a' };
+
+/* The same of frames that are probes (probe.h). */
+static const __u8 PROBE_MAC[ETH_ALEN] = { 0x0a, 'k', 'a', 'n', 'n', 'p' };
 
 INLINE int end(enum verdict verdict, int action)
 {
@@ -150,30 +154,46 @@ INLINE int to_local(struct __sk_buff *skb, struct iphdr *ip, struct target *targ
 	return end(LOCAL, deliver(ip, port, ifindex));
 }
 
-/* What is large is fragmented on the outside, by the kernel. */
-INLINE int to_remote(struct __sk_buff *skb, struct iphdr *ip, struct target *target, int large)
+enum size {
+	FITS,
+	LARGE, /* to be fragmented on the outside, by the kernel */
+	WHOLE, /* on no account to be fragmented */
+};
+
+/* To another host, in a frame to mac; TC_ACT_SHOT when it cannot be. */
+INLINE int send(struct __sk_buff *skb, struct target *target, const __u8 *mac, enum size size)
 {
 	__u32 zero = 0;
 	struct vtep *vtep = bpf_map_lookup_elem(&VTEP, &zero);
+	struct ethhdr *eth = (void *)(long)skb->data;
 
-	if (!vtep || !vtep->ifindex)
-		return drop(TUNNEL);
-	one_hop(ip);
-	__builtin_memcpy(ethernet_of(ip)->h_dest, TUNNEL_MAC, ETH_ALEN);
-	switch (large ? NOT_FOR_US : wrap(skb, vtep, target)) {
+	if (!vtep || !vtep->ifindex || (void *)(eth + 1) > (void *)(long)skb->data_end)
+		return TC_ACT_SHOT;
+	__builtin_memcpy(eth->h_dest, mac, ETH_ALEN);
+	__u32 fragment = size == WHOLE ? DONT_FRAGMENT : 0;
+	switch (size == LARGE ? NOT_FOR_US : wrap(skb, vtep, target, fragment)) {
 	case WRAPPED:
-		return end(REMOTE, bpf_redirect_neigh(vtep->underlay, NULL, 0, 0));
+		return bpf_redirect_neigh(vtep->underlay, NULL, 0, 0);
 	case BROKEN:
-		return drop(TUNNEL);
+		return TC_ACT_SHOT;
 	case NOT_FOR_US:
 		break;
 	}
 	struct bpf_tunnel_key key = { .tunnel_id = target->vni, .tunnel_ttl = 64 };
 	key.remote_ipv4 = ntohl(ipv4_of(&target->vtep));
 	key.local_ipv4 = ntohl(vtep->ipv4);
-	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key), BPF_F_ZERO_CSUM_TX) < 0)
-		return drop(TUNNEL);
-	return end(REMOTE, bpf_redirect(vtep->ifindex, 0));
+	__u64 flags = BPF_F_ZERO_CSUM_TX | (size == WHOLE ? BPF_F_DONT_FRAGMENT : 0);
+	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key), flags) < 0)
+		return TC_ACT_SHOT;
+	return bpf_redirect(vtep->ifindex, 0);
+}
+
+INLINE int to_remote(struct __sk_buff *skb, struct iphdr *ip, struct target *target, int large)
+{
+	one_hop(ip);
+	int action = send(skb, target, TUNNEL_MAC, large ? LARGE : FITS);
+
+	return action == TC_ACT_SHOT ? drop(TUNNEL) : end(REMOTE, action);
 }
 
 __attribute__((section("classifier"), used)) int from_port(struct __sk_buff *skb)
@@ -246,6 +266,8 @@ INLINE struct arrival arrive(__u32 vni, struct iphdr *ip, __be32 from)
 	return it;
 }
 
+#include "probe.h"
+
 __attribute__((section("classifier"), used)) int from_vtep(struct __sk_buff *skb)
 {
 	struct bpf_tunnel_key key = {};
@@ -257,6 +279,8 @@ __attribute__((section("classifier"), used)) int from_vtep(struct __sk_buff *skb
 	struct iphdr *ip = ipv4_header(skb);
 	if (!ip)
 		return drop(SHORT);
+	if (is_probe(ethernet_of(ip)))
+		return take_probe(skb, key.tunnel_id, htonl(key.remote_ipv4));
 	struct arrival it = arrive(key.tunnel_id, ip, htonl(key.remote_ipv4));
 	if (it.verdict != DELIVERED || !it.port)
 		return drop(it.verdict);
@@ -271,11 +295,15 @@ __attribute__((section("classifier"), used)) int from_underlay(struct __sk_buff 
 
 	if (!in)
 		return TC_ACT_UNSPEC;
+	__u32 vni = ntohl(in->by.vxlan.vni) >> 8;
+	__be32 from = in->by.ip.saddr;
+	if (is_probe(&in->by.eth))
+		return unwrap(skb) ? TC_ACT_SHOT : take_probe(skb, vni, from);
 	struct iphdr *packet = (void *)in + offsetof(struct wrapped, packet);
-	struct arrival it = arrive(ntohl(in->by.vxlan.vni) >> 8, packet, in->by.ip.saddr);
+	struct arrival it = arrive(vni, packet, from);
 	if (it.verdict != DELIVERED || !it.port)
 		return drop(it.verdict);
-	if (bpf_skb_adjust_room(skb, -(__s32)sizeof(struct wrapper), BPF_ADJ_ROOM_MAC, 0))
+	if (unwrap(skb))
 		return drop(TUNNEL);
 	struct iphdr *ip = ipv4_header(skb);
 	if (!ip)

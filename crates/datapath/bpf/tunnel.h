@@ -36,13 +36,14 @@ INLINE __sum16 checksum_of(const struct iphdr *ip)
  * of the dynamic range (RFC 6335 6). The identification is random, as routers
  * of the underlay may fragment. */
 INLINE void fill(struct wrapper *to, const struct vtep *vtep, const struct target *target,
-		 __u32 length, __u32 hash)
+		 __u32 length, __u32 hash, __u32 fragment)
 {
 	struct iphdr ip = {
 		.version = 4,
 		.ihl = 5,
 		.tot_len = htons(length),
 		.id = bpf_get_prandom_u32(),
+		.frag_off = htons(fragment),
 		.ttl = 64,
 		.protocol = IPPROTO_UDP,
 		.saddr = vtep->ipv4,
@@ -60,8 +61,10 @@ INLINE void fill(struct wrapper *to, const struct vtep *vtep, const struct targe
 
 enum wrapping { NOT_FOR_US, WRAPPED, BROKEN };
 
-/* Puts the frame into VXLAN. NOT_FOR_US leaves it as it was. */
-INLINE enum wrapping wrap(struct __sk_buff *skb, const struct vtep *vtep, const struct target *target)
+/* Puts the frame into VXLAN; fragment is 0 or DONT_FRAGMENT. NOT_FOR_US leaves
+ * it as it was. */
+INLINE enum wrapping wrap(struct __sk_buff *skb, const struct vtep *vtep,
+			  const struct target *target, __u32 fragment)
 {
 	/* Segments fit as they are: is_large. */
 	const __u64 flags = BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
@@ -72,7 +75,7 @@ INLINE enum wrapping wrap(struct __sk_buff *skb, const struct vtep *vtep, const 
 
 	if (!vtep->underlay || length > 0xffff)
 		return NOT_FOR_US;
-	fill(&wrapper, vtep, target, length, bpf_get_hash_recalc(skb));
+	fill(&wrapper, vtep, target, length, bpf_get_hash_recalc(skb), fragment);
 	if (bpf_skb_load_bytes(skb, 0, &wrapper.eth, sizeof(wrapper.eth)))
 		return NOT_FOR_US;
 	if (bpf_skb_adjust_room(skb, sizeof(wrapper), BPF_ADJ_ROOM_MAC, flags))
@@ -105,4 +108,10 @@ INLINE struct wrapped *wrapped_of(struct __sk_buff *skb, const struct vtep *vtep
 	if (it->by.vxlan.flags != htonl(VXLAN_HAS_VNI) || it->by.eth.h_proto != htons(ETH_P_IP))
 		return NULL;
 	return it->packet.version == 4 && it->packet.ihl >= 5 ? it : NULL;
+}
+
+/* Takes the wrapper off; not 0 when it cannot be. */
+INLINE long unwrap(struct __sk_buff *skb)
+{
+	return bpf_skb_adjust_room(skb, -(__s32)sizeof(struct wrapper), BPF_ADJ_ROOM_MAC, 0);
 }

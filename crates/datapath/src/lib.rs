@@ -8,6 +8,7 @@
 //! |---|---|
 //! | maps and the links of programs | the pin directory |
 //! | the VXLAN device `kannas` | its alias |
+//! | the pair `kannas-probe`, `kannas-probe-tx` | its aliases |
 //! | the host's end of a workload's pair, `kn…` | its alias, with the port's UUID |
 //! | routes in a workload's namespace | protocol 107 |
 
@@ -21,6 +22,8 @@ mod offload;
 mod pair;
 mod pins;
 mod port;
+mod probe;
+mod prober;
 mod programs;
 mod tables;
 mod verdict;
@@ -36,6 +39,8 @@ use model::spec::{Condition, HostState, Target};
 use uuid::Uuid;
 
 pub use error::Error;
+pub use probe::{Kind, Probe, Sighting};
+pub use prober::Prober;
 pub use verdict::VERDICTS;
 
 use link::Wish;
@@ -137,6 +142,14 @@ impl Host {
         }
     }
 
+    /// Sends probes of this host, and hears of all that come. There is one.
+    ///
+    /// # Errors
+    /// It was given out already; the kernel refuses.
+    pub fn prober(&mut self) -> Result<Prober, Error> {
+        Prober::open(self.programs.take_probes())
+    }
+
     /// Packets by verdict since the maps were made.
     ///
     /// # Errors
@@ -168,7 +181,11 @@ impl Host {
         if self.tables.vtep()? != vtep::value(&vxlan, &underlay, &self.setup)? {
             return Ok(Condition::Broken("is not the one in the map".to_owned()));
         }
-        for (holder, device) in [(Holder::Vtep, &vxlan), (Holder::Underlay, &underlay)] {
+        let Some(probe) = prober::device(&mut self.netlink)? else {
+            return Ok(Condition::Broken("its device for probes is gone or down".to_owned()));
+        };
+        let holders = [Holder::Vtep, Holder::Underlay, Holder::Probe];
+        for (holder, device) in holders.into_iter().zip([&vxlan, &underlay, &probe]) {
             if !self.programs.runs(holder, &device.name)? {
                 let name = &device.name;
                 return Ok(Condition::Broken(format!("the program on {name} does not run")));
@@ -183,6 +200,8 @@ impl Host {
         self.programs.ensure(Holder::Vtep, &vxlan.name)?;
         link::set(&mut self.netlink, &vxlan, &Wish { up: true, ..Wish::default() })?;
         self.tables.set_vtep(vtep::value(&vxlan, &underlay, &self.setup)?)?;
-        self.programs.ensure(Holder::Underlay, &underlay.name)
+        self.programs.ensure(Holder::Underlay, &underlay.name)?;
+        let probe = prober::ensure_device(&mut self.netlink)?;
+        self.programs.ensure(Holder::Probe, &probe.name)
     }
 }

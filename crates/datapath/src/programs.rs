@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use aya::maps::Map;
 use aya::programs::links::{FdLink, LinkError, LinkOrder, PinnedLink};
 use aya::programs::tc::{SchedClassifierLink, TcAttachOptions};
 use aya::programs::{ProgramError, SchedClassifier, TcAttachType};
@@ -39,7 +40,7 @@ impl Programs {
         let mut ebpf = loader.load(OBJECT).map_err(load_error)?;
         let tables = Tables::take(&mut ebpf)?;
         let mut it = Self { ebpf, pins };
-        for holder in [Holder::Vtep, Holder::Underlay, Holder::Port(Uuid::nil())] {
+        for holder in [Holder::Vtep, Holder::Underlay, Holder::Probe, Holder::Port(Uuid::nil())] {
             let name = name_of(holder);
             let failed = |source| program_error(name, source);
             it.program(holder)?.load().map_err(failed)?;
@@ -48,6 +49,11 @@ impl Programs {
             it.replace(holder)?;
         }
         Ok((it, tables))
+    }
+
+    /// What becomes of probes; None if somebody has it already.
+    pub(crate) fn take_probes(&mut self) -> Option<Map> {
+        self.ebpf.take_map("PROBES")
     }
 
     pub(crate) fn pins(&self) -> &Pins {
@@ -134,6 +140,7 @@ fn name_of(holder: Holder) -> &'static str {
     match holder {
         Holder::Vtep => "from_vtep",
         Holder::Underlay => "from_underlay",
+        Holder::Probe => "from_probe",
         Holder::Port(_) => "from_port",
     }
 }

@@ -22,6 +22,7 @@ pub mod netns;
 pub mod paths;
 pub mod ping;
 pub mod process;
+pub mod raw;
 pub mod relay;
 pub mod site;
 pub mod stream;

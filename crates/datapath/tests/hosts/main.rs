@@ -5,5 +5,6 @@
 mod drift;
 mod forward;
 mod isolation;
+mod probes;
 mod site;
 mod sizes;
