@@ -1,7 +1,7 @@
 /* Keys and values of the maps: the same as in src/abi.rs, whose test compares
  * them. Addresses are 128 bits, IPv4 as ::ffff:a.b.c.d (RFC 4291 2.5.5.2); in
  * keys all is in network byte order, so that a longest prefix can match it. */
-#define LAYOUT 1 /* in the pin directory's name: src/pins.rs */
+#define LAYOUT 2 /* in the pin directory's name: src/pins.rs */
 
 struct address {
 	__be32 part[4]; /* an IPv4 address is the last part */
@@ -43,6 +43,7 @@ struct port {
 	__u32 vni;
 	__u32 mtu; /* bytes of the largest IP packet that the underlay carries */
 	__u32 flags;
+	__s32 netns; /* PORT_PAIR: number of the workload's namespace, as this one knows it; -1: none */
 	__u8 mac[6];
 	__u8 gateway_mac[6];
 };
@@ -92,7 +93,7 @@ _Static_assert(sizeof(struct probe_event) == 48, "probe.rs");
 _Static_assert(sizeof(struct host_key) == 20, "abi.rs");
 _Static_assert(sizeof(struct prefix_key) == 24, "abi.rs");
 _Static_assert(sizeof(struct target) == 48, "abi.rs");
-_Static_assert(sizeof(struct port) == 92, "abi.rs");
+_Static_assert(sizeof(struct port) == 96, "abi.rs");
 _Static_assert(sizeof(struct vtep) == 16, "abi.rs");
 
 #define MAP(name, kind, entries, k, v, flags)                                   \

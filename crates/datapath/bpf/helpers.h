@@ -24,6 +24,10 @@ static long (*bpf_redirect_neigh)(__u32 ifindex, struct bpf_redir_neigh *neighbo
 				  __u64 flags) = (void *)BPF_FUNC_redirect_neigh;
 static __u32 (*bpf_get_hash_recalc)(struct __sk_buff *skb) = (void *)BPF_FUNC_get_hash_recalc;
 static __u32 (*bpf_get_prandom_u32)(void) = (void *)BPF_FUNC_get_prandom_u32;
+static struct bpf_sock *(*bpf_skc_lookup_tcp)(struct __sk_buff *skb, struct bpf_sock_tuple *tuple,
+					      __u32 size, __u64 netns, __u64 flags) =
+	(void *)BPF_FUNC_skc_lookup_tcp;
+static long (*bpf_sk_release)(void *socket) = (void *)BPF_FUNC_sk_release;
 static __u64 (*bpf_ktime_get_ns)(void) = (void *)BPF_FUNC_ktime_get_ns;
 static long (*bpf_ringbuf_output)(void *map, void *data, __u64 size, __u64 flags) =
 	(void *)BPF_FUNC_ringbuf_output;

@@ -19,8 +19,8 @@
  * Packets are put into VXLAN by our own hands, at the port, and taken out of it
  * at the ingress of the underlay's device, which spares them the kernel's way
  * through routing, UDP and the VXLAN device: a third of all that a packet
- * costs. What we cannot do (several segments in one on the way out of the
- * tunnel, fragments, UDP checksums, a device we do not know) takes that way;
+ * costs. What we cannot do (several segments in one that end in no socket of
+ * the workload, fragments, UDP checksums, a device we do not know) takes that way;
  * on the wire it is the same.
  *
  * A peering is entries in HOSTS and PREFIXES, so what a change costs is the
@@ -303,6 +303,8 @@ __attribute__((section("classifier"), used)) int from_underlay(struct __sk_buff 
 	struct arrival it = arrive(vni, packet, from);
 	if (it.verdict != DELIVERED || !it.port)
 		return drop(it.verdict);
+	if (skb->gso_size && !ends_here(skb, it.port, packet))
+		return TC_ACT_UNSPEC;
 	if (unwrap(skb))
 		return drop(TUNNEL);
 	struct iphdr *ip = ipv4_header(skb);

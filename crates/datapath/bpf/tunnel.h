@@ -1,6 +1,8 @@
-/* VXLAN by hand (RFC 7348 5). In goes any frame; out comes what is one segment:
- * the kernel offers nothing that would make many segments in one forget that
- * they were in a tunnel. */
+/* VXLAN by hand (RFC 7348 5). In goes any frame; out comes what is one segment.
+ * Many segments in one keep the marks of the tunnel, as the kernel offers
+ * nothing to take them off. That is nothing to a socket, but would mislead a
+ * network card, or another tunnel, that a workload sends them on to: only what
+ * ends in a socket of the workload comes out by hand. */
 
 struct vxlan_header {
 	__be32 flags, vni; /* the VNI's upper 24 bits count */
@@ -92,7 +94,7 @@ INLINE struct wrapped *wrapped_of(struct __sk_buff *skb, const struct vtep *vtep
 	struct ethhdr *eth = (void *)(long)skb->data;
 	struct wrapped *it = (void *)(eth + 1);
 
-	if (skb->gso_size || skb->protocol != htons(ETH_P_IP))
+	if (skb->protocol != htons(ETH_P_IP))
 		return NULL;
 	if ((void *)(&it->by.vxlan) > (void *)(long)skb->data_end)
 		return NULL;
@@ -110,8 +112,29 @@ INLINE struct wrapped *wrapped_of(struct __sk_buff *skb, const struct vtep *vtep
 	return it->packet.version == 4 && it->packet.ihl >= 5 ? it : NULL;
 }
 
+/* True when the packet is of a TCP connection that the port's workload has. */
+INLINE int ends_here(struct __sk_buff *skb, const struct port *port, const struct iphdr *packet)
+{
+	const __u32 at = sizeof(struct ethhdr) + offsetof(struct wrapped, packet);
+	struct bpf_sock_tuple it = {};
+
+	if (port->netns < 0 || packet->protocol != IPPROTO_TCP)
+		return 0;
+	it.ipv4.saddr = packet->saddr;
+	it.ipv4.daddr = packet->daddr;
+	if (bpf_skb_load_bytes(skb, at + packet->ihl * 4, &it.ipv4.sport, 4))
+		return 0;
+	struct bpf_sock *socket = bpf_skc_lookup_tcp(skb, &it, sizeof(it.ipv4), port->netns, 0);
+	if (!socket)
+		return 0;
+	int connected = socket->state != BPF_TCP_LISTEN;
+	bpf_sk_release(socket);
+	return connected;
+}
+
 /* Takes the wrapper off; not 0 when it cannot be. */
 INLINE long unwrap(struct __sk_buff *skb)
 {
-	return bpf_skb_adjust_room(skb, -(__s32)sizeof(struct wrapper), BPF_ADJ_ROOM_MAC, 0);
+	return bpf_skb_adjust_room(skb, -(__s32)sizeof(struct wrapper), BPF_ADJ_ROOM_MAC,
+				   BPF_F_ADJ_ROOM_FIXED_GSO);
 }

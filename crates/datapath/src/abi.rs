@@ -47,6 +47,7 @@ pub(crate) struct PortValue {
     pub(crate) vni: u32,
     pub(crate) mtu: u32,
     pub(crate) flags: u32,
+    pub(crate) netns: i32,
     pub(crate) mac: [u8; 6],
     pub(crate) gateway_mac: [u8; 6],
 }
@@ -65,7 +66,7 @@ pub(crate) struct VtepValue {
 
 const _: () = assert!(size_of::<HostKey>() == 20, "abi.h");
 const _: () = assert!(size_of::<TargetValue>() == 48, "abi.h");
-const _: () = assert!(size_of::<PortValue>() == 92, "abi.h");
+const _: () = assert!(size_of::<PortValue>() == 96, "abi.h");
 const _: () = assert!(size_of::<VtepValue>() == 16, "abi.h");
 
 macro_rules! pod {

@@ -27,6 +27,8 @@ pub(crate) struct Link {
     pub(crate) up: bool,
     /// Of a pair: the index of the other end, in its own namespace.
     pub(crate) peer: Option<u32>,
+    /// Of a pair: number of the other end's namespace, as this one knows it.
+    pub(crate) netns: Option<i32>,
     pub(crate) kind: Kind,
 }
 
@@ -56,6 +58,7 @@ impl Link {
                 LinkAttribute::Address(mac) => it.mac = mac.try_into().unwrap_or_default(),
                 LinkAttribute::Mtu(mtu) => it.mtu = mtu,
                 LinkAttribute::Link(peer) => it.peer = Some(peer),
+                LinkAttribute::LinkNetNsId(netns) => it.netns = Some(netns),
                 LinkAttribute::LinkInfo(infos) => it.kind = kind_of(&infos),
                 _ => {}
             }

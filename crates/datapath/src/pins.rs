@@ -19,7 +19,7 @@ use crate::error::Error;
 const MOUNT: &str = "/sys/fs/bpf";
 
 /// Number of the layout in `bpf/abi.h`.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 const VTEP: &str = "vtep";
 const UNDERLAY: &str = "underlay";

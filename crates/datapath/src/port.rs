@@ -80,6 +80,7 @@ fn value(uuid: Uuid, spec: &PortSpec, mtu: Mtu, link: &Link) -> PortValue {
         vni: spec.vni.into(),
         mtu: mtu.into(),
         flags: if pair { PORT_PAIR } else { 0 },
+        netns: link.netns.filter(|_| pair).unwrap_or(-1),
         mac: spec.mac.octets(),
         gateway_mac: gateway_mac(link),
     }
@@ -178,6 +179,9 @@ fn judge(
         let same = entry.gateway_mac == gateway_mac(link);
         return Ok(if same { Ok(spec) } else { Err("its gateway's MAC differs".to_owned()) });
     };
+    if link.netns != Some(entry.netns) {
+        return Ok(Err("its namespace is another".to_owned()));
+    }
     if !link.up || link.mtu != pair::OUR_MTU {
         return Ok(Err("its device is down or has another MTU".to_owned()));
     }

@@ -1,8 +1,8 @@
 //! Packets that must arrive.
 
-use lab::Endpoint;
 use lab::ping::{Pinger, ping};
 use lab::traffic::tcp_bulk;
+use lab::{Endpoint, Netns};
 use std::time::Duration;
 
 use crate::site::{DEADLINE, Site};
@@ -19,6 +19,41 @@ fn peered_networks_reach_each_other_across_hosts_both_ways() {
     let (there, back) = (site.verdicts(0), site.verdicts(1));
     assert!(there["remote"] > 0 && there["delivered"] > 0, "{there:?}");
     assert!(back["remote"] > 0 && back["delivered"] > 0, "{back:?}");
+}
+
+/// Packets that came out of the tunnel by the kernel's own device.
+fn by_the_kernel(site: &Site, host: usize) -> u64 {
+    let text = site.hosts[host].ip("-s -j link show dev kannas").unwrap();
+    let links: serde_json::Value = serde_json::from_str(&text).unwrap();
+    links[0]["stats64"]["rx"]["packets"].as_u64().unwrap()
+}
+
+#[test]
+fn only_a_workload_that_sends_them_on_gets_large_packets_by_the_kernels_way() {
+    let site = Site::new("onward");
+    let (a, b) = (site.workload(0, 1, 2), site.workload(1, 2, 2));
+    site.set_up(&[&a, &b], &[(1, 2), (2, 1)]);
+    a.reaches(&b);
+    let round = Duration::from_millis(100);
+    assert!(tcp_bulk(&a.end(), &b.end(), round).unwrap().bytes > 1_000_000);
+    assert_eq!(by_the_kernel(&site, 1), 0, "all of it ended in a socket of b");
+
+    let inner = std::sync::Arc::new(Netns::new(format!("{}inner", site.prefix)).unwrap());
+    lab::netns::link(&b.netns, "inner", &inner, "eth0").unwrap();
+    let address = b.spec.address;
+    b.netns.ip(&format!("addr del {address}/24 dev eth0")).unwrap();
+    b.netns.ip(&format!("route add {address} dev inner")).unwrap();
+    b.netns.ip(&format!("route add {} dev eth0", b.spec.gateway)).unwrap();
+    b.netns.ip(&format!("route add 10.0.0.0/8 via {}", b.spec.gateway)).unwrap();
+    for key in ["net/ipv4/ip_forward", "net/ipv4/conf/inner/proxy_arp"] {
+        b.netns.sysctl(key, "1").unwrap();
+    }
+    inner.ip(&format!("addr add {address}/32 dev eth0")).unwrap();
+    inner.ip("route add default dev eth0").unwrap();
+    let behind = Endpoint { netns: inner, address };
+    ping(&a.end(), &behind, DEADLINE).unwrap();
+    assert!(tcp_bulk(&a.end(), &behind, round).unwrap().bytes > 1_000_000);
+    assert!(by_the_kernel(&site, 1) > 0, "b sends it on, as it came from the kernel");
 }
 
 #[test]
