@@ -131,7 +131,7 @@ impl<K: Kernel> Reconciler<K> {
             Err(error) => {
                 let message = format!("cannot read the kernel: {}", chain(&*error));
                 tracing::error!(error = message, "a pass failed");
-                report.errors.push(Fault { vni: None, message });
+                report.errors.push(Fault::new(None, message));
             }
         }
         match self.kernel.verdicts() {
@@ -174,7 +174,7 @@ impl<K: Kernel> Reconciler<K> {
                     if failed <= FAULTS {
                         let message = format!("{step}: {}", chain(&*error));
                         tracing::error!(%step, revision, error = chain(&*error), "a step failed");
-                        report.errors.push(Fault { vni: vni_of(step, have), message });
+                        report.errors.push(Fault::new(vni_of(step, have), message));
                     }
                     continue;
                 }
@@ -183,7 +183,7 @@ impl<K: Kernel> Reconciler<K> {
         }
         if failed > FAULTS {
             let message = format!("{} more steps failed", failed - FAULTS);
-            report.errors.push(Fault { vni: None, message });
+            report.errors.push(Fault::new(None, message));
         }
         if !spell_out {
             tracing::info!(revision, steps = steps.len(), failed, "applied");

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod agent;
 mod fields;
+pub mod health;
 pub mod interface;
 pub mod network;
 pub mod network_view;
@@ -23,6 +24,8 @@ pub mod zone;
 pub use fields::Fields;
 
 use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::error::{Rule, Subject};
 use crate::label::Label;
@@ -46,6 +49,12 @@ fn labels_at(fields: &mut Fields, key: &str) -> Result<Option<Vec<Label>>, Rule>
         labels.push(Label { key, value });
     }
     Ok(Some(labels))
+}
+
+/// Seconds since 1970, as the API writes times.
+pub(crate) fn rfc3339(seconds: i64) -> String {
+    let time = OffsetDateTime::from_unix_timestamp(seconds).ok();
+    time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_else(|| seconds.to_string())
 }
 
 /// The API's booleans are words.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::health::HealthView;
 use super::{Fields, labels};
 use crate::consent::Patience;
 use crate::error::{Rule, Subject};
@@ -86,7 +87,7 @@ pub struct View<'w> {
     configured_status: Configured,
     state: State,
     reasons: Vec<Reason>,
-    health: Health,
+    health: HealthView,
     labels: &'w [Label],
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'w str>,
@@ -112,12 +113,6 @@ struct SubnetView<'w> {
     family: &'static str,
 }
 
-/// What was measured of the packets' way; absent numbers were not measured.
-#[derive(Serialize)]
-struct Health {
-    measured: bool,
-}
-
 impl<'w> View<'w> {
     pub fn new(world: &'w World, presence: &Presence, patience: Patience, it: &'w Peering) -> Self {
         let (state, reasons) = state::judge(world, presence, patience, it);
@@ -131,7 +126,7 @@ impl<'w> View<'w> {
             configured_status: it.configured,
             state,
             reasons,
-            health: Health { measured: false },
+            health: HealthView::of_peering(world, presence, it),
             labels: &it.labels,
             note: it.note.as_deref(),
             network: side(it.network, true),

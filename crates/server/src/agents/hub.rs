@@ -9,6 +9,7 @@ use model::state::{HostError, Presence};
 use model::wire::agent::{Fault, Report};
 use model::world::World;
 use store::{Commit, Store};
+use time::OffsetDateTime;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -159,7 +160,9 @@ impl Hub {
         let world = inner.newest();
         let errors = report.errors.into_iter().filter_map(|fault| host_error(&world, fault));
         let errors = errors.collect();
-        let word = Word { revision: report.revision, errors, verdicts: report.verdicts };
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let Report { revision, verdicts, ways, .. } = report;
+        let word = Word { revision, errors, verdicts, ways, now };
         let heard = inner.roster.reported(host, connection, word);
         drop(inner);
         self.shared.changed.send_replace(());
@@ -173,7 +176,7 @@ fn host_error(world: &World, fault: Fault) -> Option<HostError> {
         Some(vni) => Some(world.networks.values().find(|n| n.vni == vni)?.uuid),
         None => None,
     };
-    Some(HostError { network, message: fault.message })
+    Some(HostError { network, message: fault.message, breach: fault.breach })
 }
 
 impl Shared {
