@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::ids::Vni;
+use model::ids::{Mtu, Vni};
 use model::plan::{self, Step};
 use model::spec::{Condition, HostSpec, HostState};
 use model::wire::agent::{Fault, Report};
 use tokio::sync::watch;
 
 use crate::mailbox::{Mail, Mailbox};
+use crate::probe::{Desk, Probes};
 use crate::slice::Keeper;
 
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -32,6 +34,30 @@ pub trait Kernel {
     /// # Errors
     /// They cannot be read.
     fn verdicts(&mut self) -> Result<BTreeMap<String, u64>, BoxError>;
+
+    /// Probes of this kernel, once; None if it has none.
+    ///
+    /// # Errors
+    /// It ought to have them.
+    fn probes(&mut self) -> Result<Option<Box<dyn Probes>>, BoxError> {
+        Ok(None)
+    }
+
+    /// Bytes of the largest packet that the link to the underlay takes.
+    fn link_mtu(&mut self) -> Option<Mtu> {
+        None
+    }
+
+    /// The largest packets of these networks from now on, where that is less
+    /// than the link takes.
+    fn limit(&mut self, limits: BTreeMap<Vni, Mtu>) {
+        drop(limits);
+    }
+
+    /// What others did that costs little to see, and the network it concerns.
+    fn glance(&mut self) -> Vec<(Option<Vni>, String)> {
+        Vec::new()
+    }
 }
 
 /// How often the kernel is read in full, for what others did to it.
@@ -41,6 +67,15 @@ pub(crate) const RESYNC: Duration = Duration::from_secs(60);
 /// the last.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
+
+/// How often it is looked at for what costs little to see.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// For this long it is told what others did, though it is mended.
+const NAMED_FOR: Duration = Duration::from_secs(1);
+
+/// Reading it out of turn takes at most this part of the time.
+const SHARE: u32 = 20;
 
 /// Steps of one pass that are logged one by one.
 const SPELLED_OUT: usize = 20;
@@ -54,6 +89,16 @@ pub(crate) struct Reconciler<K> {
     have: Option<HostState>,
     read_again: Instant,
     failures: u32,
+    /// Before then it is not read out of turn.
+    not_before: Instant,
+    /// What others did, and until when that is told.
+    mended: Vec<(Instant, Fault)>,
+}
+
+/// Where a pass's results go.
+pub(crate) struct Outlet {
+    pub(crate) said: watch::Sender<Option<Report>>,
+    pub(crate) desk: Arc<Desk>,
 }
 
 /// What came of a pass, and when the next is due.
@@ -69,15 +114,16 @@ pub(crate) struct Pass {
 pub(crate) fn work(
     kernel: impl Kernel,
     slices: &Mailbox<HostSpec>,
-    said: &watch::Sender<Option<Report>>,
+    out: &Outlet,
     mut want: Option<HostSpec>,
     keeper: &Keeper,
 ) {
     let mut reconciler = Reconciler::new(kernel, Instant::now());
     let mut newest = false;
     let mut again = want.is_some().then(Instant::now);
+    let mut glance = Instant::now();
     loop {
-        let mail = slices.wait(again);
+        let mail = slices.wait(again.map(|again| again.min(glance)));
         let now = Instant::now();
         match mail {
             Mail::New(slice) => {
@@ -86,7 +132,18 @@ pub(crate) fn work(
                 again = Some(now);
             }
             Mail::Late => {}
+            Mail::Rung => {
+                let sooner = reconciler.heed(&out.desk, now);
+                again = again.map(|again| sooner.map_or(again, |sooner| again.min(sooner)));
+            }
             Mail::Closed => return,
+        }
+        if glance <= now {
+            glance = now + GLANCE;
+            out.desk.set_link(reconciler.kernel.link_mtu());
+            if newest && reconciler.glance(now) {
+                again = again.map(|_| now);
+            }
         }
         if let Some(want) = &want
             && again.is_some_and(|again| again <= now)
@@ -97,7 +154,8 @@ pub(crate) fn work(
                 continue;
             }
             let pass = reconciler.pass(want, now);
-            said.send_replace(Some(pass.report));
+            out.desk.adopt(want, reconciler.kernel.link_mtu());
+            out.said.send_replace(Some(pass.report));
             again = Some(pass.again);
             keeper.offer(want);
         }
@@ -106,7 +164,8 @@ pub(crate) fn work(
 
 impl<K: Kernel> Reconciler<K> {
     pub(crate) fn new(kernel: K, now: Instant) -> Self {
-        Self { kernel, have: None, read_again: now, failures: 0 }
+        let (not_before, mended) = (now, Vec::new());
+        Self { kernel, have: None, read_again: now, failures: 0, not_before, mended }
     }
 
     /// True when the kernel is known to hold nothing of ours, as after a
@@ -118,11 +177,50 @@ impl<K: Kernel> Reconciler<K> {
         nothing
     }
 
+    /// Sees to what probes found; the time by which a pass is due for it.
+    fn heed(&mut self, desk: &Desk, now: Instant) -> Option<Instant> {
+        let concerns = desk.concerns();
+        if concerns.limits {
+            self.kernel.limit(desk.limits());
+            self.have = None;
+            return Some(now);
+        }
+        let at = now.max(self.not_before);
+        self.read_again = if concerns.lost { self.read_again.min(at) } else { self.read_again };
+        concerns.lost.then_some(at)
+    }
+
+    /// True when there is something to mend.
+    fn glance(&mut self, now: Instant) -> bool {
+        // What is not known to be whole is mended in its own time.
+        let seen = if self.have.is_some() { self.kernel.glance() } else { Vec::new() };
+        if seen.is_empty() {
+            return false;
+        }
+        for (vni, what) in seen {
+            self.tell_of(vni, &what, now);
+        }
+        self.have = None;
+        true
+    }
+
+    fn tell_of(&mut self, vni: Option<Vni>, what: &str, now: Instant) {
+        tracing::warn!(what, "somebody else changed the kernel");
+        if self.mended.len() < FAULTS {
+            let message = format!("somebody else changed the kernel, which was mended: {what}");
+            self.mended.push((now + NAMED_FOR, Fault::new(vni, message)));
+        }
+    }
+
     /// A failed step is reported and the pass goes on.
     pub(crate) fn pass(&mut self, want: &HostSpec, now: Instant) -> Pass {
         let mut report = Report { revision: want.revision, ..Report::default() };
+        let believed = self.have.clone().filter(|_| now >= self.read_again);
         match self.known(now) {
             Ok(mut have) => {
+                if let Some(believed) = believed {
+                    self.compare(want, &believed, &have, now);
+                }
                 self.take_steps(want, &mut have, &mut report);
                 if report.errors.is_empty() {
                     self.have = Some(have);
@@ -146,15 +244,32 @@ impl<K: Kernel> Reconciler<K> {
             self.failures = self.failures.saturating_add(1);
             now + delay
         };
-        Pass { report, again }
+        self.mended.retain(|(until, _)| *until > now);
+        let until = self.mended.iter().map(|(until, _)| *until).min();
+        report.errors.extend(self.mended.iter().map(|(_, fault)| fault.clone()));
+        Pass { report, again: until.map_or(again, |until| again.min(until)) }
+    }
+
+    /// Tells of what is to be done that was not before the kernel was read:
+    /// somebody else has undone it.
+    fn compare(&mut self, want: &HostSpec, believed: &HostState, have: &HostState, now: Instant) {
+        if believed == have {
+            return;
+        }
+        let expected = plan::plan(want, believed);
+        for step in plan::plan(want, have).iter().filter(|step| !expected.contains(step)) {
+            self.tell_of(vni_of(step, have), &step.to_string(), now);
+        }
     }
 
     fn known(&mut self, now: Instant) -> Result<HostState, BoxError> {
         match self.have.take() {
             Some(have) if now < self.read_again => Ok(have),
             Some(_) | None => {
+                let began = Instant::now();
                 let have = self.kernel.observe()?;
                 self.read_again = now + RESYNC;
+                self.not_before = now + (began.elapsed() * SHARE).max(GLANCE);
                 Ok(have)
             }
         }

@@ -86,10 +86,12 @@ struct probe_event {
 	__be32 local;  /* the address here, and the other one */
 	__be32 remote;
 	__be32 vtep;   /* that it came from; 0: from here */
+	__u32 other;   /* VNI of the remote address, as routes here have it, or 0 */
+	__u32 unused;
 };
 
 _Static_assert(sizeof(struct probe) == 40, "probe.rs");
-_Static_assert(sizeof(struct probe_event) == 48, "probe.rs");
+_Static_assert(sizeof(struct probe_event) == 56, "probe.rs");
 _Static_assert(sizeof(struct host_key) == 20, "abi.rs");
 _Static_assert(sizeof(struct prefix_key) == 24, "abi.rs");
 _Static_assert(sizeof(struct target) == 48, "abi.rs");

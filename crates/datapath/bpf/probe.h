@@ -50,6 +50,7 @@ struct sighting {
 INLINE int tell(struct __sk_buff *skb, struct iphdr *ip, const struct sighting *seen)
 {
 	struct probe *probe = probe_of(ip);
+	struct target *other = find(seen->vni, seen->remote);
 	struct probe_event event = {
 		.sent = probe->sent,
 		.now = bpf_ktime_get_ns(),
@@ -61,6 +62,7 @@ INLINE int tell(struct __sk_buff *skb, struct iphdr *ip, const struct sighting *
 		.local = seen->local,
 		.remote = seen->remote,
 		.vtep = seen->vtep,
+		.other = other ? other->vni : 0,
 	};
 
 	bpf_ringbuf_output(&PROBES, &event, sizeof(event), 0);

@@ -13,7 +13,9 @@
 //! | routes in a workload's namespace | protocol 107 |
 
 mod abi;
+pub mod damage;
 mod error;
+mod glance;
 mod inet;
 mod link;
 mod netlink;
@@ -33,7 +35,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use model::ids::Mtu;
+use model::ids::{Mtu, Vni};
 use model::plan::Step;
 use model::spec::{Condition, HostState, Target};
 use uuid::Uuid;
@@ -79,6 +81,10 @@ pub struct Host {
     tables: Tables,
     /// Ifindex of each port's device, as last seen.
     devices: BTreeMap<Uuid, u32>,
+    /// Largest packets of networks, where a path carries less than the link.
+    limits: BTreeMap<Vni, Mtu>,
+    /// The port that was glanced at last.
+    glanced: Option<Uuid>,
 }
 
 impl Host {
@@ -93,7 +99,8 @@ impl Host {
         let (programs, tables) = Programs::load(Pins::open(&setup.pin_dir)?)?;
         let entries = tables.ports()?;
         let devices = entries.into_iter().map(|(ifindex, port)| (port.uuid(), ifindex)).collect();
-        Ok(Self { setup: setup.clone(), netlink, programs, tables, devices })
+        let (setup, limits) = (setup.clone(), BTreeMap::new());
+        Ok(Self { setup, netlink, programs, tables, devices, limits, glanced: None })
     }
 
     /// Everything of ours that is there.
@@ -102,7 +109,9 @@ impl Host {
     /// The kernel cannot be read.
     pub fn observe(&mut self) -> Result<HostState, Error> {
         let vtep = self.observe_vtep()?;
-        let mtu = vtep::inner_mtu(&mut self.netlink, self.setup.underlay).ok();
+        let link = self.link_mtu();
+        let limits = self.limits.clone();
+        let mtu = |vni| link.map(|link| limits.get(&vni).map_or(link, |most| link.min(*most)));
         let ports = port::observe(&mut self.parts(), mtu)?;
         let entries = self.tables.ports()?;
         self.devices = entries.iter().map(|(ifindex, port)| (port.uuid(), *ifindex)).collect();
@@ -125,7 +134,9 @@ impl Host {
             }
             Step::EnsureVtep => self.ensure_vtep(),
             Step::EnsurePort { port, spec, .. } => {
-                let mtu = self.inner_mtu()?;
+                let most = self.limits.get(&spec.vni).copied();
+                let link = self.inner_mtu()?;
+                let mtu = most.map_or(link, |most| link.min(most));
                 let ifindex = port::ensure(&mut self.parts(), *port, spec, mtu)?;
                 self.devices.insert(*port, ifindex);
                 Ok(())
@@ -156,6 +167,18 @@ impl Host {
     /// The counters cannot be read.
     pub fn verdicts(&mut self) -> Result<BTreeMap<String, u64>, Error> {
         self.tables.verdicts()
+    }
+
+    /// Bytes of the largest packet of a port that the link to the underlay
+    /// takes; None when there is no such link.
+    pub fn link_mtu(&mut self) -> Option<Mtu> {
+        self.inner_mtu().ok()
+    }
+
+    /// The largest packets of these networks, where that is less; ports that
+    /// have another MTU are seen as broken by [`Self::observe`].
+    pub fn limit(&mut self, limits: BTreeMap<Vni, Mtu>) {
+        self.limits = limits;
     }
 
     fn parts(&mut self) -> Parts<'_> {

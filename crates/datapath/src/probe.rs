@@ -31,6 +31,8 @@ pub struct Sighting {
     pub vni: Vni,
     pub local: IpAddr,
     pub remote: IpAddr,
+    /// The network of the other address, if this host has a route to it.
+    pub other: Option<Vni>,
     /// The host that it came from.
     pub vtep: Option<IpAddr>,
     /// Bytes of the IP packet.
@@ -50,7 +52,7 @@ pub enum Kind {
 const ETHERNET: usize = 14;
 const IPV4: usize = 20;
 const PROBE: usize = 40;
-const EVENT: usize = 48;
+const EVENT: usize = 56;
 
 /// RFC 3692.
 const PROTOCOL: u8 = 253;
@@ -127,6 +129,7 @@ impl Sighting {
             local: address(36).into(),
             remote: address(40).into(),
             vtep: vtep.map(IpAddr::V4),
+            other: Vni::try_from(number(48)).ok(),
         })
     }
 }

@@ -15,6 +15,7 @@ pub mod api;
 pub mod bench;
 pub mod demo;
 pub mod eventually;
+pub mod faults;
 pub mod first_packet;
 pub mod golden;
 mod mmsg;

@@ -130,6 +130,16 @@ impl Hub {
         let _ = tokio::time::timeout(limit, all_have).await;
     }
 
+    /// Waits until `is_so`, which is asked again whenever a host says something.
+    pub(crate) async fn until(&self, is_so: impl Fn() -> bool) {
+        let mut changed = self.shared.changed.subscribe();
+        while !is_so() {
+            if changed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// A host begins to watch, from the slice at `resume` or from nothing.
     pub(crate) fn begin(
         &self,
