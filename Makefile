@@ -73,6 +73,14 @@ bench: root ## Kannas beside other ways to move a packet, in one run
 	@$(call step,bench)
 	@$(TARGET)/release/bench
 
+.PHONY: bench-truth
+bench-truth: root ## how soon a peering says what is wrong with it, and that it is over
+	@.ci/deps run
+	@$(call step,build)
+	cargo build --release --workspace --bins
+	@$(call step,bench-truth)
+	@$(TARGET)/release/truth
+
 .PHONY: golden
 golden: ## write the files under review anew; read the diff
 	UPDATE=1 cargo test $(FAST)

@@ -91,6 +91,8 @@ pub(crate) struct Reconciler<K> {
     failures: u32,
     /// Before then it is not read out of turn.
     not_before: Instant,
+    /// What the link to the underlay was seen to take; None: not seen yet.
+    link: Option<Option<Mtu>>,
     /// What others did, and until when that is told.
     mended: Vec<(Instant, Fault)>,
 }
@@ -140,8 +142,7 @@ pub(crate) fn work(
         }
         if glance <= now {
             glance = now + GLANCE;
-            out.desk.set_link(reconciler.kernel.link_mtu());
-            if newest && reconciler.glance(now) {
+            if reconciler.glance(&out.desk, now) && newest {
                 again = again.map(|_| now);
             }
         }
@@ -164,8 +165,8 @@ pub(crate) fn work(
 
 impl<K: Kernel> Reconciler<K> {
     pub(crate) fn new(kernel: K, now: Instant) -> Self {
-        let (not_before, mended) = (now, Vec::new());
-        Self { kernel, have: None, read_again: now, failures: 0, not_before, mended }
+        let (not_before, link, mended) = (now, None, Vec::new());
+        Self { kernel, have: None, read_again: now, failures: 0, not_before, link, mended }
     }
 
     /// True when the kernel is known to hold nothing of ours, as after a
@@ -190,8 +191,14 @@ impl<K: Kernel> Reconciler<K> {
         concerns.lost.then_some(at)
     }
 
-    /// True when there is something to mend.
-    fn glance(&mut self, now: Instant) -> bool {
+    /// True when there is something to mend, or to try again at once.
+    fn glance(&mut self, desk: &Desk, now: Instant) -> bool {
+        let link = self.kernel.link_mtu();
+        desk.set_link(link);
+        if self.link.replace(link).is_some_and(|before| before != link) {
+            self.have = None;
+            return true;
+        }
         // What is not known to be whole is mended in its own time.
         let seen = if self.have.is_some() { self.kernel.glance() } else { Vec::new() };
         if seen.is_empty() {

@@ -1,5 +1,6 @@
 //! What goes wrong between two hosts, and how soon it is told and untold.
 
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -16,13 +17,13 @@ pub enum Fault {
     /// Its agent and its link, as when the power fails.
     HostKilled,
     LinkDown,
-    /// What `hel` sends does not leave; what it is sent arrives.
+    /// The switch takes what is for it as its own; what it sends arrives.
     OneWay,
     /// An entry of `hel`'s table, by a foreign hand.
     EntryRemoved,
     /// The program on the port of `hel`'s machine, by a foreign hand.
     ProgramDetached,
-    /// Its link carries less than `hel` knows.
+    /// The switch carries less to it than any host knows.
     MtuShrunk,
     /// It has another address than it joined with.
     WrongAddress,
@@ -82,7 +83,11 @@ impl Fault {
                 at(pair, fra, "link set under down")?;
             }
             Self::LinkDown => drop(at(pair, fra, "link set under down")?),
-            Self::OneWay => drop(at(pair, hel, &format!("route add blackhole {address}/32"))?),
+            Self::OneWay => {
+                let mac = mac_of(pair.site.host(fra)?)?;
+                let line = format!("fdb replace {mac} dev br0 self permanent local");
+                pair.site.underlay.switch()?.bridge(&line)?;
+            }
             Self::EntryRemoved => {
                 let host = pair.site.host(hel)?;
                 let address = pair.machines[1].end.address;
@@ -94,7 +99,7 @@ impl Fault {
                 let path = pair.site.host(hel)?.pins().join("links").join(link);
                 std::fs::remove_file(&path).with_context(|| format!("{}", path.display()))?;
             }
-            Self::MtuShrunk => drop(at(pair, fra, "link set under mtu 1400")?),
+            Self::MtuShrunk => set_mtu(pair, 1400)?,
             Self::WrongAddress => {
                 at(pair, fra, &format!("addr del {address}/24 dev under"))?;
                 at(pair, fra, "addr add 198.18.0.99/24 dev under")?;
@@ -104,7 +109,7 @@ impl Fault {
     }
 
     fn end(self, pair: &mut Pair) -> Result<()> {
-        let [hel, fra] = HOSTS.map(|(name, _)| name);
+        let fra = HOSTS[1].0;
         let address = pair.site.host(fra)?.underlay;
         let at = |pair: &Pair, host: &str, line: &str| pair.site.host(host)?.netns.ip(line);
         match self {
@@ -113,9 +118,12 @@ impl Fault {
                 pair.site.host_mut(fra)?.start()?;
             }
             Self::LinkDown => drop(at(pair, fra, "link set under up")?),
-            Self::OneWay => drop(at(pair, hel, &format!("route del blackhole {address}/32"))?),
+            Self::OneWay => {
+                let mac = mac_of(pair.site.host(fra)?)?;
+                pair.site.underlay.switch()?.bridge(&format!("fdb del {mac} dev br0 self"))?;
+            }
             Self::EntryRemoved | Self::ProgramDetached => {}
-            Self::MtuShrunk => drop(at(pair, fra, "link set under mtu 1500")?),
+            Self::MtuShrunk => set_mtu(pair, 1500)?,
             Self::WrongAddress => {
                 at(pair, fra, "addr del 198.18.0.99/24 dev under")?;
                 at(pair, fra, &format!("addr add {address}/24 dev under"))?;
@@ -123,6 +131,17 @@ impl Fault {
         }
         Ok(())
     }
+}
+
+/// Of the switch's port to `fra`, the second host.
+fn set_mtu(pair: &Pair, mtu: u32) -> Result<()> {
+    pair.site.underlay.switch()?.ip(&format!("link set port2 mtu {mtu}")).map(drop)
+}
+
+fn mac_of(host: &Host) -> Result<String> {
+    let shown = host.netns.ip("-j link show dev under")?;
+    let json: Value = serde_json::from_str(&shown).context("a link")?;
+    text(&json[0]["address"])
 }
 
 /// The VNI of a network that reaches that address, by `host`'s slice.
@@ -150,7 +169,7 @@ pub struct Told {
     pub cleared: Duration,
 }
 
-/// Lets `fault` happen to a pair whose half `uuid` is active, and end.
+/// Lets `fault` happen to a pair on a switch, whose half `uuid` is active, and end.
 ///
 /// # Errors
 /// It is not told, or not untold, within a minute; the error has the last view of the peering.
@@ -198,4 +217,24 @@ pub fn measured(pair: &Pair, uuid: &str) -> Result<Value> {
     })?;
     ensure!(it["health"]["reachable"] == true, "{it}");
     Ok(it)
+}
+
+/// One line for each fault, and one for the worst of all.
+///
+/// # Errors
+/// `out` cannot be written.
+pub fn write(told: &[Told], out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "| fault | told after ms | told no more after ms |")?;
+    writeln!(out, "|---|---|---|")?;
+    for Told { fault, named, cleared } in told {
+        let mended = if fault.is_mended() { " (mended by the agent)" } else { "" };
+        writeln!(out, "| {}{mended} | {} | {} |", fault.name(), ms(*named), ms(*cleared))?;
+    }
+    let worst = |part: fn(&Told) -> Duration| told.iter().map(part).max().unwrap_or_default();
+    let (named, cleared) = (worst(|it| it.named), worst(|it| it.cleared));
+    writeln!(out, "| the slowest | {} | {} |", ms(named), ms(cleared))
+}
+
+fn ms(time: Duration) -> u128 {
+    time.as_millis()
 }

@@ -8,7 +8,7 @@ use lab::netns;
 use lab::site::{Cabling, Pair};
 
 fn start(test: &str) -> Pair {
-    Pair::start(&format!("{}{test}", netns::prefix("kt")), Cabling::Direct).unwrap()
+    Pair::start(&format!("{}{test}", netns::prefix("kt")), Cabling::Switched).unwrap()
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn what_goes_wrong_is_told_and_told_no_more_once_it_is_over() {
     let mut pair = start("faults");
     let [half, _] = pair.peer().unwrap();
     measured(&pair, &half).unwrap();
-    for fault in [Fault::OneWay, Fault::EntryRemoved, Fault::ProgramDetached, Fault::LinkDown] {
+    for fault in Fault::ALL {
         run(&mut pair, &half, fault).unwrap();
     }
 }

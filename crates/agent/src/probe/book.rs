@@ -267,12 +267,18 @@ impl Book {
         let (due, was_open) = (track.due, track.is_open());
         work(track);
         track.pass(now, interval);
-        let (new, lost) = (track.due, was_open && !track.is_open());
+        let (new, is_open) = (track.due, track.is_open());
         if new != due {
             self.due.remove(&(due, way));
             self.due.insert((new, way));
         }
-        self.concerns.lost |= lost;
+        self.concerns.lost |= was_open && !is_open;
+        if !was_open
+            && is_open
+            && let Some(path) = way.vtep.and_then(|vtep| self.paths.get_mut(&vtep))
+        {
+            path.go_on(now);
+        }
         self.note(way, now);
     }
 
@@ -362,3 +368,7 @@ impl Book {
 fn probe(from: (Vni, IpAddr), to: IpAddr, token: u32, size: u16) -> Probe {
     Probe { from, to, size, token, forced: None }
 }
+
+#[cfg(test)]
+#[path = "book_tests.rs"]
+mod tests;

@@ -67,6 +67,13 @@ impl Path {
         self.grown = 0;
     }
 
+    /// Small ones cross: what waits for that need not.
+    pub(crate) fn go_on(&mut self, now: Duration) {
+        if self.mtu.is_none() {
+            self.due = now;
+        }
+    }
+
     /// Sizes to send probes of, when it is due. Nothing is to be learned while
     /// small ones do not cross.
     pub(crate) fn send(&mut self, now: Duration, rtt: Duration) -> Vec<u16> {
@@ -86,7 +93,7 @@ impl Path {
         if let Some(search) = &mut self.search {
             search.low = search.low.max(size);
             search.high = search.high.max(size);
-            if search.low >= search.high {
+            if search.is_over() {
                 self.end_search(now);
             }
             return;
@@ -118,7 +125,7 @@ impl Path {
                 return;
             }
             search.narrow();
-            if search.low >= search.high {
+            if search.is_over() {
                 self.end_search(now);
             }
             return;
@@ -155,6 +162,10 @@ impl Search {
         let step = |n: u16| u32::from(open) * u32::from(n) / u32::from(count.max(1));
         let size = |n| low + u16::try_from(step(n)).unwrap_or(0);
         (1..=count).map(size).collect()
+    }
+
+    fn is_over(&self) -> bool {
+        self.low.max(LEAST - 1) >= self.high
     }
 
     fn narrow(&mut self) {

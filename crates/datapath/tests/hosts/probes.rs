@@ -95,7 +95,7 @@ fn a_probe_crosses_both_ways_and_no_workload_sees_it() {
     assert_eq!(back.vtep, Some(IpAddr::from(UNDERLAY[1])));
     let asked = there.seen(DEADLINE).unwrap();
     assert_eq!((asked.kind, asked.verdict, asked.vni), (Kind::Asked, "delivered", vni(2)));
-    assert_eq!(asked.vtep, Some(IpAddr::from(UNDERLAY[0])));
+    assert_eq!((asked.vtep, asked.other), (Some(IpAddr::from(UNDERLAY[0])), Some(vni(1))));
     assert_eq!((a.received(), b.received()), received, "a workload saw a probe");
     let after = [&mut here, &mut there].map(|it| it.datapath.verdicts().unwrap());
     assert_eq!(after, before, "probes are no traffic");

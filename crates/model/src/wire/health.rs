@@ -69,6 +69,8 @@ pub struct HostPairView {
     /// Pairs of networks that are measured, and how many of them do not cross.
     pub ways: usize,
     pub closed: usize,
+    /// Probes of the peer arrive at the host.
+    pub heard: bool,
     /// Bytes of the largest packet that the host's link to the underlay takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link_mtu: Option<Mtu>,
@@ -97,6 +99,7 @@ impl HostPairView {
                 peer_uuid: peer.uuid,
                 ways: ways.len(),
                 closed: ways.iter().filter(closed).count(),
+                heard: ways.iter().any(|m| m.measure.heard),
                 link_mtu: ways.iter().filter_map(|m| m.measure.link_mtu).max(),
                 health: HealthView::of(Health::of(ways.iter().copied())),
             })
