@@ -81,6 +81,14 @@ bench-truth: root ## how soon a peering says what is wrong with it, and that it 
 	@$(call step,bench-truth)
 	@$(TARGET)/release/truth
 
+.PHONY: bench-restart
+bench-restart: root ## agents restarted, killed, upgraded and put back 100 times under packets and TCP connections
+	@.ci/deps test
+	@$(call step,build)
+	cargo build --release --workspace --bins
+	@$(call step,restarts)
+	@$(TARGET)/release/bench-restart
+
 .PHONY: golden
 golden: ## write the files under review anew; read the diff
 	UPDATE=1 cargo test $(FAST)

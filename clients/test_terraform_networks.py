@@ -5,7 +5,7 @@ def routes(values: list[dict], *keys) -> set:
     return {tuple(it[key] for key in keys) for it in values}
 
 
-def test_terraform_makes_changes_and_strips_routers_and_networks(site, terraform):
+def test_u05_terraform_makes_changes_and_strips_routers_and_networks(site, terraform):
     terraform.configure("networks-1")
     terraform.apply()
     state = terraform.state()

@@ -48,7 +48,7 @@ def test_terraform_peers_and_destroys_on_a_strict_server(site, terraform):
     assert site.api.own() == {}
 
 
-def test_terraform_changes_names_labels_and_status_and_takes_them_back(site, terraform):
+def test_u04_terraform_changes_names_labels_and_status_and_takes_them_back(site, terraform):
     terraform.configure("peerings")
     terraform.apply()
     uuid = terraform.state()["upcloud_network_peering.there[0]"]["id"]

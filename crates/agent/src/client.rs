@@ -10,7 +10,6 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use model::ids::Revision;
 use model::wire::agent::SERVER_NAME;
 use rustls::ClientConfig;
 use serde::Serialize;
@@ -45,6 +44,8 @@ pub enum ClientError {
     Answer(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the server has ended the watch")]
     Ended,
+    #[error("the server has given an older lease than this host has had")]
+    Past,
 }
 
 /// Where the server listens for agents.
@@ -108,10 +109,11 @@ impl Link {
         Ok(Self { requests, driver })
     }
 
-    /// The stream of lines from `revision` on, or of everything.
-    pub(crate) async fn watch(&self, revision: Option<Revision>) -> Result<Incoming, ClientError> {
-        let query = revision.map(|r| format!("?revision={r}")).unwrap_or_default();
-        let answer = self.send(Method::GET, &format!("watch{query}"), Bytes::new()).await?;
+    /// The stream of lines as `query` has it: names and values.
+    pub(crate) async fn watch(&self, query: &[(&str, &str)]) -> Result<Incoming, ClientError> {
+        let query: Vec<String> = query.iter().map(|(name, it)| format!("{name}={it}")).collect();
+        let what = format!("watch?{}", query.join("&"));
+        let answer = self.send(Method::GET, &what, Bytes::new()).await?;
         Ok(answer.into_body())
     }
 

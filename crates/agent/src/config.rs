@@ -39,4 +39,22 @@ pub struct Config {
     /// Directory of the kernel's BPF objects [default: /sys/fs/bpf/kannas/NAME].
     #[arg(long, env = "KANNAS_PIN_DIR", value_name = "DIR")]
     pub pin_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub bpf: BpfArgs,
+}
+
+/// Programs of another version, for tests of a change from one to the other.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct BpfArgs {
+    #[arg(long, env = "KANNAS_BPF_OBJECT", hide = true, requires = "bpf_layout")]
+    pub bpf_object: Option<PathBuf>,
+    #[arg(long, env = "KANNAS_BPF_LAYOUT", hide = true, requires = "bpf_object")]
+    pub bpf_layout: Option<u32>,
+}
+
+impl Config {
+    pub(crate) fn object(&self) -> Option<datapath::Object> {
+        let BpfArgs { bpf_object, bpf_layout } = self.bpf.clone();
+        Some(datapath::Object { file: bpf_object?, layout: bpf_layout? })
+    }
 }

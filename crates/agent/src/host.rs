@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use datapath::{Host, Setup};
 use model::ids::{Mtu, Vni};
 use model::plan::Step;
-use model::spec::HostState;
+use model::spec::{HostState, RouteKey, Target};
 
 use crate::config::Config;
 use crate::identity::{Card, Identity};
@@ -32,6 +32,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let setup = Setup {
         underlay: card.underlay,
         vxlan_port: config.vxlan_port,
+        object: config.object(),
         pin_dir: config.pin_dir.clone().unwrap_or_else(|| PathBuf::from(PINS).join(&card.name)),
     };
     run_on(config, move || Ok(Host::open(&setup)?), shutdown).await
@@ -44,6 +45,14 @@ impl Kernel for Host {
 
     fn apply(&mut self, step: &Step) -> Result<(), BoxError> {
         Ok(Self::apply(self, step)?)
+    }
+
+    fn set_routes(&mut self, routes: &[(RouteKey, Target)]) -> Result<(), BoxError> {
+        Ok(Self::set_routes(self, routes)?)
+    }
+
+    fn settle(&mut self) -> Result<(), BoxError> {
+        Ok(Self::settle(self)?)
     }
 
     fn verdicts(&mut self) -> Result<BTreeMap<String, u64>, BoxError> {

@@ -7,6 +7,7 @@ mod files;
 mod host;
 mod identity;
 mod join;
+mod lease;
 mod mailbox;
 mod probe;
 mod reconcile;
@@ -17,7 +18,7 @@ mod token;
 mod watch;
 
 pub use client::ClientError;
-pub use config::Config;
+pub use config::{BpfArgs, Config};
 pub use host::run;
 pub use identity::IdentityError;
 pub use join::JoinError;

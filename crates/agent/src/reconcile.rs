@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use model::ids::{Mtu, Vni};
 use model::plan::{self, Step};
-use model::spec::{Condition, HostSpec, HostState};
+use model::spec::{Condition, HostSpec, HostState, RouteKey, Target};
 use model::wire::agent::{Fault, Report};
 use tokio::sync::watch;
 
 use crate::mailbox::{Mail, Mailbox};
 use crate::probe::{Desk, Probes};
-use crate::slice::Keeper;
+use crate::slice::{Keeper, Slice};
 
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -29,6 +29,22 @@ pub trait Kernel {
     /// # Errors
     /// The kernel refused.
     fn apply(&mut self, step: &Step) -> Result<(), BoxError>;
+    /// Sets many routes in fewer calls than a step for each takes.
+    ///
+    /// # Errors
+    /// Some of them are not set.
+    fn set_routes(&mut self, routes: &[(RouteKey, Target)]) -> Result<(), BoxError> {
+        let step = |&(key, target)| Step::SetRoute { key, target };
+        routes.iter().try_for_each(|route| self.apply(&step(route)))
+    }
+    /// From now on the kernel works by what it was told, and by nothing that an
+    /// agent of another version has left.
+    ///
+    /// # Errors
+    /// Some of what is older is at work; again is no harm.
+    fn settle(&mut self) -> Result<(), BoxError> {
+        Ok(())
+    }
     /// Packets by verdict.
     ///
     /// # Errors
@@ -80,6 +96,14 @@ const SHARE: u32 = 20;
 /// Steps of one pass that are logged one by one.
 const SPELLED_OUT: usize = 20;
 
+/// Routes that are set in one call.
+const ROUTES: usize = 8192;
+
+/// What an agent of another version has left is at work no longer than this
+/// many passes that failed: a port that cannot be made must not keep all the
+/// others from the new version.
+const PATIENCE: u32 = 3;
+
 /// Errors of one report.
 const FAULTS: usize = 100;
 
@@ -115,9 +139,9 @@ pub(crate) struct Pass {
 /// has may be newer than that: the disk is written later than the kernel.
 pub(crate) fn work(
     kernel: impl Kernel,
-    slices: &Mailbox<HostSpec>,
+    slices: &Mailbox<Slice>,
     out: &Outlet,
-    mut want: Option<HostSpec>,
+    mut want: Option<Slice>,
     keeper: &Keeper,
 ) {
     let mut reconciler = Reconciler::new(kernel, Instant::now());
@@ -154,9 +178,9 @@ pub(crate) fn work(
                 again = Some(now + RESYNC);
                 continue;
             }
-            let pass = reconciler.pass(want, now);
-            out.desk.adopt(want, reconciler.kernel.link_mtu());
-            out.said.send_replace(Some(pass.report));
+            let pass = reconciler.pass(&want.spec, now);
+            out.desk.adopt(&want.spec, reconciler.kernel.link_mtu());
+            out.said.send_replace(Some(Report { epoch: want.epoch, ..pass.report }));
             again = Some(pass.again);
             keeper.offer(want);
         }
@@ -229,6 +253,7 @@ impl<K: Kernel> Reconciler<K> {
                     self.compare(want, &believed, &have, now);
                 }
                 self.take_steps(want, &mut have, &mut report);
+                self.settle(&mut report);
                 if report.errors.is_empty() {
                     self.have = Some(have);
                 }
@@ -282,34 +307,76 @@ impl<K: Kernel> Reconciler<K> {
         }
     }
 
+    fn settle(&mut self, report: &mut Report) {
+        if !report.errors.is_empty() && self.failures < PATIENCE {
+            return;
+        }
+        if let Err(error) = self.kernel.settle() {
+            let message = format!("cannot leave the older programs: {}", chain(&*error));
+            tracing::error!(error = message, "a pass failed");
+            report.errors.push(Fault::new(None, message));
+        }
+    }
+
     fn take_steps(&mut self, want: &HostSpec, have: &mut HostState, report: &mut Report) {
         let steps = plan::plan(want, have);
         let revision = want.revision;
-        let spell_out = steps.len() <= SPELLED_OUT;
-        let mut failed = 0_usize;
-        for step in &steps {
-            match self.kernel.apply(step) {
-                Ok(()) if spell_out => tracing::info!(%step, revision, "applied"),
-                Ok(()) => tracing::debug!(%step, revision, "applied"),
-                Err(error) => {
-                    failed += 1;
-                    if failed <= FAULTS {
-                        let message = format!("{step}: {}", chain(&*error));
-                        tracing::error!(%step, revision, error = chain(&*error), "a step failed");
-                        report.errors.push(Fault::new(vni_of(step, have), message));
-                    }
-                    continue;
-                }
+        let few = steps.len() <= SPELLED_OUT;
+        // A plan ends with the routes that are set.
+        let routes = steps.iter().position(|step| matches!(step, Step::SetRoute { .. }));
+        let (others, routes) = steps.split_at(routes.filter(|_| !few).unwrap_or(steps.len()));
+        let mut failed = 0;
+        for step in others {
+            failed += self.take(step, few, have, report);
+        }
+        for part in routes.chunks(ROUTES) {
+            let pairs: Vec<_> = part.iter().filter_map(pair_of).collect();
+            match self.kernel.set_routes(&pairs) {
+                Ok(()) => part.iter().for_each(|step| plan::after(have, step)),
+                // Which of them, and why.
+                Err(_) => part.iter().for_each(|s| failed += self.take(s, few, have, report)),
             }
-            plan::after(have, step);
         }
         if failed > FAULTS {
             let message = format!("{} more steps failed", failed - FAULTS);
             report.errors.push(Fault::new(None, message));
         }
-        if !spell_out {
+        if !few {
             tracing::info!(revision, steps = steps.len(), failed, "applied");
         }
+    }
+
+    /// Gives how many steps failed: one or none.
+    fn take(
+        &mut self,
+        step: &Step,
+        spell_out: bool,
+        have: &mut HostState,
+        report: &mut Report,
+    ) -> usize {
+        let revision = report.revision;
+        match self.kernel.apply(step) {
+            Ok(()) if spell_out => tracing::info!(%step, revision, "applied"),
+            Ok(()) => tracing::debug!(%step, revision, "applied"),
+            Err(error) => {
+                if report.errors.len() < FAULTS {
+                    let message = format!("{step}: {}", chain(&*error));
+                    tracing::error!(%step, revision, error = chain(&*error), "a step failed");
+                    report.errors.push(Fault::new(vni_of(step, have), message));
+                }
+                return 1;
+            }
+        }
+        plan::after(have, step);
+        0
+    }
+}
+
+fn pair_of(step: &Step) -> Option<(RouteKey, Target)> {
+    match step {
+        Step::SetRoute { key, target } => Some((*key, *target)),
+        Step::RemoveRoute(_) | Step::RemovePort(_) => None,
+        Step::EnsureVtep | Step::EnsurePort { .. } => None,
     }
 }
 

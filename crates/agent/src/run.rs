@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::spec::HostSpec;
 use model::wire::agent::Report;
 use tokio::sync::{oneshot, watch};
 
@@ -15,7 +14,7 @@ use crate::join::{JoinError, join};
 use crate::mailbox::Mailbox;
 use crate::probe::{Desk, Prober};
 use crate::reconcile::{BoxError, Kernel, Outlet, chain, work};
-use crate::slice::{Keeper, SliceFile};
+use crate::slice::{Keeper, Slice, SliceFile};
 use crate::tls::{self, TlsError};
 use crate::watch::Watch;
 
@@ -69,7 +68,8 @@ pub async fn run_on<K: Kernel>(
         };
         let tls = Arc::new(tls::member(&identity)?);
         let (slices, reports, desk) = (slices.clone(), reports.clone(), desk.clone());
-        Watch { at, tls, slices, reports, desk, known: last.take() }.run().await;
+        let watch = Watch { at, tls, slices, reports, desk, known: last.take(), boot: boot() };
+        watch.run().await;
         Ok(())
     };
     let result = tokio::select! {
@@ -91,13 +91,19 @@ pub(crate) fn known_identity(config: &Config) -> Result<Option<Identity>, Identi
     Ok(known)
 }
 
+/// What the kernel calls this boot; a host without that name has one boot.
+fn boot() -> String {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
+}
+
 /// The thread that owns the kernel, as others see it.
 struct Owner {
-    slices: Arc<Mailbox<HostSpec>>,
+    slices: Arc<Mailbox<Slice>>,
     reports: watch::Receiver<Option<Report>>,
     desk: Arc<Desk>,
     /// The slice it started with.
-    last: Option<HostSpec>,
+    last: Option<Slice>,
     ended: oneshot::Receiver<()>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -152,7 +158,7 @@ impl Owner {
 fn prober(
     kernel: &mut impl Kernel,
     desk: &Arc<Desk>,
-    mailbox: &Arc<Mailbox<HostSpec>>,
+    mailbox: &Arc<Mailbox<Slice>>,
 ) -> Option<Prober> {
     let probes = match kernel.probes() {
         Ok(probes) => probes?,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use model::ids::Revision;
 use model::spec::HostSpec;
 use model::wire::agent::{Assembly, Line, changes};
 
@@ -20,12 +21,33 @@ const PART: u32 = 10;
 /// A file that could not be written is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// What this host was given, and under which lease; copies share it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Slice {
+    /// None of a server that gives no leases.
+    pub(crate) epoch: Option<Revision>,
+    pub(crate) spec: Arc<HostSpec>,
+}
+
+impl Slice {
+    pub(crate) fn revision(&self) -> Revision {
+        self.spec.revision
+    }
+
+    /// But for the revision: a slice is the same at each one that did not
+    /// concern it.
+    fn is_as(&self, other: &Self) -> bool {
+        let (one, two) = (&self.spec, &other.spec);
+        self.epoch == other.epoch && one.ports == two.ports && one.routes == two.routes
+    }
+}
+
 pub(crate) struct SliceFile {
     path: PathBuf,
     /// What the file holds.
-    held: Option<HostSpec>,
+    held: Option<Slice>,
     /// What it is to hold.
-    offered: Option<HostSpec>,
+    offered: Option<Slice>,
     not_before: Instant,
 }
 
@@ -44,16 +66,14 @@ impl SliceFile {
         Self { path, held, offered: None, not_before: Instant::now() }
     }
 
-    pub(crate) fn held(&self) -> Option<&HostSpec> {
+    pub(crate) fn held(&self) -> Option<&Slice> {
         self.held.as_ref()
     }
 
-    /// To be written when it is due, unless only the revision differs: a
-    /// slice is the same at each revision that did not concern it.
-    fn offer(&mut self, slice: &HostSpec) {
-        let same = |h: &HostSpec| h.ports == slice.ports && h.routes == slice.routes;
-        self.offered =
-            if self.held.as_ref().is_some_and(same) { None } else { Some(slice.clone()) };
+    /// To be written when it is due, unless that is there.
+    fn offer(&mut self, slice: Slice) {
+        let same = self.held.as_ref().is_some_and(|held| held.is_as(&slice));
+        self.offered = (!same).then_some(slice);
     }
 
     /// When there is something to write.
@@ -82,7 +102,7 @@ impl SliceFile {
 /// Keeps the newest slice on disk, on a thread of its own: a disk can take
 /// seconds, and the kernel must not wait for it. Dropping it writes the last.
 pub(crate) struct Keeper {
-    slices: Arc<Mailbox<HostSpec>>,
+    slices: Arc<Mailbox<Slice>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -97,7 +117,7 @@ impl Keeper {
         Ok(Self { slices, thread: Some(thread) })
     }
 
-    pub(crate) fn offer(&self, slice: &HostSpec) {
+    pub(crate) fn offer(&self, slice: &Slice) {
         self.slices.put(slice.clone());
     }
 }
@@ -112,14 +132,14 @@ impl Drop for Keeper {
     }
 }
 
-fn keep(mut file: SliceFile, slices: &Mailbox<HostSpec>) {
+fn keep(mut file: SliceFile, slices: &Mailbox<Slice>) {
     loop {
         match slices.wait(file.due()) {
-            Mail::New(slice) => file.offer(&slice),
+            Mail::New(slice) => file.offer(slice),
             Mail::Late | Mail::Rung => {}
             Mail::Closed => {
                 if let Some(slice) = slices.rest() {
-                    file.offer(&slice);
+                    file.offer(slice);
                 }
                 return file.write();
             }
@@ -130,10 +150,12 @@ fn keep(mut file: SliceFile, slices: &Mailbox<HostSpec>) {
     }
 }
 
-fn text(slice: &HostSpec) -> String {
-    let lines = changes(&HostSpec::default(), slice);
+fn text(slice: &Slice) -> String {
+    let lease = slice.epoch.map(|epoch| Line::Lease { epoch, limit_ms: 0 });
+    let lines = changes(&HostSpec::default(), &slice.spec);
+    let mark = Line::Mark { revision: slice.revision() };
     let mut text = String::new();
-    for line in lines.into_iter().chain([Line::Mark { revision: slice.revision }]) {
+    for line in lease.into_iter().chain(lines).chain([mark]) {
         text.push_str(&serde_json::to_string(&line).expect("a line is JSON"));
         text.push('\n');
     }
@@ -141,13 +163,18 @@ fn text(slice: &HostSpec) -> String {
 }
 
 /// None unless the text is whole.
-fn parse(text: &str) -> Option<HostSpec> {
+fn parse(text: &str) -> Option<Slice> {
     let mut assembly = Assembly::default();
-    let mut slice = None;
+    let (mut lease, mut whole) = (None, false);
     for line in text.lines() {
-        slice = assembly.take(serde_json::from_str(line).ok()?).cloned();
+        let line = serde_json::from_str(line).ok()?;
+        if let Line::Lease { epoch, .. } = line {
+            lease = Some(epoch);
+        }
+        whole = assembly.take(line).is_some();
     }
-    slice
+    let spec = whole.then(|| Arc::new(assembly.into_slice()))?;
+    Some(Slice { epoch: lease, spec })
 }
 
 #[cfg(test)]
@@ -163,9 +190,10 @@ mod tests {
         assert_eq!(file.held(), None);
         let key = RouteKey { vni: 7.try_into().unwrap(), prefix: "10.0.0.0/24".parse().unwrap() };
         let routes = [(key, Target::Nobody)].into();
-        let slice = HostSpec { revision: 3, routes, ..HostSpec::default() };
+        let spec = Arc::new(HostSpec { revision: 3, routes, ..HostSpec::default() });
+        let slice = Slice { epoch: Some(2), spec };
         let keeper = Keeper::start(file).unwrap();
-        keeper.offer(&HostSpec::default());
+        keeper.offer(&Slice { epoch: None, ..slice.clone() });
         keeper.offer(&slice);
         drop(keeper);
         assert_eq!(SliceFile::open(dir.path()).held(), Some(&slice));

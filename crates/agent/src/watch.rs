@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::Incoming;
-use model::spec::HostSpec;
 use model::wire::agent::{Assembly, Line, Report};
 use rustls::ClientConfig;
 use tokio::sync::watch;
 
 use crate::backoff::Backoff;
 use crate::client::{Address, ClientError, Link};
+use crate::lease::Holder;
 use crate::mailbox::Mailbox;
 use crate::probe::Desk;
 use crate::reconcile::chain;
+use crate::slice::Slice;
 
 /// Without a line for this long the server is gone; it sends one every 5 s.
 const SILENCE: Duration = Duration::from_secs(20);
@@ -33,11 +34,13 @@ const UNWANTED: Duration = Duration::from_secs(60);
 pub(crate) struct Watch {
     pub(crate) at: Address,
     pub(crate) tls: Arc<ClientConfig>,
-    pub(crate) slices: Arc<Mailbox<HostSpec>>,
+    pub(crate) slices: Arc<Mailbox<Slice>>,
     pub(crate) reports: watch::Receiver<Option<Report>>,
     pub(crate) desk: Arc<Desk>,
     /// The last whole slice: where to resume.
-    pub(crate) known: Option<HostSpec>,
+    pub(crate) known: Option<Slice>,
+    /// The boot of this host's kernel.
+    pub(crate) boot: String,
 }
 
 impl Watch {
@@ -73,26 +76,33 @@ impl Watch {
             Ok(body) => body,
             Err(error) => return error,
         };
-        tracing::info!(revision = self.known.as_ref().map(|k| k.revision), "watching");
+        tracing::info!(revision = self.known.as_ref().map(Slice::revision), "watching");
         // A report that was made earlier answers no mark of this session.
         self.reports.mark_unchanged();
         let Self { slices, reports, desk, known, .. } = self;
+        let lease = Holder::new();
         tokio::select! {
-            error = follow(body, known, |slice| {
+            error = follow(body, known, &lease, |slice| {
                 *healthy = true;
                 slices.put(slice);
             }) => error,
             error = tell(&link, reports, desk) => error,
+            error = lease.renew(&link) => error,
         }
     }
 
     async fn begin(&mut self, link: &Link) -> Result<Incoming, ClientError> {
-        let revision = self.known.as_ref().map(|slice| slice.revision);
-        match link.watch(revision).await {
+        let known = self.known.as_ref();
+        let revision = known.map(|slice| slice.revision().to_string());
+        let epoch = known.and_then(|slice| slice.epoch).map(|epoch| epoch.to_string());
+        let mut query = vec![("boot", self.boot.as_str())];
+        query.extend(epoch.as_deref().map(|epoch| ("epoch", epoch)));
+        let all = query.clone();
+        query.extend(revision.as_deref().map(|revision| ("revision", revision)));
+        match link.watch(&query).await {
             Err(ClientError::Refused { status: StatusCode::GONE, .. }) => {
                 tracing::info!(revision, "too old to resume from; asking for everything");
-                self.known = None;
-                link.watch(None).await
+                link.watch(&all).await
             }
             answer => answer,
         }
@@ -102,20 +112,30 @@ impl Watch {
 /// Hands each whole slice on; what was cut off half way is forgotten.
 async fn follow(
     body: Incoming,
-    known: &mut Option<HostSpec>,
-    mut hand_on: impl FnMut(HostSpec),
+    known: &mut Option<Slice>,
+    lease: &Holder,
+    mut hand_on: impl FnMut(Slice),
 ) -> ClientError {
     let mut lines = Lines { body, buffer: Vec::new(), read: 0 };
-    let mut assembly = Assembly::from(known.clone().unwrap_or_default());
+    let last = known.as_ref().map(|slice| slice.spec.as_ref().clone());
+    let mut assembly = Assembly::from(last.unwrap_or_default());
     loop {
         let line = match tokio::time::timeout(SILENCE, lines.next()).await {
             Err(_) => return ClientError::Late,
             Ok(Err(error)) => return error,
             Ok(Ok(line)) => line,
         };
-        if let Some(slice) = assembly.take(line) {
+        if let Line::Lease { epoch, limit_ms } = line {
+            if known.as_ref().is_some_and(|slice| slice.epoch > Some(epoch)) {
+                return ClientError::Past;
+            }
+            lease.take(epoch, limit_ms);
+        }
+        if let Some(spec) = assembly.take(line) {
+            let slice = Slice { epoch: lease.epoch(), spec: Arc::new(spec.clone()) };
+            lease.holds().await;
             *known = Some(slice.clone());
-            hand_on(slice.clone());
+            hand_on(slice);
         }
     }
 }

@@ -86,9 +86,17 @@ impl Row for HostView {
             self.name.clone(),
             self.zone.clone(),
             self.underlay.to_string(),
-            if self.live { "yes" } else { "no" }.to_owned(),
+            live(self),
             self.errors.join("; "),
         ]
+    }
+}
+
+/// Since when it is lost, if it is.
+pub(crate) fn live(it: &HostView) -> String {
+    match &it.lost_since {
+        Some(since) => format!("lost {since}"),
+        None => if it.live { "yes" } else { "no" }.to_owned(),
     }
 }
 

@@ -59,9 +59,9 @@ pub(crate) struct Create {
     #[arg(long)]
     zone: String,
 
-    /// Its subnet, as 10.0.0.0/24
-    #[arg(long, value_name = "CIDR")]
-    address: String,
+    /// Its subnet, as 10.0.0.0/24; repeat for one of the other family
+    #[arg(long, value_name = "CIDR", required = true)]
+    address: Vec<String>,
 
     /// Router to attach it to: name, UUID, or its beginning
     #[arg(long)]
@@ -84,9 +84,9 @@ pub(crate) struct Modify {
     #[arg(long)]
     name: Option<String>,
 
-    /// New subnet, as 10.0.0.0/24
+    /// New subnet, as 10.0.0.0/24: that of the other family stays
     #[arg(long, value_name = "CIDR")]
-    address: Option<String>,
+    address: Vec<String>,
 
     /// Router to attach it to: name, UUID, or its beginning
     #[arg(long)]
@@ -105,9 +105,10 @@ pub(crate) struct Modify {
 
 #[derive(Debug, Args)]
 struct Subnet {
-    /// Address of the router in it [default: the lowest]
+    /// Address of the router in it [default: the lowest]; repeat for one of
+    /// the other family
     #[arg(long, value_name = "IP")]
-    gateway: Option<IpAddr>,
+    gateway: Vec<IpAddr>,
 
     /// Whether DHCP answers
     #[arg(long, value_name = "YES|NO", hide_possible_values = true)]
@@ -151,7 +152,7 @@ impl Create {
             .with("name", Some(self.name))
             .with("zone", Some(self.zone))
             .with("router", router)
-            .with("ip_networks", self.subnet.given(Some(self.address)))
+            .with("ip_networks", self.subnet.given(&self.address))
             .with("labels", self.labels.given());
         let made = session.create::<Network>(wish.into())?;
         session.show::<Network>(made)
@@ -167,7 +168,7 @@ impl Modify {
         let change = Body::default()
             .with("name", self.name)
             .with("router", router)
-            .with("ip_networks", self.subnet.given(self.address))
+            .with("ip_networks", self.subnet.given(&self.address))
             .with("labels", self.labels.given())
             .of_change()?;
         let uuid = session.resolve::<Network>(&self.network)?;
@@ -179,17 +180,36 @@ impl Modify {
 }
 
 impl Subnet {
-    fn given(self, address: Option<String>) -> Option<Value> {
-        let dns = (!self.dhcp_dns.is_empty()).then_some(self.dhcp_dns);
-        let family = address.as_ref().map(|it| if it.contains(':') { "IPv6" } else { "IPv4" });
-        let body = Body::default()
-            .with("address", address)
-            .with("family", family)
-            .with("gateway", self.gateway)
+    /// An entry for each family that something is said of; what is said of
+    /// none is for all of these.
+    fn given(self, addresses: &[String]) -> Option<Value> {
+        let entry = |ipv4: bool| {
+            let address = addresses.iter().find(|it| it.contains(':') != ipv4);
+            let gateway = self.gateway.iter().find(|it| it.is_ipv4() == ipv4);
+            let named = address.is_some() || gateway.is_some();
+            named.then(|| {
+                let family = if ipv4 { "IPv4" } else { "IPv6" };
+                self.entry()
+                    .with("address", address)
+                    .with("family", Some(family))
+                    .with("gateway", gateway)
+            })
+        };
+        let mut entries: Vec<Body> = [true, false].into_iter().filter_map(entry).collect();
+        if entries.is_empty() {
+            entries.push(self.entry());
+        }
+        entries.retain(|it| !it.is_empty());
+        let entries: Vec<Value> = entries.into_iter().map(Value::from).collect();
+        (!entries.is_empty()).then(|| json!({"ip_network": entries}))
+    }
+
+    fn entry(&self) -> Body {
+        let dns = (!self.dhcp_dns.is_empty()).then_some(&self.dhcp_dns);
+        Body::default()
             .with("dhcp", self.dhcp)
             .with("dhcp_default_route", self.dhcp_default_route)
-            .with("dhcp_dns", dns);
-        (!body.is_empty()).then(|| json!({"ip_network": [Value::from(body)]}))
+            .with("dhcp_dns", dns)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use clap::{Args, Subcommand};
-use model::ids::Mac;
+use model::ids::{Mac, Prefix};
 use model::wire::port::PortView;
 use serde_json::Value;
 use uuid::Uuid;
@@ -58,9 +58,15 @@ pub(crate) struct Add {
     #[arg(long, value_name = "NAME", group = "place")]
     device: Option<String>,
 
-    /// Address in the network [default: the lowest that is free]
+    /// Address in the network [default: the lowest of each family that is
+    /// free]; repeat for more
     #[arg(long, value_name = "IP")]
-    address: Option<IpAddr>,
+    address: Vec<IpAddr>,
+
+    /// Part of the network whose machines are behind the device, as behind a
+    /// bridge of docker or libvirt; repeat for one of the other family
+    #[arg(long, value_name = "CIDR", conflicts_with = "netns")]
+    prefix: Vec<Prefix>,
 
     /// MAC address of the workload [default: made of the port's UUID]
     #[arg(long)]
@@ -111,7 +117,8 @@ impl Add {
             .with("host", Some(self.host))
             .with("netns", self.netns)
             .with("device", self.device)
-            .with("address", self.address)
+            .with("addresses", (!self.address.is_empty()).then_some(self.address))
+            .with("prefixes", (!self.prefix.is_empty()).then_some(self.prefix))
             .with("mac", self.mac)
             .into())
     }
@@ -125,7 +132,7 @@ impl Row for PortView {
     fn cells(&self) -> Vec<String> {
         vec![
             self.uuid.to_string(),
-            self.address.to_string(),
+            addresses(self),
             self.host_name.clone().unwrap_or_default(),
             place(self),
             self.network.to_string(),
@@ -145,15 +152,22 @@ impl Noun for PortView {
     }
 
     fn card(&self) -> Vec<(&'static str, String)> {
-        vec![
+        [
             ("UUID", self.uuid.to_string()),
-            ("Address", self.address.to_string()),
+            ("Address", addresses(self)),
             ("MAC", self.mac.to_string()),
             ("Host", host(self)),
             ("Device", place(self)),
             ("Network", self.network.to_string()),
         ]
+        .into_iter()
+        .chain(self.prefixes.iter().map(|it| ("Behind it", it.to_string())))
+        .collect()
     }
+}
+
+fn addresses(it: &PortView) -> String {
+    it.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Empty while a server's port waits for a host in its zone.

@@ -82,8 +82,7 @@ fn show_hosts(all: &All<HostView>, out: &mut dyn Write) -> io::Result<()> {
     let live = hosts().filter(|host| host.live).count();
     writeln!(out, "hosts: {live} of {} live", all.len())?;
     let row = |it: &HostView| {
-        let live = if it.live { "yes" } else { "no" }.to_owned();
-        vec![it.name.clone(), it.zone.clone(), live, it.errors.join("; ")]
+        vec![it.name.clone(), it.zone.clone(), crate::host::live(it), it.errors.join("; ")]
     };
     let rows: Vec<_> = hosts().filter(|host| host_in_trouble(host)).map(row).collect();
     if rows.is_empty() { Ok(()) } else { table(&["HOST", "ZONE", "LIVE", "ERRORS"], &rows, out) }

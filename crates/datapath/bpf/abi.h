@@ -27,19 +27,30 @@ struct target {
 	__u32 vni;     /* of the network that the address belongs to */
 	__u32 ifindex; /* PORT_HERE: of the port's device; 0 when it is gone */
 	__u32 unused;
-	struct address vtep; /* HOST_THERE */
+	struct address vtep; /* HOST_THERE; PORT_HERE: next hop, when it is not the port itself */
 	__u8 port[16]; /* PORT_HERE: UUID */
+#ifdef TWIN /* another layout, for tests of a change from one to the other */
+	__u32 spare[2];
+#endif
 };
 
-#define PORT_PAIR 1 /* the device is one end of a pair whose other end is the workload's */
+#define PORT_PAIR 1    /* the device is one end of a pair whose other end is the workload's */
+#define PORT_SEGMENT 2 /* behind the device are several machines, each with a MAC of its own */
 
-/* A port, by the ifindex of its device on the host. */
+#define PORT_IPV6 4 /* addresses at most */
+
+/* A port, by the ifindex of its device on the host. What it has none of is
+ * zero; further addresses that it may send from have a route to it. */
 struct port {
 	__u8 uuid[16];
-	struct address address;
+	struct address address; /* IPv4 */
 	struct address subnet;
 	struct address gateway;
+	struct address ipv6[PORT_IPV6];
+	struct address ipv6_subnet;
+	struct address ipv6_gateway;
 	__u32 subnet_length; /* of 128 bits */
+	__u32 ipv6_subnet_length;
 	__u32 vni;
 	__u32 mtu; /* bytes of the largest IP packet that the underlay carries */
 	__u32 flags;
@@ -48,16 +59,22 @@ struct port {
 	__u8 gateway_mac[6];
 };
 
+#define VTEP_IPV6 1 /* the underlay is IPv6 */
+
 /* This host's end of all tunnels. */
 struct vtep {
 	__u32 ifindex;  /* of the VXLAN device */
 	__u32 underlay; /* ifindex of the device that has the address; 0: only by the VXLAN device */
-	__be32 ipv4;
+	struct address address;
+	/* Whose address has these bits under the mask is on that device's own
+	 * link; with nobody's, when that cannot be told. */
+	struct address link, link_mask;
+	__u32 flags;
 	__be16 port; /* of UDP */
 	__u16 unused;
 };
 
-/* What a probe carries behind its IPv4 header. Only the host that sent it reads
+/* What a probe carries behind its IP header. Only the host that sent it reads
  * token and sent again: they are in its own byte order. */
 struct probe {
 	__be32 magic;
@@ -83,20 +100,21 @@ struct probe_event {
 	__u32 verdict; /* of verdict.h */
 	__u32 vni;     /* of the network here */
 	__u32 size;    /* bytes of the IP packet */
-	__be32 local;  /* the address here, and the other one */
-	__be32 remote;
-	__be32 vtep;   /* that it came from; 0: from here */
 	__u32 other;   /* VNI of the remote address, as routes here have it, or 0 */
-	__u32 unused;
+	struct address local; /* the address here, and the other one */
+	struct address remote;
+	struct address vtep; /* that it came from; nothing: from here */
 };
 
 _Static_assert(sizeof(struct probe) == 40, "probe.rs");
-_Static_assert(sizeof(struct probe_event) == 56, "probe.rs");
+_Static_assert(sizeof(struct probe_event) == 88, "probe.rs");
 _Static_assert(sizeof(struct host_key) == 20, "abi.rs");
 _Static_assert(sizeof(struct prefix_key) == 24, "abi.rs");
+#ifndef TWIN
 _Static_assert(sizeof(struct target) == 48, "abi.rs");
-_Static_assert(sizeof(struct port) == 96, "abi.rs");
-_Static_assert(sizeof(struct vtep) == 16, "abi.rs");
+#endif
+_Static_assert(sizeof(struct port) == 196, "abi.rs");
+_Static_assert(sizeof(struct vtep) == 64, "abi.rs");
 
 #define MAP(name, kind, entries, k, v, flags)                                   \
 	struct {                                                                \

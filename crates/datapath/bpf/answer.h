@@ -32,22 +32,27 @@ struct error {
 	} message;
 } __attribute__((packed));
 
+/* Back to who sent it, from the gateway. */
+INLINE void turn(struct ethhdr *eth, const struct port *port)
+{
+	__builtin_memcpy(eth->h_dest, eth->h_source, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, port->gateway_mac, ETH_ALEN);
+}
+
 INLINE int back(struct __sk_buff *skb, enum verdict verdict)
 {
 	return end(verdict, bpf_redirect(skb->ifindex, 0));
 }
 
-INLINE int in_subnet(struct port *port, __be32 ipv4)
+/* What a segment's machines ask each other, and answer the host's kernel, is
+ * their own business and the kernel's. */
+INLINE int not_ours(const struct port *port, enum verdict verdict)
 {
-	/* The 96 bits before the IPv4 address are the same for all. */
-	__u32 length = port->subnet_length - 96;
-	__u32 mask = length ? ~0U << ((32 - length) & 31) : 0;
-
-	return ((ntohl(ipv4) ^ ntohl(ipv4_of(&port->subnet))) & mask) == 0;
+	return port->flags & PORT_SEGMENT ? TC_ACT_UNSPEC : drop(verdict);
 }
 
 /* Our MAC for every address of the subnet but the port's own: nobody else may
- * have that one, so a probe for it (RFC 5227) stays unanswered. */
+ * have those, so a probe for one (RFC 5227) stays unanswered. */
 INLINE int answer_arp(struct __sk_buff *skb, struct port *port)
 {
 	struct ethhdr *eth = (void *)(long)skb->data;
@@ -58,21 +63,21 @@ INLINE int answer_arp(struct __sk_buff *skb, struct port *port)
 		return drop(SHORT);
 	__builtin_memcpy(&sender, arp->sender, 4);
 	__builtin_memcpy(&target, arp->target, 4);
-	if (!same_mac(eth->h_source, port->mac) || !same_mac(arp->sender_mac, port->mac))
+	if (!is_own_mac(port, eth->h_source) || !same_mac(arp->sender_mac, eth->h_source))
 		return drop(SPOOFED_MAC);
-	if (sender && sender != ipv4_of(&port->address))
-		return drop(SPOOFED_SOURCE);
 	if (arp->protocol != htons(ETH_P_IP) || arp->operation != htons(1))
-		return drop(PROTOCOL);
-	if (target == ipv4_of(&port->address) || !in_subnet(port, target))
-		return drop(NO_PORT);
+		return not_ours(port, PROTOCOL);
+	struct address asked = mapped(target), asking = mapped(sender);
+	if (sender && !is_from(skb, port, &asking))
+		return not_ours(port, SPOOFED_SOURCE);
+	if (!in_prefix(&asked, &port->subnet, port->subnet_length) || is_from(skb, port, &asked))
+		return not_ours(port, NO_PORT);
 	arp->operation = htons(2);
 	__builtin_memcpy(arp->target_mac, arp->sender_mac, ETH_ALEN);
 	__builtin_memcpy(arp->target, &sender, 4);
 	__builtin_memcpy(arp->sender_mac, port->gateway_mac, ETH_ALEN);
 	__builtin_memcpy(arp->sender, &target, 4);
-	__builtin_memcpy(eth->h_dest, eth->h_source, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, port->gateway_mac, ETH_ALEN);
+	turn(eth, port);
 	return back(skb, ANSWERED);
 }
 
@@ -91,18 +96,8 @@ INLINE int answer_ping(struct __sk_buff *skb, struct port *port, struct iphdr *i
 	icmp->type = ECHO_REPLY;
 	ip->daddr = ip->saddr;
 	ip->saddr = ipv4_of(&port->gateway);
-	struct ethhdr *eth = ethernet_of(ip);
-	__builtin_memcpy(eth->h_dest, port->mac, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, port->gateway_mac, ETH_ALEN);
+	turn(ethernet_of(ip), port);
 	return back(skb, ANSWERED);
-}
-
-INLINE __sum16 folded(__u64 sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
 }
 
 /* RFC 1122 3.2.2: no error about an error, nor about a later fragment. */
@@ -121,26 +116,25 @@ INLINE int deserves_error(struct __sk_buff *skb, struct iphdr *ip)
 
 /* Turns the packet into an error to its sender, from the gateway. An mtu makes
  * it "fragmentation needed" (RFC 1191 4). */
-static __attribute__((noinline)) int icmp_error(struct __sk_buff *skb, struct port *port,
+NOINLINE int icmp_error(struct __sk_buff *skb, struct port *port,
 						enum verdict verdict, __u32 type, __u32 mtu)
 {
 	struct error error = {};
 	struct iphdr *ip = ipv4_header(skb);
 
-	if (!port || !ip || !deserves_error(skb, ip))
+	if (!ip || !deserves_error(skb, ip))
 		return drop(verdict);
 	if (bpf_skb_load_bytes(skb, sizeof(struct ethhdr), error.message.quoted, QUOTED))
 		return drop(verdict);
-	__builtin_memcpy(error.eth.h_dest, port->mac, ETH_ALEN);
-	__builtin_memcpy(error.eth.h_source, port->gateway_mac, ETH_ALEN);
-	error.eth.h_proto = htons(ETH_P_IP);
+	error.eth = *ethernet_of(ip);
+	turn(&error.eth, port);
 	error.ip.version = 4;
 	error.ip.ihl = 5;
 	error.ip.tot_len = htons(sizeof(error) - sizeof(error.eth));
 	error.ip.ttl = 64;
 	error.ip.protocol = IPPROTO_ICMP;
 	error.ip.saddr = ipv4_of(&port->gateway);
-	error.ip.daddr = ipv4_of(&port->address);
+	error.ip.daddr = ip->saddr;
 	error.ip.check = folded(bpf_csum_diff(0, 0, (void *)&error.ip, sizeof(error.ip), 0));
 	error.message.icmp.type = type;
 	error.message.icmp.code = mtu ? FRAGMENTATION_NEEDED : 0;

@@ -3,8 +3,9 @@
  *
  * from_port runs at the tcx ingress of the host's end of each port. The source
  * network is the port's, by its ifindex. A packet that is not from the port's
- * own MAC and IP address is dropped. ARP for any address of the subnet is
- * answered here: networks are pure layer 3 and nothing is flooded. The
+ * own MAC and IP addresses, or from a prefix behind it, is dropped. ARP and
+ * neighbour solicitation for any address of the subnet are answered here:
+ * networks are pure layer 3 and nothing is flooded. The
  * destination is looked up in the table of the source network, first among
  * single addresses (a hash: nearly all packets), then by the longest prefix:
  * it is a port of this host, another host, or an address nobody has.
@@ -31,12 +32,16 @@
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/pkt_cls.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <stddef.h>
 
 #define INLINE static inline __attribute__((always_inline))
+#define NOINLINE static __attribute__((noinline))
+/* Verified once, not at every call; its pointers may be NULL to the verifier. */
+#define GLOBAL __attribute__((noinline))
 #define htons(x) ((__be16)__builtin_bswap16(x))
 #define ntohs(x) ((__u16)__builtin_bswap16(x))
 #define htonl(x) ((__be32)__builtin_bswap32(x))
@@ -45,10 +50,11 @@
 #include "helpers.h"
 #include "verdict.h"
 #include "abi.h"
+#include "address.h"
+#include "checksum.h"
 
 #define DONT_FRAGMENT 0x4000
 #define NOT_FIRST_FRAGMENT 0x1fff
-#define PROBE_PROTOCOL 253 /* for experiments: RFC 3692 */
 #define FRAGMENT 0x3fff /* more to come, or not the first */
 
 /* Destination MAC of frames in the tunnel, and address of each host's VXLAN
@@ -78,14 +84,9 @@ INLINE int same_mac(const __u8 *a, const __u8 *b)
 	return *(__u32 *)a == *(__u32 *)b && *(__u16 *)(a + 4) == *(__u16 *)(b + 4);
 }
 
-INLINE struct address mapped(__be32 ipv4)
+INLINE int is_own_mac(const struct port *port, const __u8 *mac)
 {
-	return (struct address){ { 0, 0, htonl(0xffff), ipv4 } };
-}
-
-INLINE __be32 ipv4_of(const struct address *address)
-{
-	return address->part[3];
+	return same_mac(mac, port->mac) || (port->flags & PORT_SEGMENT);
 }
 
 /* The IPv4 header, whole and writable; NULL when the packet has none. */
@@ -101,99 +102,126 @@ INLINE struct iphdr *ipv4_header(struct __sk_buff *skb)
 	return ip->version == 4 && ip->ihl >= 5 ? ip : NULL;
 }
 
-INLINE struct ethhdr *ethernet_of(struct iphdr *ip)
+INLINE struct ethhdr *ethernet_of(void *ip)
 {
 	return (struct ethhdr *)ip - 1;
 }
 
-#include "answer.h"
-#include "size.h"
-#include "tunnel.h"
-
-INLINE struct target *find(__u32 vni, __be32 to)
+INLINE struct target *find(__u32 vni, struct address to)
 {
-	struct prefix_key key = { 160, { htonl(vni), mapped(to) } };
+	struct prefix_key key = { 160, { htonl(vni), to } };
 	struct target *target = bpf_map_lookup_elem(&HOSTS, &key.host);
 
-	return target ? target : bpf_map_lookup_elem(&PREFIXES, &key);
+	if (target)
+		return target;
+	return is_routable(&to) ? bpf_map_lookup_elem(&PREFIXES, &key) : NULL;
 }
 
-INLINE int deliver(struct iphdr *ip, struct port *port, __u32 ifindex)
+/* True of the port's own addresses and what is behind it. */
+GLOBAL int is_from(struct __sk_buff *skb, struct port *port, const struct address *from)
 {
-	struct ethhdr *eth = ethernet_of(ip);
-
-	__builtin_memcpy(eth->h_dest, port->mac, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, port->gateway_mac, ETH_ALEN);
-	if (port->flags & PORT_PAIR)
-		return bpf_redirect_peer(ifindex, 0);
-	return bpf_redirect(ifindex, 0);
+	if (!port || !from || is_nothing(from))
+		return 0;
+	if (same_address(from, &port->address))
+		return 1;
+	for (int i = 0; i < PORT_IPV6; i++)
+		if (same_address(from, &port->ipv6[i]))
+			return 1;
+	struct target *target = find(port->vni, *from);
+	return target && target->kind == PORT_HERE && target->ifindex == skb->ifindex;
 }
 
-/* RFC 1624: 256 less in the header is 256 more in its checksum's sum. */
-INLINE void one_hop(struct iphdr *ip)
+#include "answer.h"
+#include "ipv6.h"
+#include "answer6.h"
+#include "size.h"
+#include "tunnel.h"
+#include "route.h"
+#include "probe.h"
+
+/* What is large is fragmented on the outside, by the kernel. */
+INLINE int from_port_ipv4(struct __sk_buff *skb, struct port *port)
 {
-	__u32 sum = ip->check + htons(0x0100);
+	struct iphdr *ip = ipv4_header(skb);
 
-	ip->check = sum + (sum >> 16);
-	ip->ttl--;
-}
-
-INLINE int to_local(struct __sk_buff *skb, struct iphdr *ip, struct target *target)
-{
-	__u32 ifindex = target->ifindex;
-	struct port *port = bpf_map_lookup_elem(&PORTS, &ifindex);
-
-	if (!port)
+	if (!ip)
+		return drop(SHORT);
+	if (!is_own_mac(port, ethernet_of(ip)->h_source))
+		return drop(SPOOFED_MAC);
+	struct ends ends = { mapped(ip->saddr), mapped(ip->daddr) };
+	if (ip->saddr != ipv4_of(&port->address) && !is_from(skb, port, &ends.from))
+		return drop(SPOOFED_SOURCE);
+	if (ip->daddr == ipv4_of(&port->gateway))
+		return answer_ping(skb, port, ip);
+	struct target *target = find(port->vni, ends.to);
+	if (!target)
+		return drop(is_multicast(&ends.to) ? MULTICAST : NO_ROUTE);
+	if (target->kind == NOBODY)
 		return drop(NO_PORT);
-	if (port->vni != target->vni || ipv4_of(&port->address) != ip->daddr)
-		return drop(NO_PORT);
-	struct target *back = find(port->vni, ip->saddr);
-	if (!back || back->kind != PORT_HERE || back->ifindex != skb->ifindex)
-		return drop(NO_RETURN);
-	one_hop(ip);
-	return end(LOCAL, deliver(ip, port, ifindex));
-}
-
-enum size {
-	FITS,
-	LARGE, /* to be fragmented on the outside, by the kernel */
-	WHOLE, /* on no account to be fragmented */
-};
-
-/* To another host, in a frame to mac; TC_ACT_SHOT when it cannot be. */
-INLINE int send(struct __sk_buff *skb, struct target *target, const __u8 *mac, enum size size)
-{
-	__u32 zero = 0;
-	struct vtep *vtep = bpf_map_lookup_elem(&VTEP, &zero);
-	struct ethhdr *eth = (void *)(long)skb->data;
-
-	if (!vtep || !vtep->ifindex || (void *)(eth + 1) > (void *)(long)skb->data_end)
-		return TC_ACT_SHOT;
-	__builtin_memcpy(eth->h_dest, mac, ETH_ALEN);
-	__u32 fragment = size == WHOLE ? DONT_FRAGMENT : 0;
-	switch (size == LARGE ? NOT_FOR_US : wrap(skb, vtep, target, fragment)) {
-	case WRAPPED:
-		return bpf_redirect_neigh(vtep->underlay, NULL, 0, 0);
-	case BROKEN:
-		return TC_ACT_SHOT;
-	case NOT_FOR_US:
-		break;
+	if (ip->ttl <= 1)
+		return icmp_error(skb, port, TTL, TIME_EXCEEDED, 0);
+	if (target->kind == PORT_HERE)
+		return to_local(skb, ip, target, &ends);
+	__u32 content = sizeof(struct ethhdr) + ip->ihl * 4;
+	int large = is_large(skb, content, ip->protocol, port->mtu);
+	if (large && (ip->frag_off & htons(DONT_FRAGMENT)))
+		return icmp_error(skb, port, TOO_BIG, UNREACHABLE, port->mtu);
+	if (ip->protocol == IPPROTO_TCP && !(ip->frag_off & htons(NOT_FIRST_FRAGMENT))) {
+		clamp_mss(skb, content, port->mtu - sizeof(struct iphdr) - sizeof(struct tcphdr));
+		ip = ipv4_header(skb);
+		if (!ip)
+			return drop(SHORT);
 	}
-	struct bpf_tunnel_key key = { .tunnel_id = target->vni, .tunnel_ttl = 64 };
-	key.remote_ipv4 = ntohl(ipv4_of(&target->vtep));
-	key.local_ipv4 = ntohl(vtep->ipv4);
-	__u64 flags = BPF_F_ZERO_CSUM_TX | (size == WHOLE ? BPF_F_DONT_FRAGMENT : 0);
-	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key), flags) < 0)
-		return TC_ACT_SHOT;
-	return bpf_redirect(vtep->ifindex, 0);
+	one_hop(ip);
+	return to_remote(skb, ethernet_of(ip), target, large);
 }
 
-INLINE int to_remote(struct __sk_buff *skb, struct iphdr *ip, struct target *target, int large)
+/* Routers do not fragment IPv6, but every link carries 1280 bytes: below that
+ * it is fragmented on the outside. */
+NOINLINE int from_port_ipv6(struct __sk_buff *skb, struct port *port)
 {
-	one_hop(ip);
-	int action = send(skb, target, TUNNEL_MAC, large ? LARGE : FITS);
+	struct ipv6hdr *ip = ipv6_header(skb);
+	__u8 type = 0;
 
-	return action == TC_ACT_SHOT ? drop(TUNNEL) : end(REMOTE, action);
+	if (!ip)
+		return drop(SHORT);
+	if (!is_own_mac(port, ethernet_of(ip)->h_source))
+		return drop(SPOOFED_MAC);
+	if (ip->nexthdr == IPPROTO_ICMPV6)
+		bpf_skb_load_bytes(skb, sizeof(struct ethhdr) + sizeof(*ip), &type, 1);
+	if (type == SOLICITATION)
+		return answer_solicitation(skb, port);
+	if (type == ADVERTISEMENT)
+		return not_ours(port, PROTOCOL);
+	struct ends ends = ends_of_ipv6(ip);
+	if (is_multicast(&ends.to))
+		return drop(MULTICAST);
+	if (!is_from(skb, port, &ends.from))
+		return drop(SPOOFED_SOURCE);
+	if (is_gateway_ipv6(port, &ends.to))
+		return answer_ping_ipv6(skb, port);
+	struct target *target = find(port->vni, ends.to);
+	if (!target)
+		return drop(NO_ROUTE);
+	if (target->kind == NOBODY)
+		return drop(NO_PORT);
+	__u32 content = content_of(skb, ip->nexthdr);
+	if (ip->hop_limit <= 1)
+		return icmpv6_error(skb, port, TTL, 0, content);
+	if (target->kind == PORT_HERE)
+		return to_local(skb, ip, target, &ends);
+	__u32 mtu = port->mtu < IPV6_LEAST_MTU ? IPV6_LEAST_MTU : port->mtu;
+	if (is_large(skb, AT(content), PROTOCOL_OF(content), mtu))
+		return icmpv6_error(skb, port, TOO_BIG, mtu, content);
+	int large = is_large(skb, AT(content), PROTOCOL_OF(content), port->mtu);
+	if (PROTOCOL_OF(content) == IPPROTO_TCP) {
+		clamp_mss(skb, AT(content), mtu - sizeof(struct ipv6hdr) - sizeof(struct tcphdr));
+		ip = ipv6_header(skb);
+		if (!ip)
+			return drop(SHORT);
+	}
+	ip->hop_limit--;
+	return to_remote(skb, ethernet_of(ip), target, large);
 }
 
 __attribute__((section("classifier"), used)) int from_port(struct __sk_buff *skb)
@@ -203,114 +231,80 @@ __attribute__((section("classifier"), used)) int from_port(struct __sk_buff *skb
 
 	if (!port)
 		return drop(NO_SUCH_PORT);
+	if (skb->protocol == htons(ETH_P_IP))
+		return from_port_ipv4(skb, port);
+	if (skb->protocol == htons(ETH_P_IPV6))
+		return from_port_ipv6(skb, port);
 	if (skb->protocol == htons(ETH_P_ARP))
 		return answer_arp(skb, port);
-	if (skb->protocol != htons(ETH_P_IP))
-		return drop(PROTOCOL);
-	struct iphdr *ip = ipv4_header(skb);
-	if (!ip)
-		return drop(SHORT);
-	if (!same_mac(ethernet_of(ip)->h_source, port->mac))
-		return drop(SPOOFED_MAC);
-	if (ip->saddr != ipv4_of(&port->address))
-		return drop(SPOOFED_SOURCE);
-	if (ip->daddr == ipv4_of(&port->gateway))
-		return answer_ping(skb, port, ip);
-	struct target *target = find(port->vni, ip->daddr);
-	if (!target)
-		return drop(NO_ROUTE);
-	if (target->kind == NOBODY)
-		return drop(NO_PORT);
-	if (ip->ttl <= 1)
-		return icmp_error(skb, port, TTL, TIME_EXCEEDED, 0);
-	if (target->kind == PORT_HERE)
-		return to_local(skb, ip, target);
-	int large = is_large(skb, ip, port->mtu);
-	if (large && (ip->frag_off & htons(DONT_FRAGMENT)))
-		return icmp_error(skb, port, TOO_BIG, UNREACHABLE, port->mtu);
-	if (ip->protocol == IPPROTO_TCP) {
-		clamp_mss(skb, ip, port->mtu);
-		ip = ipv4_header(skb);
-		if (!ip)
-			return drop(SHORT);
-	}
-	return to_remote(skb, ip, target, large);
+	return drop(PROTOCOL);
 }
-
-/* Where a packet out of the tunnel goes, or the reason why it goes nowhere. */
-struct arrival {
-	struct port *port;
-	__u32 ifindex;
-	enum verdict verdict;
-};
-
-INLINE struct arrival arrive(__u32 vni, struct iphdr *ip, __be32 from)
-{
-	struct arrival it = { .verdict = FOREIGN };
-	/* The table also has ports of networks that this one reaches: not for
-	 * packets of this VNI. */
-	struct target *target = find(vni, ip->daddr);
-
-	if (!target || target->kind != PORT_HERE || target->vni != vni)
-		return it;
-	it.ifindex = target->ifindex;
-	it.port = bpf_map_lookup_elem(&PORTS, &it.ifindex);
-	if (!it.port || it.port->vni != vni || ipv4_of(&it.port->address) != ip->daddr)
-		return it;
-	struct target *back = find(vni, ip->saddr);
-	it.verdict = DELIVERED;
-	if (!back || back->kind != HOST_THERE)
-		it.verdict = NO_RETURN;
-	else if (ipv4_of(&back->vtep) != from)
-		it.verdict = WRONG_VTEP;
-	return it;
-}
-
-#include "probe.h"
 
 __attribute__((section("classifier"), used)) int from_vtep(struct __sk_buff *skb)
 {
+	__u32 zero = 0;
+	struct vtep *vtep = bpf_map_lookup_elem(&VTEP, &zero);
 	struct bpf_tunnel_key key = {};
+	struct address from;
 
-	if (bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0) < 0)
+	if (!vtep)
 		return drop(TUNNEL);
-	if (skb->protocol != htons(ETH_P_IP))
-		return drop(PROTOCOL);
-	struct iphdr *ip = ipv4_header(skb);
-	if (!ip)
-		return drop(SHORT);
-	if (is_probe(ethernet_of(ip)))
-		return take_probe(skb, key.tunnel_id, htonl(key.remote_ipv4));
-	struct arrival it = arrive(key.tunnel_id, ip, htonl(key.remote_ipv4));
-	if (it.verdict != DELIVERED || !it.port)
-		return drop(it.verdict);
-	return end(DELIVERED, deliver(ip, it.port, it.ifindex));
+	if (vtep->flags & VTEP_IPV6) {
+		if (bpf_skb_get_tunnel_key(skb, &key, sizeof(key), BPF_F_TUNINFO_IPV6) < 0)
+			return drop(TUNNEL);
+		__builtin_memcpy(&from, key.remote_ipv6, sizeof(from));
+	} else {
+		if (bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0) < 0)
+			return drop(TUNNEL);
+		from = mapped(htonl(key.remote_ipv4));
+	}
+	if (is_probe_frame(skb))
+		return take_probe(skb, key.tunnel_id, &from);
+	if (skb->protocol == htons(ETH_P_IP))
+		return out_ipv4(skb, key.tunnel_id, from, 0);
+	if (skb->protocol == htons(ETH_P_IPV6))
+		return out_ipv6(skb, key.tunnel_id, &from, 0);
+	return drop(PROTOCOL);
+}
+
+NOINLINE int out_of_ipv6(struct __sk_buff *skb, struct vtep *vtep)
+{
+	struct wrapper_6 *it = wrapper_of_ipv6(skb, vtep);
+
+	if (!it)
+		return TC_ACT_UNSPEC;
+	struct address from = ipv6_of(&it->ip.saddr);
+	__u32 vni = ntohl(it->in.vxlan.vni) >> 8;
+	if (it->in.eth.h_proto == htons(ETH_P_IP))
+		return out_ipv4(skb, vni, from, sizeof(*it));
+	if (it->in.eth.h_proto == htons(ETH_P_IPV6))
+		return out_ipv6(skb, vni, &from, sizeof(*it));
+	return TC_ACT_UNSPEC;
 }
 
 __attribute__((section("classifier"), used)) int from_underlay(struct __sk_buff *skb)
 {
 	__u32 zero = 0;
 	struct vtep *vtep = bpf_map_lookup_elem(&VTEP, &zero);
-	struct wrapped *in = vtep ? wrapped_of(skb, vtep) : NULL;
 
-	if (!in)
+	if (!vtep)
 		return TC_ACT_UNSPEC;
-	__u32 vni = ntohl(in->by.vxlan.vni) >> 8;
-	__be32 from = in->by.ip.saddr;
-	if (is_probe(&in->by.eth))
-		return unwrap(skb) ? TC_ACT_SHOT : take_probe(skb, vni, from);
-	struct iphdr *packet = (void *)in + offsetof(struct wrapped, packet);
-	struct arrival it = arrive(vni, packet, from);
-	if (it.verdict != DELIVERED || !it.port)
-		return drop(it.verdict);
-	if (skb->gso_size && !ends_here(skb, it.port, packet))
+	if (vtep->flags & VTEP_IPV6) {
+		int action = probe_out_of_ipv6(skb, vtep);
+		return action != TC_ACT_UNSPEC ? action : out_of_ipv6(skb, vtep);
+	}
+	struct wrapper *it = wrapper_of(skb, vtep);
+	if (!it)
 		return TC_ACT_UNSPEC;
-	if (unwrap(skb))
-		return drop(TUNNEL);
-	struct iphdr *ip = ipv4_header(skb);
-	if (!ip)
-		return drop(SHORT);
-	return end(DELIVERED, deliver(ip, it.port, it.ifindex));
+	struct address from = mapped(it->ip.saddr);
+	__u32 vni = ntohl(it->in.vxlan.vni) >> 8;
+	if (is_probe(&it->in.eth))
+		return unwrap_probe(skb, sizeof(*it)) ? TC_ACT_SHOT : take_probe(skb, vni, &from);
+	if (it->in.eth.h_proto == htons(ETH_P_IP))
+		return out_ipv4(skb, vni, from, sizeof(*it));
+	if (it->in.eth.h_proto == htons(ETH_P_IPV6))
+		return out_ipv6(skb, vni, &from, sizeof(*it));
+	return TC_ACT_UNSPEC;
 }
 
 char LICENSE[] __attribute__((section("license"), used)) = "Apache-2.0";

@@ -1,18 +1,18 @@
 /* Packets that the underlay cannot carry. */
 
 /* True when the packet, or one of the packets that it will be cut into, is
- * larger than mtu bytes. */
-INLINE int is_large(struct __sk_buff *skb, struct iphdr *ip, __u32 mtu)
+ * larger than mtu bytes. `content`: where TCP or what else begins. */
+INLINE int is_large(struct __sk_buff *skb, __u32 content, __u8 protocol, __u32 mtu)
 {
 	if (skb->len - sizeof(struct ethhdr) <= mtu)
 		return 0;
 	if (!skb->gso_size)
 		return 1;
-	__u32 headers = ip->ihl * 4 + sizeof(struct udphdr);
-	if (ip->protocol == IPPROTO_TCP) {
+	__u32 headers = content - sizeof(struct ethhdr) + sizeof(struct udphdr);
+	if (protocol == IPPROTO_TCP) {
 		__u8 offset = 0; /* upper half: words of the TCP header */
-		bpf_skb_load_bytes(skb, sizeof(struct ethhdr) + ip->ihl * 4 + 12, &offset, 1);
-		headers = ip->ihl * 4 + (offset >> 4) * 4;
+		bpf_skb_load_bytes(skb, content + 12, &offset, 1);
+		headers = content - sizeof(struct ethhdr) + (offset >> 4) * 4;
 	}
 	return headers + skb->gso_size > mtu;
 }
@@ -42,9 +42,8 @@ INLINE __u32 mss_offset(const __u8 *options, __u32 length)
 }
 
 /* A connection's first packets tell the largest segment that each side takes;
- * no larger one than fits is let through (RFC 879: MTU less 40 bytes). */
-static __attribute__((noinline)) int lower_mss(struct __sk_buff *skb, __u32 tcp, __u32 length,
-					       __u32 most)
+ * no larger one than fits is let through (RFC 879, RFC 8200 8.3). */
+NOINLINE int lower_mss(struct __sk_buff *skb, __u32 tcp, __u32 length, __u32 most)
 {
 	__u8 options[40] = {};
 
@@ -63,17 +62,15 @@ static __attribute__((noinline)) int lower_mss(struct __sk_buff *skb, __u32 tcp,
 	return bpf_skb_store_bytes(skb, tcp + sizeof(struct tcphdr) + at, &new, 2, 0);
 }
 
-INLINE void clamp_mss(struct __sk_buff *skb, struct iphdr *ip, __u32 mtu)
+/* `tcp`: where its header begins. */
+INLINE void clamp_mss(struct __sk_buff *skb, __u32 tcp, __u32 most)
 {
 	struct {
 		__u8 offset, flags;
 	} word;
-	__u32 tcp = sizeof(struct ethhdr) + ip->ihl * 4;
 
-	if (ip->frag_off & htons(NOT_FIRST_FRAGMENT))
-		return;
 	if (bpf_skb_load_bytes(skb, tcp + 12, &word, 2))
 		return;
 	if (word.flags & TCP_FLAG_SYN_BYTE)
-		lower_mss(skb, tcp, (word.offset >> 4) * 4 - sizeof(struct tcphdr), mtu - 40);
+		lower_mss(skb, tcp, (word.offset >> 4) * 4 - sizeof(struct tcphdr), most);
 }

@@ -1,10 +1,10 @@
 //! Keys and values of the maps, byte for byte as in `bpf/abi.h`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use aya::Pod;
 use model::ids::{Prefix, Vni, mapped, unmapped};
-use model::spec::{RouteKey, Target};
+use model::spec::{Inet, RouteKey, Target};
 use uuid::Uuid;
 
 /// `VNI` in front of an address, in network byte order.
@@ -36,21 +36,36 @@ pub(crate) struct TargetValue {
 /// The device is one end of a pair whose other end is the workload's.
 pub(crate) const PORT_PAIR: u32 = 1;
 
+/// Several machines are behind the device.
+pub(crate) const PORT_SEGMENT: u32 = 2;
+
+/// IPv6 addresses of a port at most.
+pub(crate) const PORT_IPV6: usize = 4;
+
+/// What it has none of is zero.
 #[repr(C)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct PortValue {
     pub(crate) uuid: [u8; 16],
     pub(crate) address: [u8; 16],
     pub(crate) subnet: [u8; 16],
     pub(crate) gateway: [u8; 16],
+    pub(crate) ipv6: [[u8; 16]; PORT_IPV6],
+    pub(crate) ipv6_subnet: [u8; 16],
+    pub(crate) ipv6_gateway: [u8; 16],
     pub(crate) subnet_length: u32,
+    pub(crate) ipv6_subnet_length: u32,
     pub(crate) vni: u32,
     pub(crate) mtu: u32,
     pub(crate) flags: u32,
+    /// Of the workload, as this namespace numbers it; -1: not known.
     pub(crate) netns: i32,
     pub(crate) mac: [u8; 6],
     pub(crate) gateway_mac: [u8; 6],
 }
+
+/// The underlay is IPv6.
+const VTEP_IPV6: u32 = 1;
 
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -59,15 +74,18 @@ pub(crate) struct VtepValue {
     pub(crate) ifindex: u32,
     /// Of the device that has the underlay address.
     pub(crate) underlay: u32,
-    pub(crate) ipv4: [u8; 4],
-    pub(crate) port: [u8; 2],
+    address: [u8; 16],
+    link: [u8; 16],
+    link_mask: [u8; 16],
+    flags: u32,
+    port: [u8; 2],
     unused: [u8; 2],
 }
 
 const _: () = assert!(size_of::<HostKey>() == 20, "abi.h");
 const _: () = assert!(size_of::<TargetValue>() == 48, "abi.h");
-const _: () = assert!(size_of::<PortValue>() == 96, "abi.h");
-const _: () = assert!(size_of::<VtepValue>() == 16, "abi.h");
+const _: () = assert!(size_of::<PortValue>() == 196, "abi.h");
+const _: () = assert!(size_of::<VtepValue>() == 64, "abi.h");
 
 macro_rules! pod {
     ($($name:ident)*) => {$(
@@ -145,17 +163,63 @@ impl TargetValue {
 }
 
 impl VtepValue {
-    /// `devices`: the VXLAN device and the underlay's.
-    pub(crate) fn new(devices: (u32, u32), underlay: Ipv4Addr, port: u16) -> Self {
+    /// `devices`: the VXLAN device and the underlay's, on whose link `link` is.
+    pub(crate) fn new(
+        devices: (u32, u32),
+        underlay: IpAddr,
+        port: u16,
+        link: Option<Prefix>,
+    ) -> Self {
         let (ifindex, device) = devices;
-        let (ipv4, port) = (underlay.octets(), port.to_be_bytes());
-        Self { ifindex, underlay: device, ipv4, port, unused: [0; 2] }
+        let flags = if underlay.is_ipv6() { VTEP_IPV6 } else { 0 };
+        let (address, port) = (mapped(underlay), port.to_be_bytes());
+        // Nothing has these bits under no mask.
+        let nowhere = ([0xff; 16], [0; 16]);
+        let (link, link_mask) = link.map_or(nowhere, |it| (mapped(it.address()), mask(bits(it))));
+        Self { ifindex, underlay: device, address, link, link_mask, flags, port, unused: [0; 2] }
     }
+}
+
+fn mask(bits: u32) -> [u8; 16] {
+    u128::MAX.checked_shl(128 - bits).unwrap_or(0).to_be_bytes()
 }
 
 impl PortValue {
     pub(crate) fn uuid(&self) -> Uuid {
         Uuid::from_bytes(self.uuid)
+    }
+
+    /// What does not fit is left out.
+    pub(crate) fn set_inets(&mut self, inets: impl IntoIterator<Item = Inet>) {
+        // A length that nothing is in, as nothing has the address of all zeros.
+        (self.subnet_length, self.ipv6_subnet_length) = (128, 128);
+        let mut free = self.ipv6.iter_mut();
+        for Inet { address, subnet, gateway } in inets {
+            if address.is_ipv4() {
+                self.address = mapped(address);
+                self.subnet = mapped(subnet.address());
+                self.gateway = mapped(gateway);
+                self.subnet_length = bits(subnet);
+            } else if let Some(place) = free.next() {
+                *place = mapped(address);
+                self.ipv6_subnet = mapped(subnet.address());
+                self.ipv6_gateway = mapped(gateway);
+                self.ipv6_subnet_length = bits(subnet);
+            }
+        }
+    }
+
+    /// The reverse; None for what we never write.
+    pub(crate) fn inets(&self) -> Option<Vec<Inet>> {
+        let ipv4 = (self.address, self.subnet, self.gateway, self.subnet_length);
+        let ipv6 =
+            self.ipv6.map(|it| (it, self.ipv6_subnet, self.ipv6_gateway, self.ipv6_subnet_length));
+        let all = std::iter::once(ipv4).chain(ipv6).filter(|(address, ..)| *address != [0; 16]);
+        all.map(|(address, subnet, gateway, length)| {
+            let (address, gateway) = (unmapped(address), unmapped(gateway));
+            Some(Inet { address, subnet: prefix(subnet, length)?, gateway })
+        })
+        .collect()
     }
 }
 
@@ -169,6 +233,23 @@ mod tests {
             let route = RouteKey { vni: Vni::try_from(77).unwrap(), prefix: text.parse().unwrap() };
             let key = HostKey::new(route.vni, route.prefix.address());
             assert_eq!(key.route(VNI_BITS + bits(route.prefix)), Some(route), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_addresses_of_a_port_survive() {
+        let inet = |address: &str, subnet: &str, gateway: &str| Inet {
+            address: address.parse().unwrap(),
+            subnet: subnet.parse().unwrap(),
+            gateway: gateway.parse().unwrap(),
+        };
+        let ipv4 = inet("10.0.0.2", "10.0.0.0/24", "10.0.0.1");
+        let ipv6 = ["fd00::2", "fd00::3", "fd00::4", "fd00::5"]
+            .map(|address| inet(address, "fd00::/64", "fd00::1"));
+        for some in [vec![ipv4], vec![ipv6[0]], [&[ipv4][..], &ipv6].concat()] {
+            let mut value = PortValue::default();
+            value.set_inets(some.clone());
+            assert_eq!(value.inets(), Some(some));
         }
     }
 

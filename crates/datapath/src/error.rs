@@ -32,6 +32,8 @@ pub enum Error {
     Pin { device: String, source: PinError },
     #[error("cannot use the BPF map {name}")]
     Map { name: &'static str, source: MapError },
+    #[error("cannot use the entries of the BPF map {name}")]
+    Entries { name: &'static str, source: io::Error },
     #[error("cannot {what}")]
     Netlink { what: String, source: io::Error },
     #[error("there is no network namespace {name}")]

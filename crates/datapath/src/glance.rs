@@ -17,6 +17,9 @@ impl Host {
     /// of it is on. What cannot be read is left to [`Host::observe`].
     pub fn glance(&mut self) -> Vec<(Option<Vni>, String)> {
         let mut found = Vec::new();
+        if self.is_another_layout() {
+            return found;
+        }
         for (holder, device) in self.own_devices() {
             if self.is_still(holder, &device) {
                 found.push((None, format!("the program on {device} does not run")));

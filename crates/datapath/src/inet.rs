@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use model::ids::Prefix;
-use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressScope};
+use netlink_packet_route::address::{
+    AddressAttribute, AddressHeaderFlags, AddressMessage, AddressScope,
+};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
@@ -80,6 +82,11 @@ fn address_message(device: u32, address: IpAddr, length: u8) -> AddressMessage {
     message.header.prefix_len = length;
     message.header.scope = AddressScope::Universe;
     message.header.index = device;
+    // The server gives an address to one port, so nobody has to be asked
+    // (RFC 4862 §5.4), and it is good at once.
+    if address.is_ipv6() {
+        message.header.flags = AddressHeaderFlags::Nodad;
+    }
     message.attributes = vec![AddressAttribute::Local(address), AddressAttribute::Address(address)];
     message
 }

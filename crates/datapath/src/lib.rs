@@ -7,7 +7,7 @@
 //! | what | mark |
 //! |---|---|
 //! | maps and the links of programs | the pin directory |
-//! | the VXLAN device `kannas` | its alias |
+//! | the devices `kannas` (VXLAN) and `kannas-room` (a bridge that is down) | their aliases |
 //! | the pair `kannas-probe`, `kannas-probe-tx` | its aliases |
 //! | the host's end of a workload's pair, `kn…` | its alias, with the port's UUID |
 //! | routes in a workload's namespace | protocol 107 |
@@ -16,17 +16,22 @@ mod abi;
 pub mod damage;
 mod error;
 mod glance;
+mod headroom;
 mod inet;
+mod layout;
 mod link;
 mod netlink;
 mod netns;
 mod offload;
+mod onlink;
 mod pair;
 mod pins;
 mod port;
 mod probe;
 mod prober;
 mod programs;
+mod sys;
+mod table;
 mod tables;
 mod verdict;
 mod vtep;
@@ -37,7 +42,7 @@ use std::path::{Path, PathBuf};
 
 use model::ids::{Mtu, Vni};
 use model::plan::Step;
-use model::spec::{Condition, HostState, Target};
+use model::spec::{Condition, HostState, RouteKey, Target};
 use uuid::Uuid;
 
 pub use error::Error;
@@ -61,6 +66,16 @@ pub struct Setup {
     pub vxlan_port: u16,
     /// Directory in a BPF file system that is ours alone.
     pub pin_dir: PathBuf,
+    /// Programs other than those that were built in; for tests.
+    pub object: Option<Object>,
+}
+
+/// A file with the programs of another version.
+#[derive(Debug, Clone)]
+pub struct Object {
+    pub file: PathBuf,
+    /// Of its maps: `LAYOUT` in `bpf/abi.h`.
+    pub layout: u32,
 }
 
 /// Packets by verdict as a host with this pin directory counts them, without
@@ -69,7 +84,12 @@ pub struct Setup {
 /// # Errors
 /// There are no maps of ours, or we may not read them.
 pub fn verdicts(pin_dir: &Path) -> Result<BTreeMap<String, u64>, Error> {
-    tables::pinned_verdicts(&Pins::at(pin_dir).maps())
+    let pins = Pins::at(pin_dir);
+    match pins.other_maps()?.pop() {
+        // Its agent is of another version.
+        Some(other) if !pins.maps().exists() => tables::pinned_verdicts(&other),
+        Some(_) | None => tables::pinned_verdicts(&pins.maps()),
+    }
 }
 
 /// The datapath of the network namespace it was opened in. Dropping it leaves
@@ -96,7 +116,9 @@ impl Host {
     pub fn open(setup: &Setup) -> Result<Self, Error> {
         let what = || "open a netlink socket".to_owned();
         let netlink = Netlink::open().map_err(|source| Error::Netlink { what: what(), source })?;
-        let (programs, tables) = Programs::load(Pins::open(&setup.pin_dir)?)?;
+        let layout = setup.object.as_ref().map_or(pins::LAYOUT, |object| object.layout);
+        let pins = Pins::open(&setup.pin_dir, layout)?;
+        let (programs, tables) = Programs::load(pins, setup.object.as_ref())?;
         let entries = tables.ports()?;
         let devices = entries.into_iter().map(|(ifindex, port)| (port.uuid(), ifindex)).collect();
         let (setup, limits) = (setup.clone(), BTreeMap::new());
@@ -153,6 +175,21 @@ impl Host {
         }
     }
 
+    /// Takes one step for each of many routes, in fewer calls.
+    ///
+    /// # Errors
+    /// Some of them cannot be set; take the steps one by one to see which.
+    pub fn set_routes(&mut self, routes: &[(RouteKey, Target)]) -> Result<(), Error> {
+        let devices = &self.devices;
+        let ifindex = |target: &Target| match target {
+            Target::Local { port, .. } => devices.get(port).copied().ok_or(Error::NoPort(*port)),
+            Target::Remote { .. } | Target::Nobody => Ok(0),
+        };
+        let known: Result<Vec<_>, Error> =
+            routes.iter().map(|(key, to)| Ok((*key, *to, ifindex(to)?))).collect();
+        self.tables.set_routes(known?.into_iter())
+    }
+
     /// Sends probes of this host, and hears of all that come. There is one.
     ///
     /// # Errors
@@ -201,7 +238,12 @@ impl Host {
             Err(error @ Error::NoUnderlay(_)) => return Ok(Condition::Broken(error.to_string())),
             Err(error) => return Err(error),
         };
-        if self.tables.vtep()? != vtep::value(&vxlan, &underlay, &self.setup)? {
+        let room = headroom::find(&mut self.netlink)?;
+        if room.is_none() || vxlan.bridge != room.map(|it| it.index) {
+            return Ok(Condition::Broken("is not in the bridge for headroom".to_owned()));
+        }
+        let link = onlink::prefix(&mut self.netlink, &underlay, self.setup.underlay)?;
+        if self.tables.vtep()? != vtep::value(&vxlan, &underlay, link, &self.setup) {
             return Ok(Condition::Broken("is not the one in the map".to_owned()));
         }
         let Some(probe) = prober::device(&mut self.netlink)? else {
@@ -221,8 +263,11 @@ impl Host {
         let underlay = vtep::underlay(&mut self.netlink, self.setup.underlay)?;
         let vxlan = vtep::ensure(&mut self.netlink, &self.setup)?;
         self.programs.ensure(Holder::Vtep, &vxlan.name)?;
-        link::set(&mut self.netlink, &vxlan, &Wish { up: true, ..Wish::default() })?;
-        self.tables.set_vtep(vtep::value(&vxlan, &underlay, &self.setup)?)?;
+        let room = headroom::ensure(&mut self.netlink)?;
+        let wish = Wish { up: true, bridge: Some(room.index), ..Wish::default() };
+        link::set(&mut self.netlink, &vxlan, &wish)?;
+        let link = onlink::prefix(&mut self.netlink, &underlay, self.setup.underlay)?;
+        self.tables.set_vtep(vtep::value(&vxlan, &underlay, link, &self.setup))?;
         self.programs.ensure(Holder::Underlay, &underlay.name)?;
         let probe = prober::ensure_device(&mut self.netlink)?;
         self.programs.ensure(Holder::Probe, &probe.name)

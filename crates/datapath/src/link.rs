@@ -29,6 +29,8 @@ pub(crate) struct Link {
     pub(crate) peer: Option<u32>,
     /// Of a pair: number of the other end's namespace, as this one knows it.
     pub(crate) netns: Option<i32>,
+    /// Index of the bridge that it is in.
+    pub(crate) bridge: Option<u32>,
     pub(crate) kind: Kind,
 }
 
@@ -59,6 +61,7 @@ impl Link {
                 LinkAttribute::Mtu(mtu) => it.mtu = mtu,
                 LinkAttribute::Link(peer) => it.peer = Some(peer),
                 LinkAttribute::LinkNetNsId(netns) => it.netns = Some(netns),
+                LinkAttribute::Controller(bridge) => it.bridge = Some(bridge),
                 LinkAttribute::LinkInfo(infos) => it.kind = kind_of(&infos),
                 _ => {}
             }
@@ -131,6 +134,8 @@ pub(crate) struct Wish {
     pub(crate) up: bool,
     /// Without IPv6 addresses of the kernel's making, which would make it talk.
     pub(crate) silent: bool,
+    /// Index of the bridge to be in.
+    pub(crate) bridge: Option<u32>,
 }
 
 impl Wish {
@@ -139,6 +144,7 @@ impl Wish {
         attributes.extend(self.alias.clone().map(LinkAttribute::IfAlias));
         attributes.extend(self.mac.map(|mac| LinkAttribute::Address(mac.octets().into())));
         attributes.extend(self.mtu.map(LinkAttribute::Mtu));
+        attributes.extend(self.bridge.map(LinkAttribute::Controller));
         if self.silent {
             let none = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
             attributes.push(LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![none])]));
@@ -210,6 +216,8 @@ pub(crate) fn create_vxlan(
         InfoVxlan::CollectMetadata(true),
         InfoVxlan::Port(port),
         InfoVxlan::Learning(false),
+        // RFC 6935: tunnels may leave the checksum out over IPv6, too.
+        InfoVxlan::UDPZeroCsumTX(true),
         InfoVxlan::UDPZeroCsumRX(true),
     ];
     let infos = vec![LinkInfo::Kind(InfoKind::Vxlan), LinkInfo::Data(InfoData::Vxlan(data))];
@@ -219,6 +227,11 @@ pub(crate) fn create_vxlan(
         }
         made => made,
     }
+}
+
+/// A bridge that is down.
+pub(crate) fn create_bridge(netlink: &mut Netlink, name: &str, wish: &Wish) -> Result<Link, Error> {
+    create(netlink, name, wish, vec![LinkInfo::Kind(InfoKind::Bridge)])
 }
 
 fn create(

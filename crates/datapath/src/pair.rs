@@ -8,10 +8,22 @@ use model::spec::{Attachment, PortSpec};
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::headroom;
 use crate::inet;
 use crate::link::{self, Kind, Link, Peer, Wish};
 use crate::netlink::Netlink;
 use crate::netns::{self, Netns};
+
+/// A link of IPv6 carries at least as much (RFC 8200 §5), or Linux takes IPv6
+/// off the device.
+const LEAST_IPV6: u32 = 1280;
+
+/// MTU of the workload's end. What is larger than the underlay carries is
+/// fragmented on the outside where it must be.
+pub(crate) fn mtu_inside(spec: &PortSpec, mtu: u32) -> u32 {
+    let ipv6 = spec.inets().any(|it| it.address.is_ipv6());
+    if ipv6 { mtu.max(LEAST_IPV6) } else { mtu }
+}
 
 /// What the name of our end begins with.
 const PREFIX: &str = "kn";
@@ -69,6 +81,7 @@ impl Pair<'_> {
             alias: Some(alias(self.uuid, &spec.attachment)),
             mtu: Some(OUR_MTU),
             silent: true,
+            bridge: Some(headroom::ensure(netlink)?.index),
             ..Wish::default()
         };
         if let Some(link) = link::named(netlink, &name)? {
@@ -83,7 +96,8 @@ impl Pair<'_> {
             link::delete(netlink, &link)?;
         }
         let device = self.device.as_str();
-        let peer = Peer { name: device, netns: netns.fd(), mac: spec.mac, mtu: mtu.into() };
+        let mtu = mtu_inside(spec, mtu.into());
+        let peer = Peer { name: device, netns: netns.fd(), mac: spec.mac, mtu };
         link::create_pair(netlink, &name, &wish, &peer)
     }
 
@@ -95,7 +109,7 @@ impl Pair<'_> {
             let link = link.ok_or_else(|| Error::NoDevice(spec.attachment.to_string()))?;
             let wish = Wish {
                 mac: (link.mac != spec.mac.octets()).then_some(spec.mac),
-                mtu: Some(mtu.into()),
+                mtu: Some(mtu_inside(spec, mtu.into())),
                 up: true,
                 ..Wish::default()
             };
@@ -135,17 +149,22 @@ fn addresses_of(netlink: &mut Netlink, device: u32) -> Result<Vec<(IpAddr, u8)>,
 /// The same address with another length is from before the subnet changed;
 /// others are the workload's own business.
 fn set_addresses(netlink: &mut Netlink, device: u32, spec: &PortSpec) -> Result<(), Error> {
-    let length = spec.subnet.len();
-    for (address, other) in addresses_of(netlink, device)? {
-        if address == spec.address && other != length {
-            inet::delete_address(netlink, device, address, other)?;
+    let have = addresses_of(netlink, device)?;
+    for it in spec.inets() {
+        let length = it.subnet.len();
+        for (address, other) in &have {
+            if *address == it.address && *other != length {
+                inet::delete_address(netlink, device, *address, *other)?;
+            }
         }
+        inet::set_address(netlink, device, it.address, length)?;
     }
-    inet::set_address(netlink, device, spec.address, length)
+    Ok(())
 }
 
 fn set_routes(netlink: &mut Netlink, device: u32, spec: &PortSpec) -> Result<(), Error> {
-    let want: BTreeSet<_> = spec.routes.iter().map(|to| (*to, spec.gateway)).collect();
+    let by = |to: &Prefix| Some((*to, spec.gateway_for(*to)?));
+    let want: BTreeSet<_> = spec.routes.iter().filter_map(by).collect();
     let have = inet::routes(netlink, device)?;
     for (to, gateway) in have.difference(&want) {
         inet::delete_route(netlink, device, *to, *gateway)?;

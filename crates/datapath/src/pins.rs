@@ -19,7 +19,10 @@ use crate::error::Error;
 const MOUNT: &str = "/sys/fs/bpf";
 
 /// Number of the layout in `bpf/abi.h`.
-const LAYOUT: u32 = 2;
+pub(crate) const LAYOUT: u32 = 2;
+
+/// What the directories of maps begin with; the layout's number follows.
+const MAPS: &str = "layout-";
 
 const VTEP: &str = "vtep";
 const UNDERLAY: &str = "underlay";
@@ -37,11 +40,12 @@ pub(crate) enum Holder {
 #[derive(Debug)]
 pub(crate) struct Pins {
     dir: PathBuf,
+    layout: u32,
 }
 
 impl Pins {
-    pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
-        let it = Self::at(dir);
+    pub(crate) fn open(dir: &Path, layout: u32) -> Result<Self, Error> {
+        let it = Self { layout, ..Self::at(dir) };
         it.on_bpffs()?;
         for part in [it.maps(), it.links()] {
             DirBuilder::new()
@@ -55,11 +59,33 @@ impl Pins {
 
     /// The directory as it is, nothing made in it.
     pub(crate) fn at(dir: &Path) -> Self {
-        Self { dir: dir.to_owned() }
+        Self { dir: dir.to_owned(), layout: LAYOUT }
     }
 
     pub(crate) fn maps(&self) -> PathBuf {
-        self.dir.join(format!("layout-{LAYOUT}"))
+        self.dir.join(format!("{MAPS}{}", self.layout))
+    }
+
+    /// Maps of other layouts, that an earlier agent or a later one has left.
+    pub(crate) fn other_maps(&self) -> Result<Vec<PathBuf>, Error> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.dir).map_err(|error| self.failed(error))? {
+            let path = entry.map_err(|error| self.failed(error))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(MAPS) && path != self.maps() {
+                found.push(path);
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// What no program uses any more.
+    pub(crate) fn remove_maps(&self, maps: &Path) -> Result<(), Error> {
+        match fs::remove_dir_all(maps) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(error)),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     pub(crate) fn link(&self, holder: Holder) -> PathBuf {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use model::ids::{Mac, Mtu, Vni, mapped, unmapped};
+use model::ids::{Mac, Mtu, Vni};
 use model::spec::{Attachment, Condition, PortSpec};
 use uuid::Uuid;
 
-use crate::abi::{PORT_PAIR, PortValue, bits, prefix};
+use crate::abi::{PORT_PAIR, PORT_SEGMENT, PortValue};
 use crate::error::Error;
+use crate::headroom;
 use crate::link::{self, Kind, Link, Wish};
 use crate::netlink::Netlink;
 use crate::netns;
@@ -71,19 +72,19 @@ fn admit(parts: &mut Parts<'_>, uuid: Uuid, link: &Link, value: &PortValue) -> R
 
 fn value(uuid: Uuid, spec: &PortSpec, mtu: Mtu, link: &Link) -> PortValue {
     let pair = matches!(spec.attachment, Attachment::Netns { .. });
-    PortValue {
+    let flags = [(PORT_PAIR, pair), (PORT_SEGMENT, spec.segment)];
+    let mut it = PortValue {
         uuid: uuid.into_bytes(),
-        address: mapped(spec.address),
-        subnet: mapped(spec.subnet.address()),
-        gateway: mapped(spec.gateway),
-        subnet_length: bits(spec.subnet),
         vni: spec.vni.into(),
         mtu: mtu.into(),
-        flags: if pair { PORT_PAIR } else { 0 },
+        flags: flags.into_iter().filter(|(_, yes)| *yes).map(|(flag, _)| flag).sum(),
         netns: link.netns.filter(|_| pair).unwrap_or(-1),
         mac: spec.mac.octets(),
         gateway_mac: gateway_mac(link),
-    }
+        ..PortValue::default()
+    };
+    it.set_inets(spec.inets());
+    it
 }
 
 /// Removes all that there is of a port.
@@ -129,6 +130,7 @@ pub(crate) fn observe(
 ) -> Result<BTreeMap<Uuid, Condition<PortSpec>>, Error> {
     let entries = parts.tables.ports()?;
     let links = link::all(parts.netlink)?;
+    let room = headroom::find(parts.netlink)?.map(|it| it.index);
     let mut found = BTreeMap::new();
     for holder in parts.programs.pins().holders()? {
         if let Holder::Port(uuid) = holder {
@@ -145,7 +147,7 @@ pub(crate) fn observe(
             None => Err("its device is gone".to_owned()),
             Some(link) => {
                 let mtu = Vni::try_from(entry.vni).ok().and_then(&mtu);
-                judge(parts.programs, &entry, link, mtu)?
+                judge(parts.programs, &entry, link, mtu, room)?
             }
         };
         found.insert(entry.uuid(), seen.map_or_else(Condition::Broken, Condition::Whole));
@@ -159,6 +161,7 @@ fn judge(
     entry: &PortValue,
     link: &Link,
     mtu: Option<Mtu>,
+    room: Option<u32>,
 ) -> Result<Result<PortSpec, String>, Error> {
     let uuid = entry.uuid();
     if !programs.runs(Holder::Port(uuid), &link.name)? {
@@ -185,6 +188,9 @@ fn judge(
     if link.netns != Some(entry.netns) {
         return Ok(Err("its namespace is another".to_owned()));
     }
+    if room.is_none() || link.bridge != room {
+        return Ok(Err("its device is not in the bridge for headroom".to_owned()));
+    }
     if !link.up || link.mtu != pair::OUR_MTU {
         return Ok(Err("its device is down or has another MTU".to_owned()));
     }
@@ -199,16 +205,16 @@ fn furnished(spec: &mut PortSpec, inside: &Inside, mtu: u32) -> Result<(), Strin
     if !inside.link.up {
         return Err("the workload's end is down".to_owned());
     }
-    if inside.link.mtu != mtu {
+    if inside.link.mtu != pair::mtu_inside(spec, mtu) {
         return Err("the workload's end has another MTU".to_owned());
     }
     if inside.link.mac != spec.mac.octets() {
         return Err("the workload's end has another MAC".to_owned());
     }
-    if !inside.addresses.contains(&(spec.address, spec.subnet.len())) {
+    if spec.inets().any(|it| !inside.addresses.contains(&(it.address, it.subnet.len()))) {
         return Err("the workload's end has not its address".to_owned());
     }
-    if inside.routes.iter().any(|(_, gateway)| *gateway != spec.gateway) {
+    if inside.routes.iter().any(|(to, gateway)| spec.gateway_for(*to) != Some(*gateway)) {
         return Err("the workload has routes to another gateway".to_owned());
     }
     spec.routes = inside.routes.iter().map(|(to, _)| *to).collect();
@@ -216,13 +222,17 @@ fn furnished(spec: &mut PortSpec, inside: &Inside, mtu: u32) -> Result<(), Strin
 }
 
 fn decode(entry: &PortValue, attachment: Attachment) -> Option<PortSpec> {
+    let inets = entry.inets()?;
+    let (first, further) = inets.split_first()?;
     Some(PortSpec {
         vni: Vni::try_from(entry.vni).ok()?,
-        address: unmapped(entry.address),
-        subnet: prefix(entry.subnet, entry.subnet_length)?,
-        gateway: unmapped(entry.gateway),
+        address: first.address,
+        subnet: first.subnet,
+        gateway: first.gateway,
         mac: Mac::try_from(entry.mac).ok()?,
         attachment,
         routes: std::collections::BTreeSet::new(),
+        further: further.to_vec(),
+        segment: entry.flags & PORT_SEGMENT != 0,
     })
 }

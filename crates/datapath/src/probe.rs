@@ -1,9 +1,9 @@
 //! Probes as bytes: `struct probe` and `struct probe_event` in `bpf/abi.h`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use model::ids::{Vni, mapped};
+use model::ids::{Vni, mapped, unmapped};
 
 use crate::verdict::VERDICTS;
 
@@ -51,8 +51,9 @@ pub enum Kind {
 
 const ETHERNET: usize = 14;
 const IPV4: usize = 20;
+const IPV6: usize = 40;
 const PROBE: usize = 40;
-const EVENT: usize = 56;
+const EVENT: usize = 88;
 
 /// RFC 3692.
 const PROTOCOL: u8 = 253;
@@ -60,20 +61,28 @@ const MAGIC: u32 = 0x6b6e_7062;
 const ASK: u32 = 1;
 
 impl Probe {
-    /// Bytes of the smallest probe: its headers.
-    pub const LEAST: u16 = 60;
+    /// Bytes of the smallest probe: the longer of the headers, and itself.
+    pub const LEAST: u16 = 80;
 
-    /// The frame to write into the device for probes; None for what is not
-    /// IPv4.
+    /// The frame to write into the device for probes; None for ends of two
+    /// families.
     pub(crate) fn frame(&self) -> Option<Vec<u8>> {
-        let (IpAddr::V4(from), IpAddr::V4(to)) = (self.from.1, self.to) else { return None };
         let size = self.size.max(Self::LEAST);
         let mut frame = Vec::with_capacity(ETHERNET + usize::from(size));
         frame.extend([0; 6]);
         frame.extend([0x0a, b'p']);
         frame.extend(u32::from(self.from.0).to_be_bytes());
-        frame.extend([8, 0]);
-        frame.extend(header(size, from, to));
+        match (self.from.1, self.to) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => {
+                frame.extend([0x08, 0x00]);
+                frame.extend(header(size, from, to));
+            }
+            (IpAddr::V6(from), IpAddr::V6(to)) => {
+                frame.extend([0x86, 0xdd]);
+                frame.extend(header_6(size, from, to));
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return None,
+        }
         frame.extend(MAGIC.to_be_bytes());
         frame.extend([ASK.to_be_bytes()[3], u8::from(self.forced.is_some()), 0, 0]);
         let (vni, vtep) = self.forced.map_or((0, [0; 16]), |(vni, at)| (vni.into(), mapped(at)));
@@ -83,6 +92,19 @@ impl Probe {
         frame.resize(ETHERNET + usize::from(size), 0);
         Some(frame)
     }
+}
+
+/// RFC 8200 §3.
+fn header_6(size: u16, from: Ipv6Addr, to: Ipv6Addr) -> [u8; IPV6] {
+    let mut header = [0; IPV6];
+    header[0] = 0x60;
+    let content = usize::from(size) - IPV6;
+    header[4..6].copy_from_slice(&u16::try_from(content).unwrap_or(0).to_be_bytes());
+    header[6] = PROTOCOL;
+    header[7] = 64;
+    header[8..24].copy_from_slice(&from.octets());
+    header[24..].copy_from_slice(&to.octets());
+    header
 }
 
 /// RFC 791 §3.1, not to be fragmented.
@@ -113,8 +135,9 @@ impl Sighting {
             let eight = event[at..].first_chunk::<8>().copied().unwrap_or_default();
             Duration::from_nanos(u64::from_ne_bytes(eight))
         };
-        let address = |at| Ipv4Addr::from(four(at));
-        let vtep = Some(address(44)).filter(|it| !it.is_unspecified());
+        let address =
+            |at: usize| unmapped(event[at..].first_chunk::<16>().copied().unwrap_or_default());
+        let vtep = Some(address(72)).filter(|it| !it.is_unspecified());
         let token = number(16);
         let kind = match (number(20), vtep) {
             (ASK, None) => Kind::Stopped { token },
@@ -126,15 +149,15 @@ impl Sighting {
             verdict: VERDICTS.get(usize::try_from(number(24)).ok()?)?,
             vni: Vni::try_from(number(28)).ok()?,
             size: number(32),
-            local: address(36).into(),
-            remote: address(40).into(),
-            vtep: vtep.map(IpAddr::V4),
-            other: Vni::try_from(number(48)).ok(),
+            local: address(40),
+            remote: address(56),
+            vtep,
+            other: Vni::try_from(number(36)).ok(),
         })
     }
 }
 
-const _: () = assert!(IPV4 + PROBE == Probe::LEAST as usize, "abi.h");
+const _: () = assert!(IPV6 + PROBE == Probe::LEAST as usize, "abi.h");
 
 #[cfg(test)]
 mod tests {
@@ -143,7 +166,7 @@ mod tests {
     #[test]
     fn a_probe_has_the_size_that_was_asked_for_and_a_header_that_adds_up() {
         let vni = Vni::try_from(7).unwrap();
-        for (size, want) in [(1450, 1450), (61, 61), (0, 60)] {
+        for (size, want) in [(1450, 1450), (81, 81), (0, 80)] {
             let probe = Probe {
                 from: (vni, [10, 0, 1, 2].into()),
                 to: [10, 0, 2, 2].into(),

@@ -1,17 +1,19 @@
 //! The BPF programs on their devices.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 
 use aya::maps::Map;
-use aya::programs::links::{FdLink, LinkError, LinkOrder, PinnedLink};
+use aya::programs::links::{FdLink, LinkError, LinkInfo, LinkOrder, PinnedLink};
 use aya::programs::tc::{SchedClassifierLink, TcAttachOptions};
 use aya::programs::{ProgramError, SchedClassifier, TcAttachType};
 use aya::util::KernelVersion;
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use uuid::Uuid;
 
+use crate::Object;
 use crate::error::Error;
 use crate::pins::{Holder, Pins};
 use crate::tables::Tables;
@@ -26,28 +28,33 @@ const FIRST_KERNEL: KernelVersion = KernelVersion::new(6, 6, 0);
 pub(crate) struct Programs {
     ebpf: Ebpf,
     pins: Pins,
+    /// Links that hold programs on maps of another layout: see `layout.rs`.
+    pub(crate) old: BTreeSet<Holder>,
 }
 
 impl Programs {
     /// Loads the programs on the maps that are pinned, and puts them in place
-    /// of those that an earlier agent left on its devices.
-    pub(crate) fn load(pins: Pins) -> Result<(Self, Tables), Error> {
+    /// of those that an earlier agent left on its devices, if these use the same
+    /// maps.
+    pub(crate) fn load(pins: Pins, other: Option<&Object>) -> Result<(Self, Tables), Error> {
         if KernelVersion::current().is_ok_and(|version| version < FIRST_KERNEL) {
             return Err(Error::Lacks("tcx (Linux 6.6 or newer is needed)"));
         }
         let mut loader = EbpfLoader::new();
         loader.default_map_pin_directory(pins.maps());
-        let mut ebpf = loader.load(OBJECT).map_err(load_error)?;
+        let ebpf = match other {
+            Some(object) => loader.load_file(&object.file),
+            None => loader.load(OBJECT),
+        };
+        let mut ebpf = ebpf.map_err(load_error)?;
         let tables = Tables::take(&mut ebpf)?;
-        let mut it = Self { ebpf, pins };
+        let mut it = Self { ebpf, pins, old: BTreeSet::new() };
         for holder in [Holder::Vtep, Holder::Underlay, Holder::Probe, Holder::Port(Uuid::nil())] {
             let name = name_of(holder);
             let failed = |source| program_error(name, source);
             it.program(holder)?.load().map_err(failed)?;
         }
-        for holder in it.pins.holders()? {
-            it.replace(holder)?;
-        }
+        it.adopt(&tables)?;
         Ok((it, tables))
     }
 
@@ -58,6 +65,19 @@ impl Programs {
 
     pub(crate) fn pins(&self) -> &Pins {
         &self.pins
+    }
+
+    /// What a pinned link is to; None when it cannot be used.
+    pub(crate) fn link_of(&self, holder: Holder) -> Option<LinkInfo> {
+        let link = FdLink::from(PinnedLink::from_pin(self.pins.link(holder)).ok()?);
+        link.info().ok()
+    }
+
+    /// True when the program that the link holds runs on that device.
+    fn is_on(&self, holder: Holder, device: &str) -> bool {
+        let Some(link) = self.link_of(holder) else { return false };
+        let attached = SchedClassifier::query_tcx(device, TcAttachType::Ingress);
+        attached.is_ok_and(|(_, on)| on.iter().any(|program| program.id() == link.program_id()))
     }
 
     /// True when our program runs on that device, and goes on without us.
@@ -76,9 +96,13 @@ impl Programs {
 
     /// Has our program run on that device, before any other.
     pub(crate) fn ensure(&mut self, holder: Holder, device: &str) -> Result<(), Error> {
+        if self.old.contains(&holder) && self.is_on(holder, device) {
+            return Ok(());
+        }
         if self.runs(holder, device)? {
             return Ok(());
         }
+        self.old.remove(&holder);
         self.detach(holder)?;
         let path = self.pins.link(holder);
         let failed = |source| Error::Attach { device: device.to_owned(), source };
@@ -102,7 +126,7 @@ impl Programs {
     }
 
     /// Under the link, so that no packet finds the device without a program.
-    fn replace(&mut self, holder: Holder) -> Result<(), Error> {
+    pub(crate) fn replace(&mut self, holder: Holder) -> Result<(), Error> {
         let path = self.pins.link(holder);
         let link = match open_link(&path) {
             Ok(link) => link,

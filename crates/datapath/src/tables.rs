@@ -5,22 +5,23 @@ use std::path::Path;
 
 use aya::Ebpf;
 use aya::maps::lpm_trie::Key;
-use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray};
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues};
 use model::ids::Prefix;
 use model::spec::{RouteKey, Target};
 use uuid::Uuid;
 
 use crate::abi::{HostKey, PortValue, TargetValue, VNI_BITS, VtepValue, bits};
 use crate::error::Error;
+use crate::table::Table;
 use crate::verdict::VERDICTS;
 
 pub(crate) struct Tables {
     /// By ifindex of the device on the host.
     ports: HashMap<MapData, u32, PortValue>,
     /// Routes to single addresses: nearly all there are, and faster to find.
-    hosts: HashMap<MapData, HostKey, TargetValue>,
+    hosts: Table<HostKey, TargetValue>,
     /// All other routes.
-    prefixes: LpmTrie<MapData, HostKey, TargetValue>,
+    prefixes: Table<Key<HostKey>, TargetValue>,
     vtep: Array<MapData, VtepValue>,
     counts: PerCpuArray<MapData, u64>,
 }
@@ -54,11 +55,16 @@ impl Tables {
             |name| ebpf.take_map(name).ok_or(Error::Lacks("a map of the program that was built"));
         Ok(Self {
             ports: map(PORTS)?.try_into().map_err(failed(PORTS))?,
-            hosts: map(HOSTS)?.try_into().map_err(failed(HOSTS))?,
-            prefixes: map(PREFIXES)?.try_into().map_err(failed(PREFIXES))?,
+            hosts: Table::of(HOSTS, map(HOSTS)?)?,
+            prefixes: Table::of(PREFIXES, map(PREFIXES)?)?,
             vtep: map(VTEP)?.try_into().map_err(failed(VTEP))?,
             counts: map(COUNTS)?.try_into().map_err(failed(COUNTS))?,
         })
+    }
+
+    /// By which a program tells that it uses these maps.
+    pub(crate) fn id(&self) -> Result<u32, Error> {
+        self.hosts.id()
     }
 
     pub(crate) fn ports(&self) -> Result<BTreeMap<u32, PortValue>, Error> {
@@ -87,16 +93,13 @@ impl Tables {
         port_at: impl Fn(u32) -> Option<Uuid>,
     ) -> Result<BTreeMap<RouteKey, Target>, Error> {
         let mut routes = BTreeMap::new();
-        for entry in self.hosts.iter() {
-            let (key, value) = entry.map_err(failed(HOSTS))?;
-            let route = key.route(VNI_BITS + 128).zip(value.target(&port_at));
-            routes.extend(route);
-        }
-        for entry in self.prefixes.iter() {
-            let (key, value) = entry.map_err(failed(PREFIXES))?;
+        self.hosts.each(|key, value| {
+            routes.extend(key.route(VNI_BITS + 128).zip(value.target(&port_at)));
+        })?;
+        self.prefixes.each(|key, value| {
             let (length, key) = (key.prefix_len(), key.data());
             routes.extend(key.route(length).zip(value.target(&port_at)));
-        }
+        })?;
         Ok(routes)
     }
 
@@ -108,15 +111,32 @@ impl Tables {
     ) -> Result<(), Error> {
         let value = TargetValue::new(target, ifindex);
         match places(route) {
-            Place::Host(key) => self.hosts.insert(key, value, 0).map_err(failed(HOSTS)),
-            Place::Prefix(key) => self.prefixes.insert(&key, value, 0).map_err(failed(PREFIXES)),
+            Place::Host(key) => self.hosts.insert(&key, &value),
+            Place::Prefix(key) => self.prefixes.insert(&key, &value),
         }
+    }
+
+    /// As [`Self::set_route`], of many.
+    pub(crate) fn set_routes(
+        &mut self,
+        routes: impl Iterator<Item = (RouteKey, Target, u32)>,
+    ) -> Result<(), Error> {
+        let (mut hosts, mut prefixes) = (Vec::new(), Vec::new());
+        for (route, target, ifindex) in routes {
+            let value = TargetValue::new(&target, ifindex);
+            match places(route) {
+                Place::Host(key) => hosts.push((key, value)),
+                Place::Prefix(key) => prefixes.push((key, value)),
+            }
+        }
+        self.hosts.insert_all(&hosts)?;
+        self.prefixes.insert_all(&prefixes)
     }
 
     pub(crate) fn remove_route(&mut self, route: RouteKey) -> Result<(), Error> {
         match places(route) {
-            Place::Host(key) => removed(HOSTS, self.hosts.remove(&key)),
-            Place::Prefix(key) => removed(PREFIXES, self.prefixes.remove(&key)),
+            Place::Host(key) => self.hosts.remove(&key),
+            Place::Prefix(key) => self.prefixes.remove(&key),
         }
     }
 
@@ -128,9 +148,47 @@ impl Tables {
 
 /// The same, of the maps that are pinned in that directory.
 pub(crate) fn pinned_verdicts(maps: &Path) -> Result<BTreeMap<String, u64>, Error> {
+    named(&pinned_counts(maps)?)
+}
+
+fn pinned_counts(maps: &Path) -> Result<PerCpuArray<MapData, u64>, Error> {
     let counts = MapData::from_pin(maps.join(COUNTS)).and_then(Map::from_map_data);
-    let counts = counts.and_then(PerCpuArray::try_from).map_err(failed(COUNTS))?;
-    named(&counts)
+    counts.and_then(PerCpuArray::try_from).map_err(failed(COUNTS))
+}
+
+/// The counters of maps that programs of an earlier agent use.
+pub(crate) struct Old {
+    counts: PerCpuArray<MapData, u64>,
+    carried: Vec<Vec<u64>>,
+}
+
+impl Old {
+    pub(crate) fn open(maps: &Path) -> Result<Self, Error> {
+        Ok(Self { counts: pinned_counts(maps)?, carried: Vec::new() })
+    }
+
+    /// Adds what was counted there and is not in `tables` yet. A verdict has
+    /// the same number in every layout.
+    pub(crate) fn carry(&mut self, tables: &mut Tables) -> Result<(), Error> {
+        let both = self.counts.len().min(tables.counts.len());
+        for index in 0..both {
+            let old = self.counts.get(&index, 0).map_err(failed(COUNTS))?;
+            let at = usize::try_from(index).unwrap_or(0);
+            if self.carried.len() <= at {
+                self.carried.push(vec![0; old.len()]);
+            }
+            let new = tables.counts.get(&index, 0).map_err(failed(COUNTS))?;
+            let cpus = new.iter().zip(old.iter()).zip(&self.carried[at]);
+            let sums: Vec<u64> = cpus.map(|((new, old), had)| new + old - had).collect();
+            if sums != **new {
+                let sums = PerCpuValues::try_from(sums);
+                let sums = sums.map_err(|error| failed(COUNTS)(MapError::IoError(error)))?;
+                tables.counts.set(index, sums, 0).map_err(failed(COUNTS))?;
+            }
+            self.carried[at] = old.to_vec();
+        }
+        Ok(())
+    }
 }
 
 fn named(counts: &PerCpuArray<MapData, u64>) -> Result<BTreeMap<String, u64>, Error> {

@@ -1,13 +1,14 @@
 //! The names of `enum verdict`, in its order.
 
 /// What became of packets; `bpf/verdict.h` says what each means.
-pub const VERDICTS: [&str; 17] = [
+pub const VERDICTS: [&str; 18] = [
     "remote",
     "local",
     "delivered",
     "answered",
     "short",
     "protocol",
+    "multicast",
     "no-such-port",
     "spoofed-mac",
     "spoofed-source",

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use model::ids::{Mac, Mtu};
+use model::ids::{Mac, Mtu, Prefix};
 
 use crate::Setup;
 use crate::abi::VtepValue;
@@ -56,11 +56,14 @@ pub(crate) fn fault(link: &Link, setup: &Setup) -> Option<String> {
     (!link.up).then(|| "is down".to_owned())
 }
 
-pub(crate) fn value(vxlan: &Link, underlay: &Link, setup: &Setup) -> Result<VtepValue, Error> {
-    let IpAddr::V4(address) = setup.underlay else {
-        return Err(Error::NoUnderlay(setup.underlay));
-    };
-    Ok(VtepValue::new((vxlan.index, underlay.index), address, setup.vxlan_port))
+/// `link` is what is on the underlay's own link.
+pub(crate) fn value(
+    vxlan: &Link,
+    underlay: &Link,
+    link: Option<Prefix>,
+    setup: &Setup,
+) -> VtepValue {
+    VtepValue::new((vxlan.index, underlay.index), setup.underlay, setup.vxlan_port, link)
 }
 
 /// The device, not yet up if it is new: first it gets its program. Only what
@@ -70,8 +73,8 @@ pub(crate) fn ensure(netlink: &mut Netlink, setup: &Setup) -> Result<Link, Error
         alias: Some(ALIAS.to_owned()),
         mac: Some(mac()),
         mtu: Some(DEVICE_MTU),
-        up: false,
         silent: true,
+        ..Wish::default()
     };
     if let Some(link) = link::named(netlink, DEVICE)? {
         if link.alias != ALIAS {

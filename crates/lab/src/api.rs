@@ -148,11 +148,15 @@ impl Client {
     /// See [`Client::get`].
     pub fn make_network(&self, wish: NewNetwork<'_>) -> Result<String> {
         let NewNetwork { name, zone, subnet, router } = wish;
-        let subnet = json!({
-            "address": subnet, "family": "IPv4", "dhcp": "yes", "dhcp_default_route": "yes"
-        });
+        let entry = |subnet: &str| {
+            let family = if subnet.contains(':') { "IPv6" } else { "IPv4" };
+            json!({
+                "address": subnet, "family": family, "dhcp": "yes", "dhcp_default_route": "yes"
+            })
+        };
+        let subnets: Vec<Value> = subnet.split_whitespace().map(entry).collect();
         let mut network =
-            json!({"name": name, "zone": zone, "ip_networks": {"ip_network": [subnet]}});
+            json!({"name": name, "zone": zone, "ip_networks": {"ip_network": subnets}});
         if let Some(router) = router {
             network["router"] = json!(router);
         }

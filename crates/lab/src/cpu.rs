@@ -173,15 +173,20 @@ mod tests {
 
     #[test]
     fn packets_on_another_core_are_seen() {
+        // Other programs' traffic on the pinned core hides it for a while.
+        let mut seen = (0..10).map(|_| share_elsewhere(20_000));
+        assert!(seen.any(|elsewhere| elsewhere > 0.5), "needs two cores, and no other traffic");
+    }
+
+    fn share_elsewhere(packets: usize) -> f64 {
         let spent = pinned(|core| {
             std::thread::scope(|scope| {
                 let meter = core.meter()?;
-                scope.spawn(|| send_on_first_core(20_000)).join().expect("sender")?;
+                scope.spawn(|| send_on_first_core(packets)).join().expect("sender")?;
                 meter.stop()
             })
-        })
-        .unwrap();
-        assert!(spent.elsewhere > 0.5, "needs two cores, and no other traffic: {spent:?}");
+        });
+        spent.unwrap().elsewhere
     }
 
     fn send_on_first_core(packets: usize) -> Result<()> {

@@ -17,6 +17,7 @@ pub mod demo;
 pub mod eventually;
 pub mod faults;
 pub mod first_packet;
+pub mod flows;
 pub mod golden;
 mod mmsg;
 pub mod netns;
@@ -25,12 +26,14 @@ pub mod ping;
 pub mod process;
 pub mod raw;
 pub mod relay;
+pub mod restarts;
 pub mod site;
 pub mod stream;
 pub mod table;
 pub mod tap;
 pub mod traffic;
 pub mod transfer;
+pub mod twin;
 
 mod cpu;
 

@@ -1,10 +1,10 @@
-//! ICMP echo (RFC 792), as `ping` does it, with no need for the program.
+//! ICMP echo (RFC 792, RFC 4443 §4), as `ping` does it, with no need for the program.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 
 use crate::eventually::eventually;
@@ -12,8 +12,11 @@ use crate::netns::Netns;
 use crate::paths::Endpoint;
 use crate::stream::readable;
 
+/// Types of ICMP, and of ICMPv6 (RFC 4443 §4).
 const REPLY: u8 = 0;
 const REQUEST: u8 = 8;
+const REPLY_6: u8 = 129;
+const REQUEST_6: u8 = 128;
 const HEADER: usize = 8;
 
 /// How long one request waits for its reply.
@@ -40,13 +43,14 @@ pub struct Pinger {
 
 impl Pinger {
     /// # Errors
-    /// Not root; IPv6, which this cannot do.
+    /// Not root.
     pub fn new(netns: &Netns, to: IpAddr) -> Result<Self> {
         static IDS: AtomicU16 = AtomicU16::new(1);
-        let IpAddr::V4(to) = to else { bail!("ping of {to}: only IPv4") };
-        let open = || {
-            socket(AddressFamily::Inet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::Icmp)
+        let (family, protocol) = match to {
+            IpAddr::V4(_) => (AddressFamily::Inet, SockProtocol::Icmp),
+            IpAddr::V6(_) => (AddressFamily::Inet6, SockProtocol::IcmpV6),
         };
+        let open = || socket(family, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol);
         // Sends and receives as it would for UDP; the port is not used, raw(7).
         let socket = UdpSocket::from(netns.run(open)?.context("raw socket (needs root)")?);
         let id = IDS.fetch_add(1, Ordering::Relaxed);
@@ -61,14 +65,15 @@ impl Pinger {
     pub fn once(&self, size: usize) -> Result<Option<Duration>> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let start = Instant::now();
-        if self.socket.send_to(&request(self.id, number, size), self.to).is_err() {
+        let packet = request(self.to.ip(), (self.id, number), size);
+        if self.socket.send_to(&packet, self.to).is_err() {
             return Ok(None);
         }
         let mut buffer = [0; 2048];
         while readable(&self.socket, start + PATIENCE)? {
             // Also an ICMP error about the request, which is no reply.
             let Ok(length) = self.socket.recv(&mut buffer) else { continue };
-            if is_reply(&buffer[..length], self.id, number) {
+            if is_reply(self.to.ip(), &buffer[..length], (self.id, number)) {
                 return Ok(Some(start.elapsed()));
             }
         }
@@ -76,9 +81,10 @@ impl Pinger {
     }
 }
 
-fn request(id: u16, number: u16, size: usize) -> Vec<u8> {
+/// Of ICMPv6 the kernel makes the checksum, which is over addresses, too (RFC 3542 §3.1).
+fn request(to: IpAddr, (id, number): (u16, u16), size: usize) -> Vec<u8> {
     let mut packet = vec![0; HEADER + size];
-    packet[0] = REQUEST;
+    packet[0] = if to.is_ipv4() { REQUEST } else { REQUEST_6 };
     packet[4..6].copy_from_slice(&id.to_be_bytes());
     packet[6..8].copy_from_slice(&number.to_be_bytes());
     let sum = checksum(&packet);
@@ -86,11 +92,12 @@ fn request(id: u16, number: u16, size: usize) -> Vec<u8> {
     packet
 }
 
-/// A raw socket's packet begins with the IP header.
-fn is_reply(packet: &[u8], id: u16, number: u16) -> bool {
-    let header = packet.first().map_or(0, |first| usize::from(first & 15) * 4);
+/// What a raw socket gives of IPv4 begins with the IP header, of IPv6 without.
+fn is_reply(from: IpAddr, packet: &[u8], (id, number): (u16, u16)) -> bool {
+    let ipv4 = packet.first().map_or(0, |first| usize::from(first & 15) * 4);
+    let (header, reply) = if from.is_ipv4() { (ipv4, REPLY) } else { (0, REPLY_6) };
     let Some(icmp) = packet.get(header..).filter(|icmp| icmp.len() >= HEADER) else { return false };
-    icmp[0] == REPLY && icmp[4..6] == id.to_be_bytes() && icmp[6..8] == number.to_be_bytes()
+    icmp[0] == reply && icmp[4..6] == id.to_be_bytes() && icmp[6..8] == number.to_be_bytes()
 }
 
 /// The Internet checksum (RFC 1071).
@@ -137,6 +144,12 @@ mod tests {
     }
 
     #[test]
+    fn the_kernel_answers_on_loopback_in_ipv6() {
+        let end = Endpoint { address: std::net::Ipv6Addr::LOCALHOST.into(), ..loopback("lo6") };
+        ping(&end, &end, Duration::from_secs(5)).unwrap();
+    }
+
+    #[test]
     fn what_is_not_answered_is_an_error_that_names_both() {
         let end = loopback("none");
         end.netns.sysctl("net/ipv4/icmp_echo_ignore_all", "1").unwrap();
@@ -150,7 +163,11 @@ mod tests {
     fn the_checksum_is_that_of_rfc_1071() {
         assert_eq!(checksum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]), !0xddf2);
         assert_eq!(checksum(&[0xff]), 0x00ff);
-        assert_eq!(checksum(&request(7, 9, 3)), 0, "a packet with its checksum sums up to nothing");
+        assert_eq!(
+            checksum(&request([127, 0, 0, 1].into(), (7, 9), 3)),
+            0,
+            "a packet with its checksum sums up to nothing"
+        );
         assert_eq!(
             checksum(&udp_packet(([10, 0, 0, 1].into(), 1), ([10, 0, 0, 2].into(), 2), b"x")[..20]),
             0

@@ -80,6 +80,22 @@ impl Process {
         self.wait(GRACE).map(drop)
     }
 
+    /// As a machine that stands still: not ended, and not heard of.
+    ///
+    /// # Errors
+    /// It cannot be told.
+    pub fn pause(&mut self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Goes on after [`Process::pause`].
+    ///
+    /// # Errors
+    /// It cannot be told.
+    pub fn resume(&mut self) -> Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
     /// Waits for the process to end by itself.
     ///
     /// # Errors

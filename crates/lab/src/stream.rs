@@ -4,7 +4,7 @@
 //! its arrival.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -80,7 +80,7 @@ impl Stream {
     /// A socket cannot be opened.
     pub fn start(from: &Endpoint, to: &Endpoint) -> Result<Self> {
         let open = |end: &Endpoint| -> Result<UdpSocket> {
-            let socket = end.netns.run(|| UdpSocket::bind(("0.0.0.0", 0)))?;
+            let socket = end.netns.run(|| UdpSocket::bind((any(end.address), 0)))?;
             let socket = socket.with_context(|| format!("socket in {}", end.netns.name()))?;
             socket.set_nonblocking(true).context("nonblocking")?;
             Ok(socket)
@@ -217,6 +217,13 @@ impl Tally {
     #[must_use]
     pub fn lost(&self) -> usize {
         self.sent - self.arrived
+    }
+}
+
+fn any(family: IpAddr) -> IpAddr {
+    match family {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     }
 }
 

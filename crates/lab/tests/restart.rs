@@ -101,10 +101,7 @@ fn a_host_that_lost_its_kernel_state_carries_again_without_the_server() {
     pair.site.server.kill9().unwrap();
     let host = pair.site.host_mut("hel").unwrap();
     host.kill9().unwrap();
-    std::fs::remove_dir_all(host.pins()).unwrap();
-    for device in ours(&host.netns) {
-        host.netns.ip(&format!("link del {device}")).unwrap();
-    }
+    host.lose_kernel_state().unwrap();
     // Nothing leaves the near end any more, as its device is gone.
     let lost = std::time::Instant::now();
     eventually(PATIENCE, "packets stop", || {
@@ -115,14 +112,6 @@ fn a_host_that_lost_its_kernel_state_carries_again_without_the_server() {
     let host = pair.site.host_mut("hel").unwrap();
     host.start().unwrap();
     eventually(PATIENCE, "packets flow both ways", || streams.flow(20).ok()).unwrap();
-}
-
-/// Devices that the datapath has made.
-fn ours(netns: &lab::Netns) -> Vec<String> {
-    let links: serde_json::Value =
-        serde_json::from_str(&netns.ip("-j link show").unwrap()).unwrap();
-    let names = links.as_array().unwrap().iter().map(|link| link["ifname"].as_str().unwrap());
-    names.filter(|name| name.starts_with("kn") || *name == "kannas").map(str::to_owned).collect()
 }
 
 /// Packets stop when the half is disabled, and flow when it is active.

@@ -42,18 +42,41 @@ pub enum Through {
     Peering(Uuid),
 }
 
+/// What a half stands between, looked up once.
+#[derive(Debug, Clone, Copy)]
+pub struct Ends<'w> {
+    pub local: Option<&'w Network>,
+    pub peer: Option<&'w Network>,
+    pub mirror: Option<&'w Peering>,
+}
+
+impl<'w> Ends<'w> {
+    pub fn of(world: &'w World, half: &Peering) -> Self {
+        let network = |uuid| world.network(uuid).map(|n| &**n);
+        Self {
+            local: network(half.network),
+            peer: network(half.peer_network),
+            mirror: world.mirror(half).map(|m| &**m),
+        }
+    }
+
+    /// The pair that `half` belongs to, when nothing but overlap or a host
+    /// can keep it from carrying traffic.
+    pub fn pair(self, half: &'w Peering) -> Option<Pair<'w>> {
+        let Self { local: Some(local), peer: Some(peer), mirror: Some(mirror) } = self else {
+            return None;
+        };
+        let active = [half, mirror].iter().all(|h| h.configured == Configured::Active);
+        let routed = local.router.is_some() && peer.router.is_some();
+        (active && routed).then_some(Pair { local, peer, half, mirror })
+    }
+}
+
 type PairKey = (Uuid, Uuid);
 
 impl<'w> Pair<'w> {
-    /// The pair that `half` belongs to, when nothing but overlap or a host
-    /// can keep it from carrying traffic.
     pub fn of(world: &'w World, half: &'w Peering) -> Option<Self> {
-        let mirror = world.mirror(half)?;
-        let local = world.network(half.network)?;
-        let peer = world.network(half.peer_network)?;
-        let active = [half, mirror].iter().all(|h| h.configured == Configured::Active);
-        let routed = local.router.is_some() && peer.router.is_some();
-        (active && routed).then_some(Self { local, peer, half, mirror })
+        Ends::of(world, half).pair(half)
     }
 
     /// The revision of the write that made the pair complete.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::credentials::{SubAccount, Token};
+use crate::lease::Lease;
 use crate::objects::{
     Account, Authority, Done, Host, JoinToken, Network, Peering, Port, Router, Server, Told,
     Webhook, Zone,
@@ -18,6 +19,7 @@ pub enum Object {
     Done(Done),
     Host(Host),
     JoinToken(JoinToken),
+    Lease(Lease),
     Network(Network),
     Peering(Peering),
     Port(Port),
@@ -48,6 +50,7 @@ pub enum Key {
     },
     Host(Uuid),
     JoinToken(String),
+    Lease(Uuid),
     Network(Uuid),
     Peering(Uuid),
     Port(Uuid),
@@ -72,6 +75,7 @@ impl Object {
             Self::Done(it) => it.key(),
             Self::Host(it) => Key::Host(it.uuid),
             Self::JoinToken(it) => Key::JoinToken(it.digest.clone()),
+            Self::Lease(it) => Key::Lease(it.host),
             Self::Network(it) => Key::Network(it.uuid),
             Self::Peering(it) => Key::Peering(it.uuid),
             Self::Port(it) => Key::Port(it.uuid),
@@ -96,6 +100,7 @@ impl Key {
             Self::Done { account, key } => ("done", format!("{key} {account}")),
             Self::Host(uuid) => ("host", uuid.to_string()),
             Self::JoinToken(digest) => ("join-token", digest.clone()),
+            Self::Lease(host) => ("lease", host.to_string()),
             Self::Network(uuid) => ("network", uuid.to_string()),
             Self::Peering(uuid) => ("peering", uuid.to_string()),
             Self::Port(uuid) => ("port", uuid.to_string()),

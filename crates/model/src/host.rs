@@ -45,13 +45,17 @@ pub fn join(world: &World, uuid: Uuid, wish: &Join) -> Result<Vec<Change>, Rule>
         let why = "must be 1 to 63 letters, digits, hyphens and dots";
         return Err(Rule::bad(Subject::Name, "host.name", why));
     }
-    let IpAddr::V4(underlay) = wish.underlay else { return Err(not_unicast()) };
-    if underlay.is_unspecified() || underlay.is_multicast() || underlay.is_broadcast() {
-        return Err(not_unicast());
-    }
+    check_underlay(wish.underlay)?;
     for other in world.hosts.values() {
         if other.name == wish.name {
             return Err(Rule::Exists(Noun::Host, wish.name.clone()));
+        }
+        if other.underlay.is_ipv4() != wish.underlay.is_ipv4() {
+            let family = if other.underlay.is_ipv4() { "IPv4" } else { "IPv6" };
+            let why = format!(
+                "must be {family}, as that of the other hosts: packets go from host to host"
+            );
+            return Err(Rule::bad(Subject::IpAddress, "host.underlay", why));
         }
         if other.underlay == wish.underlay {
             return Err(Rule::Exists(Noun::Host, format!("at {}", wish.underlay)));
@@ -62,8 +66,19 @@ pub fn join(world: &World, uuid: Uuid, wish: &Join) -> Result<Vec<Change>, Rule>
     Ok(vec![Change::Delete(Key::JoinToken(token.digest.clone())), Change::Put(Object::Host(host))])
 }
 
-fn not_unicast() -> Rule {
-    Rule::bad(Subject::IpAddress, "host.underlay", "must be an IPv4 unicast address of the host")
+fn check_underlay(address: IpAddr) -> Result<(), Rule> {
+    let good = match address {
+        IpAddr::V4(it) => !it.is_unspecified() && !it.is_multicast() && !it.is_broadcast(),
+        // A link-local address needs a device to go with it, which no other host can name.
+        IpAddr::V6(it) => {
+            !it.is_unspecified()
+                && !it.is_multicast()
+                && !it.is_unicast_link_local()
+                && it.to_ipv4_mapped().is_none()
+        }
+    };
+    let why = "must be a unicast address of the host that the others reach";
+    if good { Ok(()) } else { Err(Rule::bad(Subject::IpAddress, "host.underlay", why)) }
 }
 
 /// # Errors
@@ -74,7 +89,8 @@ pub fn delete(world: &World, id: &str) -> Result<Vec<Change>, Rule> {
     if world.ports_at(host.uuid).next().is_some() || servers() {
         return Err(Rule::HostNotEmpty(host.name.clone()));
     }
-    Ok(vec![Change::Delete(Key::Host(host.uuid))])
+    let lease = world.leases.get(&host.uuid).map(|_| Change::Delete(Key::Lease(host.uuid)));
+    Ok([Change::Delete(Key::Host(host.uuid))].into_iter().chain(lease).collect())
 }
 
 /// The host of that UUID or name.

@@ -1,13 +1,13 @@
 //! What one host must carry, from all that is remembered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
 use crate::admission;
 use crate::ids::Prefix;
-use crate::objects::{Network, Port};
-use crate::spec::{Attachment, HostSpec, PortSpec, RouteKey, Target};
+use crate::objects::{Network, Port, Subnet};
+use crate::spec::{Attachment, HostSpec, Inet, PortSpec, RouteKey, Target};
 use crate::world::World;
 
 /// The slice of `host`: its ports, and for each network they are on the
@@ -51,34 +51,52 @@ fn add_routes(
     for to in reached.iter().copied().chain([from]) {
         let key = |prefix| RouteKey { vni: from.vni, prefix };
         routes.extend(to.prefixes().map(|p| (key(p), Target::Nobody)));
-        let ports = world.ports_on(to.uuid).filter_map(|port| {
-            let at = port.host?;
-            let target = if at == host {
-                Target::Local { port: port.uuid, vni: to.vni }
-            } else {
-                Target::Remote { vtep: world.hosts.get(&at)?.underlay, vni: to.vni }
-            };
-            Some((key(Prefix::host(port.address)), target))
-        });
-        routes.extend(ports);
+        for port in world.ports_on(to.uuid) {
+            let Some(target) = target_of(world, host, port, to) else { continue };
+            routes.extend(port.destinations().map(|prefix| (key(prefix), target)));
+        }
     }
 }
 
+/// Where packets to `port`, which is on `network`, go from `host`.
+fn target_of(world: &World, host: Uuid, port: &Port, network: &Network) -> Option<Target> {
+    let at = port.host.filter(|at| *at == host || !world.is_lost(*at))?;
+    if at == host {
+        return Some(Target::Local { port: port.uuid, vni: network.vni });
+    }
+    Some(Target::Remote { vtep: world.hosts.get(&at)?.underlay, vni: network.vni })
+}
+
 fn port_spec(port: &Port, network: &Network, reached: &[&Network]) -> Option<PortSpec> {
-    let subnet = network.subnet_of(port.address)?;
-    let ours = matches!(port.attachment, Attachment::Netns { .. });
-    let same_family = |p: &Prefix| p.address().is_ipv4() == port.address.is_ipv4();
-    let default = subnet.dhcp_default_route.then(|| Prefix::everything(port.address));
-    let routes = reached.iter().flat_map(|n| n.prefixes()).filter(same_family).chain(default);
-    Some(PortSpec {
+    let inet = |address| {
+        let subnet = network.subnet_of(address)?;
+        Some(Inet { address, subnet: subnet.prefix, gateway: subnet.gateway })
+    };
+    let first = inet(port.address)?;
+    let further: Vec<Inet> = port.further.iter().filter_map(|a| inet(*a)).collect();
+    let mut it = PortSpec {
         vni: network.vni,
-        address: port.address,
-        subnet: subnet.prefix,
-        gateway: subnet.gateway,
+        address: first.address,
+        subnet: first.subnet,
+        gateway: first.gateway,
         mac: port.mac,
         attachment: port.attachment.clone(),
-        routes: routes.filter(|_| ours).collect(),
-    })
+        routes: BTreeSet::new(),
+        further,
+        segment: !port.prefixes.is_empty(),
+    };
+    if matches!(port.attachment, Attachment::Netns { .. }) {
+        it.routes = routes_inside(&it, network, reached);
+    }
+    Some(it)
+}
+
+/// What a workload is to reach through its gateways.
+fn routes_inside(it: &PortSpec, network: &Network, reached: &[&Network]) -> BTreeSet<Prefix> {
+    let default = |s: &Subnet| s.dhcp_default_route.then(|| Prefix::everything(s.gateway));
+    let defaults = network.subnets.iter().filter_map(default);
+    let routes = reached.iter().flat_map(|n| n.prefixes()).chain(defaults);
+    routes.filter(|to| it.gateway_for(*to).is_some()).collect()
 }
 
 /// The hosts whose slice may differ once `network` or something attached to it

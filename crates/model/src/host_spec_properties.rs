@@ -18,19 +18,23 @@ proptest! {
         let (play, oracle) = played(steps);
         let hosts = Hosts::of(&play.world);
         let connected = connected(&play.world, &oracle);
-        let addresses: BTreeSet<IpAddr> = play.world.ports.values().map(|p| p.address).collect();
+        let all = play.world.ports.values().map(|p| p.addresses().collect::<Vec<_>>());
+        let addresses: BTreeSet<IpAddr> = all.flatten().collect();
         for from in play.world.ports.values() {
             for address in &addresses {
+                // A port has one address of a family here.
+                let mut own = from.addresses();
+                let Some(source) = own.find(|a| a.is_ipv4() == address.is_ipv4()) else { continue };
                 let known = |to: &&std::sync::Arc<Port>| {
-                    to.address == *address && connected(from.network, to.network)
+                    to.addresses().any(|a| a == *address) && connected(from.network, to.network)
                 };
                 let want: Vec<Uuid> =
                     play.world.ports.values().filter(known).map(|p| p.uuid).collect();
                 prop_assert!(want.len() <= 1, "{address} is two at once: {want:?}");
-                let got = hosts.deliver(from, *address);
+                let got = hosts.deliver((from, source), *address);
                 prop_assert_eq!(got, want.first().copied(), "{:?} to {}", from, address);
                 if let Some(to) = got {
-                    let back = hosts.deliver(&play.world.ports[&to], from.address);
+                    let back = hosts.deliver((&play.world.ports[&to], *address), source);
                     prop_assert_eq!(back, Some(from.uuid), "and the answer comes back");
                 }
             }
@@ -59,9 +63,11 @@ proptest! {
                 for to in world.networks.values().filter(|n| connected(from, n.uuid)) {
                     want.extend(to.subnets.iter().map(|s| RouteKey { vni, prefix: s.prefix }));
                     let there = world.ports.values().filter(|p| p.network == to.uuid);
-                    want.extend(
-                        there.map(|p| RouteKey { vni, prefix: Prefix::host(p.address) }),
-                    );
+                    let keys = |p: &std::sync::Arc<Port>| {
+                        let hosts = p.addresses().map(Prefix::host);
+                        hosts.map(|prefix| RouteKey { vni, prefix }).collect::<Vec<_>>()
+                    };
+                    want.extend(there.flat_map(keys));
                 }
             }
             prop_assert_eq!(spec.routes.keys().copied().collect::<BTreeSet<_>>(), want);
@@ -97,17 +103,15 @@ impl Hosts {
     /// The port that a packet of `from` arrives at: looked up where it starts,
     /// sent to another host if that is where it goes, looked up there, and
     /// delivered only if the receiver has a route back.
-    fn deliver(&self, from: &Port, to: IpAddr) -> Option<Uuid> {
+    fn deliver(&self, (from, source): (&Port, IpAddr), to: IpAddr) -> Option<Uuid> {
         let here = self.0.values().find(|spec| spec.ports.contains_key(&from.uuid))?;
         match longest(here, here.ports[&from.uuid].vni, to)? {
             Target::Nobody => None,
-            Target::Local { port, vni } => take(here, port, vni, from.address),
+            Target::Local { port, vni } => take(here, port, vni, source),
             Target::Remote { vtep, vni } => {
                 let there = self.0.get(&vtep)?;
                 match longest(there, vni, to)? {
-                    Target::Local { port, vni: of } if of == vni => {
-                        take(there, port, vni, from.address)
-                    }
+                    Target::Local { port, vni: of } if of == vni => take(there, port, vni, source),
                     Target::Local { .. } | Target::Remote { .. } | Target::Nobody => None,
                 }
             }

@@ -220,8 +220,8 @@ fn a_port_is_told_its_gateway_and_what_is_behind_it() {
     play.must(Op::DeletePort { by: "a".to_owned(), uuid: port_id(0) });
     play.must(crate::play::modify_network(0, wish));
     let mac = "0a:00:00:00:00:07".parse().unwrap();
-    let address = Some([10, 8, 1, 7].into());
-    let wish = crate::port::Create { address, mac: Some(mac), ..port_wish(7, 0, 0) };
+    let addresses = vec![[10, 8, 1, 7].into()];
+    let wish = crate::port::Create { addresses, mac: Some(mac), ..port_wish(7, 0, 0) };
     play.must(Op::CreatePort { by: "a".to_owned(), uuid: port_id(7), wish: wish.clone() });
     play.all([vec![attach(2, Some(0))], peer(0, 1).to_vec()].concat());
     let spec = host_spec(&play.world, host_id(0));
@@ -233,6 +233,8 @@ fn a_port_is_told_its_gateway_and_what_is_behind_it() {
         mac,
         attachment: wish.attachment,
         routes: ["10.1.0.0/24".parse().unwrap(), "10.2.0.0/24".parse().unwrap()].into(),
+        further: Vec::new(),
+        segment: false,
     };
     assert_eq!(spec.ports[&port_id(7)], want);
     assert_eq!(spec.ports.keys().collect::<Vec<_>>(), [&port_id(2), &port_id(7)]);
@@ -240,7 +242,7 @@ fn a_port_is_told_its_gateway_and_what_is_behind_it() {
 }
 
 #[test]
-fn a_port_gets_a_default_route_when_the_subnet_has_it_and_routes_of_its_family_only() {
+fn a_port_has_addresses_and_routes_of_the_families_of_its_network() {
     let mut play = Play::new();
     let mut v4 = subnet("10.0.0.0/24");
     v4.dhcp_default_route = true;
@@ -253,27 +255,34 @@ fn a_port_gets_a_default_route_when_the_subnet_has_it_and_routes_of_its_family_o
     };
     play.must(crate::play::network_op(0, Wish::Create(wish)));
     play.must(create_network(2, &["10.2.0.0/24", "2001:db8:2::/64"], Some(0)));
-    for (n, address, want) in [
-        (0, [10, 0, 0, 9].into(), vec!["0.0.0.0/0", "10.2.0.0/24"]),
-        (2, "2001:db8::9".parse().unwrap(), vec!["2001:db8:2::/64"]),
-    ] {
-        let wish = crate::port::Create { address: Some(address), ..port_wish(n, 0, 0) };
-        play.must(Op::CreatePort { by: "a".to_owned(), uuid: port_id(n), wish });
-        let spec = host_spec(&play.world, host_id(0));
-        let routes: Vec<String> =
-            spec.ports[&port_id(n)].routes.iter().map(ToString::to_string).collect();
-        assert_eq!(routes, want);
-    }
-    let prefixes: Vec<String> = routes(&play, 0);
+    play.must(create_network(4, &["2001:db8:4::/64"], Some(0)));
+    play.all([create_port(0, 0, 0), create_port(4, 4, 0)]);
+    let spec = host_spec(&play.world, host_id(0));
+    let routes_of = |n| {
+        let routes = spec.ports[&port_id(n)].routes.iter();
+        routes.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(routes_of(0), ["0.0.0.0/0", "10.2.0.0/24", "2001:db8:2::/64", "2001:db8:4::/64"]);
+    assert_eq!(routes_of(4), ["2001:db8::/64", "2001:db8:2::/64"]);
+    let text = |n| {
+        let inets = spec.ports[&port_id(n)].inets();
+        inets.map(|i| format!("{} in {} by {}", i.address, i.subnet, i.gateway)).collect::<Vec<_>>()
+    };
+    let ipv6 = "2001:db8::2 in 2001:db8::/64 by 2001:db8::1";
+    assert_eq!(text(0), ["10.0.0.2 in 10.0.0.0/24 by 10.0.0.1", ipv6]);
+    let prefixes: Vec<String> =
+        routes(&play, 0).into_iter().filter(|r| r.starts_with("n0")).collect();
     assert_eq!(
         prefixes,
         [
             "n0 10.0.0.0/24 nobody",
-            "n0 10.0.0.9/32 p0 n0",
+            "n0 10.0.0.2/32 p0 n0",
             "n0 10.2.0.0/24 nobody",
             "n0 2001:db8::/64 nobody",
-            "n0 2001:db8::9/128 p2 n0",
+            "n0 2001:db8::2/128 p0 n0",
             "n0 2001:db8:2::/64 nobody",
+            "n0 2001:db8:4::/64 nobody",
+            "n0 2001:db8:4::2/128 p4 n4",
         ]
     );
 }

@@ -59,6 +59,29 @@ fn names_and_addresses_of_hosts_are_good_and_nobody_elses() {
 }
 
 #[test]
+fn the_underlays_of_all_hosts_are_of_one_family() {
+    let (play, op) = joining(|w| w.underlay = "2001:db8::1".parse().unwrap());
+    let Err(Rule::Bad { why, .. }) = decide(&play.world, &op) else { panic!("it may join") };
+    assert_eq!(why, "must be IPv4, as that of the other hosts: packets go from host to host");
+    let mut play = Play::new();
+    play.all([0, 1, 2].map(|n| Op::DeleteHost { by: "a".to_owned(), id: format!("h{n}") }));
+    let underlay = |n: u128, address: &str| {
+        let mut op = join(n);
+        if let Op::Join { wish, .. } = &mut op {
+            wish.underlay = address.parse().unwrap();
+        }
+        op
+    };
+    play.all([allow_join("7"), allow_join("8")]);
+    for bad in ["fe80::1", "ff02::1", "::", "::ffff:192.0.2.1"] {
+        assert_eq!(play.fault(&underlay(7, bad)).1, "host.underlay", "{bad}");
+    }
+    play.must(underlay(7, "2001:db8::1"));
+    assert_eq!(play.fault(&join(8)).1, "host.underlay", "IPv4 after IPv6");
+    play.must(underlay(8, "2001:db8::2"));
+}
+
+#[test]
 fn a_token_is_for_a_zone_that_there_is() {
     let token = JoinToken { digest: "x".to_owned(), zone: "atlantis".to_owned(), expires: 1 };
     let op = Op::AllowJoin { by: "a".to_owned(), token };

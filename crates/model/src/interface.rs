@@ -9,8 +9,9 @@ use crate::error::{Noun, Rule, Subject};
 use crate::ids::DeviceName;
 use crate::network;
 use crate::objects::{Nic, Port, Server, Subnet};
-use crate::port::{self, Room};
+use crate::port;
 use crate::provided::{self, Kind};
+use crate::room::{Room, Wanted};
 use crate::spec::Attachment;
 use crate::world::World;
 
@@ -79,8 +80,9 @@ pub fn create(world: &World, server: &Server, wish: &Create) -> Result<Vec<Chang
     let index = free_index(world, server, wish.index)?;
     let place = Place::of(world, server, wish)?;
     let address = match wish.address {
-        Address::Given(address) => Some(address),
-        Address::AnyIpv4 | Address::AnyIpv6 => None,
+        Address::Given(address) => Wanted::This(address),
+        Address::AnyIpv4 => Wanted::AnyIpv4,
+        Address::AnyIpv6 => Wanted::AnyIpv6,
     };
     let room = Room { world, network: place.network, subnets: place.subnets };
     let attachment = Attachment::Netns { netns: server.netns.clone(), device: device(index) };
@@ -93,6 +95,8 @@ pub fn create(world: &World, server: &Server, wish: &Create) -> Result<Vec<Chang
         network: place.network,
         host: place.host,
         address: room.address(address, ADDRESS)?,
+        further: Vec::new(),
+        prefixes: Vec::new(),
         mac: port::mac_of(wish.port),
         attachment,
         nic: Some(Nic { server: server.uuid, index }),

@@ -1,16 +1,18 @@
 //! What may be done to a network.
 
+use std::net::IpAddr;
+
 use uuid::Uuid;
 
 use crate::admission::{admitted, overlap};
 use crate::change::{Change, Key, Object};
 use crate::error::{Noun, Rule, Subject};
-use crate::ids::{Revision, Vni};
+use crate::ids::{Prefix, Revision, Vni};
 use crate::label::{self, Filter, Label};
 use crate::objects::{Network, Subnet};
 use crate::policy::Policy;
-use crate::port;
 use crate::provided::{self, Provided};
+use crate::room;
 use crate::router;
 use crate::world::World;
 use crate::zone;
@@ -196,10 +198,16 @@ fn checked(world: &World, it: Network) -> Result<Vec<Change>, Rule> {
     }
     label::check(&it.labels, "network.labels")?;
     for port in world.ports_on(it.uuid) {
-        let subnet = it.subnet_of(port.address);
-        if subnet.is_none_or(|s| s.gateway == port.address || !port::usable(s, port.address)) {
-            let why =
-                format!("must go on holding the address {} of port {}", port.address, port.uuid);
+        let usable = |address: &IpAddr| {
+            let subnet = it.subnet_of(*address);
+            subnet.is_some_and(|s| s.gateway != *address && room::usable(s, *address))
+        };
+        let holds = |p: &Prefix| it.prefixes().any(|own| own.net().contains(&p.net()));
+        let lost = port.addresses().find(|a| !usable(a)).map(|a| format!("address {a}"));
+        let lost =
+            lost.or_else(|| Some(format!("prefix {}", port.prefixes.iter().find(|p| !holds(p))?)));
+        if let Some(lost) = lost {
+            let why = format!("must go on holding the {lost} of port {}", port.uuid);
             return Err(Rule::bad(Subject::IpAddress, "network.ip_networks", why));
         }
     }

@@ -109,7 +109,7 @@ fn new_subnets_go_on_holding_the_addresses_of_ports() {
     let mut play = Play::new();
     play.must(create_network(0, &["10.0.0.0/24"], None));
     let wish = crate::port::Create {
-        address: Some([10, 0, 0, 127].into()),
+        addresses: vec![[10, 0, 0, 127].into()],
         ..crate::play::port_wish(0, 0, 0)
     };
     play.must(Op::CreatePort { by: "a".to_owned(), uuid: port_id(0), wish });

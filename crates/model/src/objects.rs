@@ -155,10 +155,29 @@ pub struct Port {
     pub network: Uuid,
     /// None for as long as its server has none, and on the provider's networks.
     pub host: Option<Uuid>,
+    /// Its first: IPv4, if it has one.
     pub address: IpAddr,
+    /// Its other ones, all of them IPv6.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<IpAddr>,
+    /// What is behind its device, where several machines are: `address` and
+    /// `further` are out of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefixes: Vec<Prefix>,
     pub mac: Mac,
     pub attachment: Attachment,
     pub nic: Option<Nic>,
+}
+
+impl Port {
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        std::iter::once(self.address).chain(self.further.iter().copied())
+    }
+
+    /// What packets to this port's device may be for.
+    pub fn destinations(&self) -> impl Iterator<Item = Prefix> {
+        self.addresses().map(Prefix::host).chain(self.prefixes.iter().copied())
+    }
 }
 
 /// Which interface of which server a port is.

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::change::{Change, Object};
 use crate::consent::{self, Accept};
 use crate::error::Rule;
+use crate::lease::{self, Claim, Loss};
 use crate::objects::{Account, Authority, JoinToken, Outcome, Told, Zone};
 use crate::terms::{self, Once, Terms};
 use crate::world::World;
@@ -42,6 +43,17 @@ pub enum Op {
         server: Uuid,
         wish: interface::Wish,
     },
+    /// By a host that comes for its slice.
+    TakeLease {
+        host: Uuid,
+        claim: Claim,
+    },
+    /// By a host whose agent knows no leases.
+    DropLease {
+        host: Uuid,
+    },
+    /// By nobody: leases were not renewed.
+    LoseLeases(Vec<Loss>),
     /// By nobody: hosts have come for servers that wait for one.
     PlaceServers {
         live: BTreeSet<Uuid>,
@@ -185,6 +197,9 @@ fn decide_under(world: &World, terms: &Terms, op: &Op) -> Result<Vec<Change>, Ru
         Op::Interface { by, server, wish } => {
             interface::decide(world, server::own(world, by, *server)?, wish)
         }
+        Op::TakeLease { host, claim } => lease::take(world, *host, claim),
+        Op::DropLease { host } => Ok(lease::drop_of(world, *host)),
+        Op::LoseLeases(losses) => Ok(lease::lose(world, losses)),
         Op::PlaceServers { live } => Ok(server::place(world, live)),
         Op::CreatePort { by, uuid, wish } => port::create(world, by, *uuid, wish),
         Op::DeletePort { by, uuid } => port::delete(world, by, *uuid),

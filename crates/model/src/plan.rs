@@ -96,6 +96,8 @@ fn difference(want: &PortSpec, have: Option<&Condition<PortSpec>>) -> Option<Str
         ("mac", have.mac != want.mac),
         ("attachment", have.attachment != want.attachment),
         ("routes", have.routes != want.routes),
+        ("further addresses", have.further != want.further),
+        ("segment", have.segment != want.segment),
     ];
     let names: Vec<&str> =
         parts.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
@@ -197,6 +199,8 @@ mod tests {
                 device: "eth0".parse().unwrap(),
             },
             routes: ["0.0.0.0/0".parse().unwrap()].into(),
+            further: Vec::new(),
+            segment: false,
         }
     }
 

@@ -149,7 +149,7 @@ pub(crate) fn subnet(address: &str) -> Subnet {
     Subnet {
         address: address.to_owned(),
         prefix: Prefix::containing(net),
-        gateway: net.hosts().next().unwrap(),
+        gateway: net.hosts().find(|a| *a != net.network()).unwrap(),
         dhcp: true,
         dhcp_default_route: false,
         dhcp_dns: vec![],
@@ -227,7 +227,8 @@ pub(crate) fn port_wish(n: u128, network: u128, host: u128) -> port::Create {
     port::Create {
         network: network_id(network).to_string(),
         host: format!("h{host}"),
-        address: None,
+        addresses: vec![],
+        prefixes: vec![],
         mac: None,
         attachment: Attachment::Netns {
             netns: format!("w{n}").parse().unwrap(),

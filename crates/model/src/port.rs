@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use uuid::Uuid;
 
 use crate::change::{Change, Key, Object};
-use crate::error::{Noun, Rule, Subject};
-use crate::ids::Mac;
-use crate::objects::{Port, Subnet};
+use crate::error::{Noun, Rule};
+use crate::ids::{Mac, Prefix};
+use crate::objects::Port;
+use crate::room::Room;
 use crate::spec::Attachment;
 use crate::world::World;
 use crate::{host, network};
@@ -17,8 +18,12 @@ pub struct Create {
     pub network: String,
     /// UUID or name.
     pub host: String,
-    /// None takes the lowest that is free.
-    pub address: Option<IpAddr>,
+    /// Of a family that the network has and none is given of, the lowest that
+    /// is free is taken.
+    pub addresses: Vec<IpAddr>,
+    /// Parts of the network that are behind the device, each with machines of
+    /// its own: docker's, libvirt's, a cable's.
+    pub prefixes: Vec<Prefix>,
     /// None makes one of the port's UUID.
     pub mac: Option<Mac>,
     pub attachment: Attachment,
@@ -41,12 +46,16 @@ pub fn create(
     }
     check_attachment(world, host.uuid, &wish.attachment)?;
     let room = Room { world, network: network.uuid, subnets: &network.subnets };
+    room.check_prefixes(&wish.prefixes, &wish.attachment)?;
+    let (address, further) = room.addresses(&wish.addresses, &wish.prefixes)?;
     Ok(vec![Change::Put(Object::Port(Port {
         uuid,
         account: account.to_owned(),
         network: network.uuid,
         host: Some(host.uuid),
-        address: room.address(wish.address, "port.address")?,
+        address,
+        further,
+        prefixes: wish.prefixes.clone(),
         mac: wish.mac.unwrap_or_else(|| mac_of(uuid)),
         attachment: wish.attachment.clone(),
         nic: None,
@@ -81,66 +90,6 @@ pub fn own<'w>(world: &'w World, account: &str, id: &str) -> Result<&'w Port, Ru
     let found = Uuid::try_parse(id).ok().and_then(|uuid| world.ports.get(&uuid));
     let own = found.filter(|p| p.account == account);
     own.map(|p| &**p).ok_or_else(|| Rule::Absent(Noun::Port, id.to_owned()))
-}
-
-/// The addresses of a network, to give one out of.
-pub struct Room<'w> {
-    pub world: &'w World,
-    pub network: Uuid,
-    pub subnets: &'w [Subnet],
-}
-
-impl Room<'_> {
-    /// The one that is wanted, or the lowest that is free. `at` is the
-    /// attribute that wants it.
-    ///
-    /// # Errors
-    /// Taken, the gateway's, or outside of every subnet; none is left.
-    pub fn address(&self, wanted: Option<IpAddr>, at: &str) -> Result<IpAddr, Rule> {
-        match wanted {
-            Some(address) => self.given(address, at),
-            None => self.lowest_free().ok_or(Rule::NoFreeAddress(self.network)),
-        }
-    }
-
-    fn given(&self, address: IpAddr, at: &str) -> Result<IpAddr, Rule> {
-        let bad = |why: String| Err(Rule::bad(Subject::IpAddress, at, why));
-        let Some(subnet) = self.subnets.iter().find(|s| s.prefix.contains(address)) else {
-            let all: Vec<String> = self.subnets.iter().map(|s| s.prefix.to_string()).collect();
-            return bad(format!("must lie in {}", all.join(" or ")));
-        };
-        if address == subnet.gateway {
-            return bad("is the gateway's".to_owned());
-        }
-        if !usable(subnet, address) {
-            return bad("is the subnet's own or its broadcast address".to_owned());
-        }
-        if self.is_taken(address) {
-            return Err(Rule::AddressTaken(address));
-        }
-        Ok(address)
-    }
-
-    /// Neither the gateway's nor, in IPv4, the subnet's first (itself) or last
-    /// (broadcast, RFC 919 §7).
-    fn lowest_free(&self) -> Option<IpAddr> {
-        let subnet = self.subnets.first()?;
-        // One more candidate than there are ports plus gateway is always
-        // enough, and hosts() is lazy, so a /64 costs nothing.
-        let free = |a: &IpAddr| *a != subnet.gateway && !self.is_taken(*a);
-        subnet.prefix.net().hosts().find(|a| free(a) && usable(subnet, *a))
-    }
-
-    fn is_taken(&self, address: IpAddr) -> bool {
-        self.world.port_at(self.network, address).is_some()
-    }
-}
-
-/// Whether a host may have `address`, a gateway for one.
-pub(crate) fn usable(subnet: &Subnet, address: IpAddr) -> bool {
-    let net = subnet.prefix.net();
-    // An IPv6 subnet's first is its routers' (RFC 4291 §2.6.1).
-    address != net.network() && !(address.is_ipv4() && address == net.broadcast())
 }
 
 #[cfg(test)]

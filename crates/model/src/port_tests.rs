@@ -1,12 +1,13 @@
 use std::net::IpAddr;
 
 use super::*;
-use crate::error::Noun;
+use crate::error::{Noun, Subject};
 use crate::op::{Op, Wish, decide};
 use crate::play::{
     Play, create_network, create_port, delete_port, host_id, network_id, network_op, port_id,
     port_wish, subnet,
 };
+use crate::spec::Attachment;
 
 /// Network 0 is 10.0.0.0/29: six addresses, of which the first is the gateway's.
 fn small() -> Play {
@@ -16,8 +17,8 @@ fn small() -> Play {
 }
 
 fn at(n: u128, address: &str) -> Op {
-    let address = Some(address.parse().unwrap());
-    let wish = Create { address, ..port_wish(n, 0, 0) };
+    let addresses = vec![address.parse().unwrap()];
+    let wish = Create { addresses, ..port_wish(n, 0, 0) };
     Op::CreatePort { by: "a".to_owned(), uuid: port_id(n), wish }
 }
 
@@ -59,7 +60,7 @@ fn only_an_address_of_a_host_may_be_given() {
     let mut play = small();
     play.must(at(0, "10.0.0.6"));
     for bad in ["10.0.0.0", "10.0.0.1", "10.0.0.7", "10.0.0.8", "10.1.0.2", "2001:db8::2"] {
-        let want = (Subject::IpAddress, "port.address".to_owned());
+        let want = (Subject::IpAddress, "port.addresses.0".to_owned());
         assert_eq!(play.fault(&at(1, bad)), want, "{bad}");
     }
     let taken: IpAddr = [10, 0, 0, 6].into();
@@ -68,19 +69,101 @@ fn only_an_address_of_a_host_may_be_given() {
     play.must(Op::CreatePort {
         by: "a".to_owned(),
         uuid: port_id(1),
-        wish: Create { address: Some(taken), ..port_wish(1, 2, 0) },
+        wish: Create { addresses: vec![taken], ..port_wish(1, 2, 0) },
     });
+}
+
+/// Networks 0, 10.0.0.0/24 and fd00::/64, and 1, fd01::/64 alone.
+fn dual() -> Play {
+    let mut play = Play::new();
+    play.must(create_network(0, &["10.0.0.0/24", "fd00::/64"], None));
+    play.must(create_network(1, &["fd01::/64"], None));
+    play
+}
+
+fn device(n: u128, addresses: &[&str], prefixes: &[&str]) -> Op {
+    let attachment = Attachment::Device { device: format!("br{n}").parse().unwrap() };
+    let addresses = addresses.iter().map(|a| a.parse().unwrap()).collect();
+    let prefixes = prefixes.iter().map(|p| p.parse().unwrap()).collect();
+    let wish = Create { addresses, prefixes, attachment, ..port_wish(n, 0, 0) };
+    Op::CreatePort { by: "a".to_owned(), uuid: port_id(n), wish }
+}
+
+fn addresses(play: &Play, n: u128) -> Vec<String> {
+    play.world.ports[&port_id(n)].addresses().map(|a| a.to_string()).collect()
+}
+
+#[test]
+fn a_port_has_an_address_of_each_family_of_its_network_ipv4_first() {
+    let mut play = dual();
+    play.all([create_port(0, 0, 0), create_port(1, 1, 0)]);
+    assert_eq!(addresses(&play, 0), ["10.0.0.2", "fd00::2"]);
+    assert_eq!(addresses(&play, 1), ["fd01::2"]);
+    play.must(device(2, &["fd00::9", "10.0.0.7", "fd00::8"], &[]));
+    assert_eq!(addresses(&play, 2), ["10.0.0.7", "fd00::9", "fd00::8"]);
+    play.must(device(3, &["10.0.0.3"], &[]));
+    assert_eq!(addresses(&play, 3), ["10.0.0.3", "fd00::3"]);
+    assert_eq!(play.world.ports_on(network_id(0)).count(), 3, "each once");
+    for taken in ["fd00::8", "10.0.0.7", "fd00::2"] {
+        let taken = taken.parse().unwrap();
+        assert_eq!(
+            play.op(&device(4, &[&format!("{taken}")], &[])),
+            Err(Rule::AddressTaken(taken))
+        );
+    }
+    play.must(delete_port(2, 0));
+    play.must(device(4, &["fd00::8"], &[]));
+}
+
+#[test]
+fn a_port_has_one_ipv4_and_a_few_ipv6_addresses_each_once() {
+    let play = dual();
+    let at = |it: &str| (Subject::IpAddress, it.to_owned());
+    assert_eq!(play.fault(&device(0, &["10.0.0.3", "10.0.0.4"], &[])), at("port.addresses"));
+    let five = ["fd00::3", "fd00::4", "fd00::5", "fd00::6", "fd00::7"];
+    assert_eq!(play.fault(&device(0, &five, &[])), at("port.addresses"));
+    assert_eq!(play.fault(&device(0, &["10.0.0.3", "fd00::1"], &[])), at("port.addresses.1"));
+    let twice = decide(&play.world, &device(0, &["fd00::3", "fd00::3"], &[]));
+    assert_eq!(twice, Err(Rule::AddressTaken("fd00::3".parse().unwrap())));
+}
+
+#[test]
+fn what_is_behind_a_port_is_given_to_nobody_else() {
+    let mut play = dual();
+    play.must(device(0, &[], &["10.0.0.0/25", "fd00::8000:0:0:0/65"]));
+    assert_eq!(addresses(&play, 0), ["10.0.0.2", "fd00::8000:0:0:0"]);
+    play.must(create_port(1, 0, 0));
+    assert_eq!(addresses(&play, 1), ["10.0.0.128", "fd00::2"]);
+    let inside = "10.0.0.77".parse().unwrap();
+    assert_eq!(play.op(&device(2, &["10.0.0.77"], &[])), Err(Rule::AddressTaken(inside)));
+    for (prefix, why) in [
+        ("10.0.1.0/24", "not of the network"),
+        ("10.0.0.64/26", "behind another port"),
+        ("10.0.0.0/24", "around another port's"),
+    ] {
+        let want = (Subject::IpAddress, "port.prefixes.0".to_owned());
+        assert_eq!(play.fault(&device(2, &[], &[prefix])), want, "{why}");
+    }
+    let holding = "10.0.0.128".parse().unwrap();
+    assert_eq!(play.op(&device(2, &[], &["10.0.0.128/26"])), Err(Rule::AddressTaken(holding)));
+    // A namespace of ours has one machine.
+    let wish = Create { prefixes: vec!["10.0.0.192/26".parse().unwrap()], ..port_wish(2, 0, 0) };
+    let op = Op::CreatePort { by: "a".to_owned(), uuid: port_id(2), wish };
+    assert_eq!(play.fault(&op), (Subject::IpAddress, "port.prefixes.0".to_owned()));
+    // Nor does the network leave it behind.
+    let away = crate::play::renumber(0, &["10.0.0.128/25", "fd00::/64"]);
+    assert_eq!(play.fault(&away), (Subject::IpAddress, "network.ip_networks".to_owned()));
 }
 
 #[test]
 fn an_ipv6_subnets_first_address_is_its_routers_and_it_has_no_broadcast() {
     let mut play = Play::new();
     play.must(create_network(0, &["2001:db8::/125"], None));
-    assert_eq!(play.network(0).subnets[0].gateway.to_string(), "2001:db8::", "so made in play");
-    play.all((0..7).map(|n| create_port(n, 0, 0)));
-    assert_eq!(address(&play, 0), "2001:db8::1");
-    assert_eq!(address(&play, 6), "2001:db8::7");
-    assert_eq!(play.op(&create_port(7, 0, 0)), Err(Rule::NoFreeAddress(network_id(0))));
+    assert_eq!(play.network(0).subnets[0].gateway.to_string(), "2001:db8::1", "so made in play");
+    play.all((0..6).map(|n| create_port(n, 0, 0)));
+    assert_eq!(address(&play, 0), "2001:db8::2");
+    assert_eq!(address(&play, 5), "2001:db8::7");
+    assert_eq!(play.op(&create_port(6, 0, 0)), Err(Rule::NoFreeAddress(network_id(0))));
 }
 
 #[test]

@@ -46,6 +46,8 @@ pub(crate) struct Trouble {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TroubleKind {
+    /// Its lease, since this many seconds after 1970.
+    Lost(i64),
     Failed(HostError),
     Silent,
     Pending,
@@ -187,6 +189,13 @@ impl Owner<'_> {
                 ("host-failed", format!("has failed: {}", error.message))
             }
             TroubleKind::Failed(_) => ("host-failed", "has failed; its owner is told why.".into()),
+            TroubleKind::Lost(since) => {
+                let since = crate::wire::rfc3339(*since);
+                (
+                    "host-lost",
+                    format!("has not renewed its lease since {since}: nothing is sent to it."),
+                )
+            }
             TroubleKind::Silent => ("host-silent", "does not answer.".to_owned()),
             TroubleKind::Pending => ("host-pending", "has yet to apply it.".to_owned()),
             TroubleKind::NoPath { to, arrives, stopped } => {
@@ -219,7 +228,7 @@ impl Owner<'_> {
     fn may_see(&self, trouble: &Trouble) -> bool {
         let about = match &trouble.kind {
             TroubleKind::Failed(error) => error.network,
-            TroubleKind::Silent | TroubleKind::Pending => None,
+            TroubleKind::Lost(_) | TroubleKind::Silent | TroubleKind::Pending => None,
             TroubleKind::NoPath { .. } | TroubleKind::Unproved { .. } => None,
             TroubleKind::Narrow { .. } => None,
         };

@@ -8,7 +8,7 @@ use crate::consent::Patience;
 use crate::ids::Prefix;
 use crate::objects::{Host, Network, Port, Subnet};
 use crate::spec::Attachment;
-use crate::state::{Presence, Standing, State, judge};
+use crate::state::{APPLY_LIMIT_MS, Presence, Standing, State, judge};
 
 const ACCOUNTS: [&str; 3] = ["alice", "bob", "carol"];
 
@@ -101,6 +101,8 @@ impl Builder {
             network: it.uuid,
             host: Some(host_uuid(host)),
             address: last.unwrap(),
+            further: vec![],
+            prefixes: vec![],
             mac: crate::port::mac_of(uuid),
             attachment: Attachment::Device { device: "tap0".parse().unwrap() },
             nic: None,
@@ -210,6 +212,23 @@ fn a_hosts_failure_is_told_to_whose_network_it_is_about() {
     let (state, reasons) = it.judge(1, 0);
     assert_eq!((state, codes(&reasons)), (State::Provisioning, vec!["host-pending"]));
     assert_eq!(reasons[0].message, "Host host1 has yet to apply it.");
+}
+
+#[test]
+fn p64_provisioning_ends_by_itself_whether_or_not_the_host_answers() {
+    let mut it = Builder::two();
+    it.port(1, 1);
+    let silent = |waiting_ms| Standing { applied: 0, waiting_ms, ..Standing::default() };
+    for (standing, want) in [
+        (silent(0), (State::Provisioning, vec!["host-pending"])),
+        (silent(APPLY_LIMIT_MS - 1), (State::Provisioning, vec!["host-pending"])),
+        (silent(APPLY_LIMIT_MS), (State::Error, vec!["host-silent"])),
+        (Standing { applied: it.world.revision(), ..silent(0) }, (State::Active, vec![])),
+    ] {
+        it.standing(1, standing.clone());
+        let (state, reasons) = it.judge(0, 1);
+        assert_eq!((state, codes(&reasons)), want, "{standing:?}");
+    }
 }
 
 /// What the code of a state's first reason is.

@@ -22,7 +22,7 @@ pub struct HostSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortSpec {
     pub vni: Vni,
-    /// The one address the workload may send from.
+    /// An address that the workload may send from: IPv4, if it has one.
     pub address: IpAddr,
     /// The network's subnet that `address` lies in; every other address of it
     /// is answered for by the host.
@@ -34,6 +34,38 @@ pub struct PortSpec {
     /// What the workload is to reach through `gateway`; none where the host
     /// does not own the device ([`Attachment::Device`]).
     pub routes: BTreeSet<Prefix>,
+    /// Its other addresses, all of them IPv6 and in one subnet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<Inet>,
+    /// Behind the device are several machines, each with a MAC and addresses
+    /// of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub segment: bool,
+}
+
+/// How many IPv6 addresses a port may have.
+pub const MOST_IPV6: usize = 4;
+
+/// An address of a port, and its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Inet {
+    pub address: IpAddr,
+    pub subnet: Prefix,
+    pub gateway: IpAddr,
+}
+
+impl PortSpec {
+    /// All its addresses.
+    pub fn inets(&self) -> impl Iterator<Item = Inet> {
+        let Self { address, subnet, gateway, .. } = *self;
+        std::iter::once(Inet { address, subnet, gateway }).chain(self.further.iter().copied())
+    }
+
+    /// The next hop of the workload's route to `prefix`.
+    pub fn gateway_for(&self, prefix: Prefix) -> Option<IpAddr> {
+        let same = |it: &Inet| it.gateway.is_ipv4() == prefix.address().is_ipv4();
+        self.inets().find(same).map(|it| it.gateway)
+    }
 }
 
 /// Where the workload's NIC is.

@@ -6,12 +6,13 @@ use imbl::OrdMap;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::admission::{self, Pair};
+use crate::admission::{Ends, Pair};
 use crate::consent::{Patience, Request};
 use crate::health;
 use crate::ids::Revision;
-use crate::objects::{Configured, Peering};
+use crate::objects::{Configured, Network, Peering};
 use crate::reasons::{Reason, Trouble, TroubleKind, reasons};
+use crate::survey::Survey;
 use crate::way::Ways;
 use crate::world::World;
 
@@ -29,18 +30,6 @@ pub enum State {
     Error,
     Provisioning,
     Active,
-}
-
-impl State {
-    /// True when the state by itself tells that the half is answered.
-    pub fn has_mirror(self) -> bool {
-        match self {
-            Self::Disabled | Self::DeletedPeerNetwork => false,
-            Self::MissingLocalRouter | Self::PendingPeer => false,
-            Self::PeerDisabled | Self::MissingPeerRouter | Self::ConflictSubnet => true,
-            Self::Error | Self::Provisioning | Self::Active => true,
-        }
-    }
 }
 
 /// What is known of a peering. The order of the fields is that of the states.
@@ -118,26 +107,32 @@ pub fn judge(
     patience: Patience,
     peering: &Peering,
 ) -> (State, Vec<Reason>) {
-    let pair = Pair::of(world, peering);
-    let clash = pair.and_then(|p| admission::clash(world, p));
+    let ends = Ends::of(world, peering);
+    judge_among(&mut Survey::new(world), presence, patience, (peering, ends))
+}
+
+/// As [`judge`], for who asks of many and has looked up the ends.
+pub(crate) fn judge_among<'w>(
+    survey: &mut Survey<'w>,
+    presence: &Presence,
+    patience: Patience,
+    (peering, ends): (&'w Peering, Ends<'w>),
+) -> (State, Vec<Reason>) {
+    let world = survey.world();
+    let pair = ends.pair(peering);
+    let clash = pair.and_then(|p| survey.clash(p));
     let (hosts, trouble) = match pair {
         Some(pair) if clash.is_none() => hosts_of(world, presence, pair, patience.now),
         Some(_) | None => (Hosts::Applied, Vec::new()),
     };
-    let router = |uuid| world.network(uuid).is_some_and(|n| n.router.is_some());
-    // A pair has all of it, and most peerings are one.
-    let paired = pair.is_some();
+    let routed = |end: Option<&Network>| end.is_some_and(|n| n.router.is_some());
     let facts = Facts {
         configured: peering.configured,
-        peer_network_exists: paired || world.network(peering.peer_network).is_some(),
-        local_router: paired || router(peering.network),
-        mirror: if paired {
-            Some(Configured::Active)
-        } else {
-            world.mirror(peering).map(|q| q.configured)
-        },
+        peer_network_exists: ends.peer.is_some(),
+        local_router: routed(ends.local),
+        mirror: ends.mirror.map(|q| q.configured),
         request: patience.request(peering),
-        peer_router: paired || router(peering.peer_network),
+        peer_router: routed(ends.peer),
         subnets_overlap: clash.is_some(),
         hosts,
     };
@@ -145,20 +140,25 @@ pub fn judge(
 }
 
 fn hosts_of(world: &World, presence: &Presence, pair: Pair<'_>, now: i64) -> (Hosts, Vec<Trouble>) {
-    if presence.is_empty() {
+    if presence.is_empty() && world.leases.is_empty() {
         return (Hosts::Applied, Vec::new());
     }
     let networks = [pair.local.uuid, pair.peer.uuid];
-    let carriers = networks.iter().flat_map(|n| world.hosts_of(*n));
-    let mut failed = Vec::new();
+    let carriers: BTreeSet<Uuid> = networks.iter().flat_map(|n| world.hosts_of(*n)).collect();
+    let leases = || carriers.iter().filter_map(|host| world.leases.get(host));
+    // Routes to a host that is back are made anew, on all of them.
+    let since = leases().map(|lease| lease.since).fold(pair.since(), Revision::max);
+    let lost = leases()
+        .filter_map(|it| Some(Trouble { host: it.host, kind: TroubleKind::Lost(it.lost?) }));
+    let mut failed: Vec<Trouble> = lost.collect();
     let mut pending = Vec::new();
-    for host in carriers.collect::<BTreeSet<_>>() {
+    for host in carriers.iter().copied() {
         let Some(standing) = presence.get(&host) else { continue };
         let trouble = |kind| Trouble { host, kind };
         let about = |e: &&HostError| e.network.is_none_or(|n| networks.contains(&n));
         let errors = standing.errors.iter().filter(about);
         failed.extend(errors.map(|e| trouble(TroubleKind::Failed(e.clone()))));
-        if standing.applied >= pair.since() {
+        if standing.applied >= since {
             continue;
         }
         if standing.waiting_ms >= APPLY_LIMIT_MS {

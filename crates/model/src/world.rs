@@ -12,8 +12,10 @@ use uuid::Uuid;
 
 use crate::change::{Change, Key, Object};
 use crate::credentials::Credentials;
+use crate::groups::Groups;
 use crate::ids::Revision;
 use crate::labelled::Kind;
+use crate::lease::Lease;
 use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router};
 use crate::objects::{Done, Nic, Server, Told, Webhook, Zone};
 use crate::owned::{Owned, Owners};
@@ -27,6 +29,8 @@ pub struct World {
     pub accounts: OrdMap<String, Arc<Account>>,
     pub hosts: OrdMap<Uuid, Arc<Host>>,
     pub join_tokens: OrdMap<String, Arc<JoinToken>>,
+    /// By host.
+    pub leases: OrdMap<Uuid, Arc<Lease>>,
     pub networks: OrdMap<Uuid, Arc<Network>>,
     pub peerings: OrdMap<Uuid, Arc<Peering>>,
     pub ports: OrdMap<Uuid, Arc<Port>>,
@@ -34,8 +38,9 @@ pub struct World {
     pub servers: OrdMap<Uuid, Arc<Server>>,
     /// Those added to the public ones.
     pub zones: OrdMap<String, Arc<Zone>>,
-    by_router: OrdSet<(Uuid, Uuid)>,
-    by_local: OrdMap<(Uuid, Uuid), Uuid>,
+    // With the things themselves, as states are computed from these on every read.
+    by_router: Groups<Network>,
+    by_local: Groups<Peering>,
     by_peer: OrdSet<(Uuid, Uuid)>,
     by_host: OrdSet<(Uuid, Uuid)>,
     by_address: OrdMap<(Uuid, IpAddr), Uuid>,
@@ -82,7 +87,7 @@ impl World {
 
     /// The half that `local` has towards `peer`.
     pub fn half(&self, local: Uuid, peer: Uuid) -> Option<&Arc<Peering>> {
-        self.peerings.get(self.by_local.get(&(local, peer))?)
+        self.by_local.get(local, peer)
     }
 
     /// The half that answers this one, whichever account owns it.
@@ -92,8 +97,14 @@ impl World {
 
     /// Halves whose local network is `network`, by peer network.
     pub fn halves_of(&self, network: Uuid) -> impl Iterator<Item = &Arc<Peering>> {
-        let all = self.by_local.range((network, Uuid::nil())..=(network, Uuid::max()));
-        all.filter_map(|(_, uuid)| self.peerings.get(uuid))
+        self.by_local.of(network)
+    }
+
+    /// True when `network` has more than one half, or is not alone on its
+    /// router.
+    pub fn has_company(&self, network: &Network) -> bool {
+        self.by_local.is_crowded(network.uuid)
+            || network.router.is_some_and(|router| self.by_router.is_crowded(router))
     }
 
     /// Halves whose peer network is `network`.
@@ -103,7 +114,7 @@ impl World {
 
     /// Networks attached to `router`, by UUID.
     pub fn networks_on(&self, router: Uuid) -> impl Iterator<Item = &Arc<Network>> {
-        seconds(&self.by_router, router).filter_map(|uuid| self.networks.get(&uuid))
+        self.by_router.of(router)
     }
 
     /// The other networks on the same router.
@@ -112,12 +123,15 @@ impl World {
         network.router.into_iter().flat_map(|r| self.networks_on(r)).filter(move |n| n.uuid != own)
     }
 
-    /// Ports on `network`, by address.
+    /// Ports on `network`, by their first address.
     pub fn ports_on(&self, network: Uuid) -> impl Iterator<Item = &Arc<Port>> {
         let first = IpAddr::from([0; 4]);
         let last = IpAddr::from([0xff; 16]);
         let all = self.by_address.range((network, first)..=(network, last));
-        all.filter_map(|(_, uuid)| self.ports.get(uuid))
+        let port = |((_, address), uuid): (&(Uuid, IpAddr), &Uuid)| {
+            self.ports.get(uuid).filter(|port| port.address == *address)
+        };
+        all.filter_map(port)
     }
 
     pub fn port_at(&self, network: Uuid, address: IpAddr) -> Option<Uuid> {
@@ -142,6 +156,11 @@ impl World {
 
     pub fn nic(&self, server: Uuid, index: u8) -> Option<&Arc<Port>> {
         self.ports.get(self.by_nic.get(&(server, index))?)
+    }
+
+    /// True when nothing is to be sent to the host until it is back.
+    pub fn is_lost(&self, host: Uuid) -> bool {
+        self.leases.get(&host).is_some_and(|lease| lease.lost.is_some())
     }
 
     /// Servers without a host, by UUID.
@@ -203,18 +222,21 @@ impl World {
             }
             Object::Host(it) => drop(self.hosts.insert(it.uuid, Arc::new(it))),
             Object::JoinToken(it) => drop(self.join_tokens.insert(it.digest.clone(), Arc::new(it))),
+            Object::Lease(it) => drop(self.leases.insert(it.host, Arc::new(it))),
             Object::Network(it) => {
                 self.owners.of(&it.account).own(Kind::Network, it.uuid, &it.labels);
+                let it = Arc::new(it);
                 if let Some(router) = it.router {
-                    self.by_router.insert((router, it.uuid));
+                    self.by_router.insert(router, it.uuid, it.clone());
                 }
-                self.networks.insert(it.uuid, Arc::new(it));
+                self.networks.insert(it.uuid, it);
             }
             Object::Peering(it) => {
                 self.owners.of(&it.account).own(Kind::Peering, it.uuid, &it.labels);
-                self.by_local.insert((it.network, it.peer_network), it.uuid);
+                let it = Arc::new(it);
+                self.by_local.insert(it.network, it.peer_network, it.clone());
                 self.by_peer.insert((it.peer_network, it.uuid));
-                self.peerings.insert(it.uuid, Arc::new(it));
+                self.peerings.insert(it.uuid, it);
             }
             Object::Port(it) => {
                 self.owners.of(&it.account).ports.insert(it.uuid);
@@ -224,7 +246,9 @@ impl World {
                 if let Some(Nic { server, index }) = it.nic {
                     self.by_nic.insert((server, index), it.uuid);
                 }
-                self.by_address.insert((it.network, it.address), it.uuid);
+                for address in it.addresses() {
+                    self.by_address.insert((it.network, address), it.uuid);
+                }
                 self.ports.insert(it.uuid, Arc::new(it));
             }
             Object::Router(it) => {
@@ -256,14 +280,14 @@ impl World {
                 if let Some(it) = self.networks.get(uuid) {
                     self.owners.take(&it.account, |o| o.disown(Kind::Network, *uuid, &it.labels));
                     if let Some(router) = it.router {
-                        self.by_router.remove(&(router, *uuid));
+                        self.by_router.remove(router, *uuid);
                     }
                 }
             }
             Key::Peering(uuid) => {
                 if let Some(it) = self.peerings.get(uuid) {
                     self.owners.take(&it.account, |o| o.disown(Kind::Peering, *uuid, &it.labels));
-                    self.by_local.remove(&(it.network, it.peer_network));
+                    self.by_local.remove(it.network, it.peer_network);
                     self.by_peer.remove(&(it.peer_network, *uuid));
                 }
             }
@@ -276,7 +300,9 @@ impl World {
                     if let Some(Nic { server, index }) = it.nic {
                         self.by_nic.remove(&(server, index));
                     }
-                    self.by_address.remove(&(it.network, it.address));
+                    for address in it.addresses() {
+                        self.by_address.remove(&(it.network, address));
+                    }
                 }
             }
             Key::Router(uuid) => {
@@ -301,7 +327,7 @@ impl World {
             // A token's indexes are made of what never changes of it.
             Key::SubAccount(_) | Key::Token(_) => {}
             Key::Account(_) | Key::Authority | Key::Host(_) => {}
-            Key::JoinToken(_) | Key::Zone(_) | Key::NextVni => {}
+            Key::JoinToken(_) | Key::Lease(_) | Key::Zone(_) | Key::NextVni => {}
             Key::Told { .. } | Key::Webhook(_) => {}
         }
     }
@@ -315,6 +341,7 @@ impl World {
             }
             Key::Host(uuid) => drop(self.hosts.remove(uuid)),
             Key::JoinToken(digest) => drop(self.join_tokens.remove(digest)),
+            Key::Lease(host) => drop(self.leases.remove(host)),
             Key::Network(uuid) => drop(self.networks.remove(uuid)),
             Key::Peering(uuid) => drop(self.peerings.remove(uuid)),
             Key::Port(uuid) => drop(self.ports.remove(uuid)),
@@ -332,7 +359,7 @@ impl World {
 
 /// The second halves of the pairs that begin with `first`.
 fn seconds(set: &OrdSet<(Uuid, Uuid)>, first: Uuid) -> impl Iterator<Item = Uuid> {
-    set.range((first, Uuid::nil())..=(first, Uuid::max())).map(|(_, second)| *second)
+    set.range((first, Uuid::nil())..).take_while(move |it| it.0 == first).map(|(_, second)| *second)
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use model::ip_range::IpRange;
 use model::policy::{Limits, Policy};
 use model::rate::Rate;
 
+use crate::agents::LeaseArgs;
+
 /// Where to listen, where to keep things, and who the first account is.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
@@ -36,6 +38,9 @@ pub struct Config {
     /// may be given several times
     #[arg(long = "trusted-proxy", env = "KANNAS_TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<IpRange>,
+
+    #[command(flatten)]
+    pub leases: LeaseArgs,
 
     #[command(flatten)]
     pub webhook: WebhookArgs,

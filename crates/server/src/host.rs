@@ -24,7 +24,7 @@ pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let presence = api.hub.presence();
     let asked_for = world.hosts.values().filter(|it| call.query.is("zone", &it.zone));
     let page = call.query.page(asked_for);
-    let hosts: Vec<HostView> = page.iter().map(|it| HostView::new(it, &presence)).collect();
+    let hosts: Vec<HostView> = page.iter().map(|it| HostView::new(&world, it, &presence)).collect();
     Ok(answer(StatusCode::OK, &json!({"hosts": {"host": hosts}})))
 }
 

@@ -45,6 +45,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use agents::Hub;
+pub use agents::LeaseArgs;
 use api::Api;
 pub use config::{Config, PolicyArgs, WebhookArgs};
 pub use events::WebhookError;
@@ -98,7 +99,7 @@ impl Server {
         founding::found(&store, config).await?;
         let (api, api_address) = listen(config.listen).await?;
         let (agents, agents_address) = listen(config.agent_listen).await?;
-        let hub = Hub::start(store.clone());
+        let hub = Hub::start(store.clone(), config.leases);
         let addresses = Addresses { api: api_address, agents: agents_address };
         let (policy, proxies) = (config.policy.into(), config.trusted_proxies.clone());
         let events = Events {

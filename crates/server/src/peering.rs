@@ -5,6 +5,7 @@ use model::error::{Noun, Rule, Subject};
 use model::op::{Op, Wish};
 use model::peering::{Create, Modify, own};
 use model::scope;
+use model::survey::Survey;
 use model::wire::peering::{Many, ManyInner, One, View};
 use store::Commit;
 use uuid::Uuid;
@@ -27,8 +28,9 @@ pub(crate) async fn list(api: Api, call: Call) -> Answer {
             && query.is_uuid("network_uuid_peer", it.peer_network)
     });
     let page = query.page(asked_for);
+    let mut survey = Survey::new(&world);
     let network_peering =
-        page.iter().map(|it| View::new(&world, &presence, patience, it)).collect();
+        page.iter().map(|it| View::among(&mut survey, &presence, patience, it)).collect();
     let network_peerings = ManyInner { network_peering };
     Ok(json(StatusCode::OK, &Many { network_peerings }))
 }

@@ -58,6 +58,7 @@ mod tests {
     use model::wire::agent::Report;
 
     use super::*;
+    use crate::agents::LeaseArgs;
 
     const HOST: Uuid = Uuid::from_u128(6);
     const BODY: &[u8] = br#"{"server": {"title": "t", "hostname": "h", "zone": "fi-hel1"}}"#;
@@ -101,14 +102,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         furnish(&store).await;
-        let hub = Hub::start(store.clone());
+        let hub = Hub::start(store.clone(), LeaseArgs::default());
         let (stopping, stop) = watch::channel(false);
         let running = tokio::spawn(run(store.clone(), hub.clone(), stop));
 
         make_server(&store, 1).await;
         make_server(&store, 2).await;
         assert_eq!(store.world().unplaced().count(), 2, "the host is not connected");
-        let (seat, _) = hub.begin(HOST, 1, None).unwrap();
+        let (seat, _) = hub.begin(HOST, 1, None, None).unwrap();
         let revision = seat.newest().revision();
         seat.looked(revision, true);
         hub.report(HOST, 1, Report { revision, ..Report::default() });

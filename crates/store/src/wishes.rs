@@ -7,6 +7,7 @@ use model::credentials::{Reach, SubAccount, Target, Token};
 use model::host::Join;
 use model::interface::{self, Address, Link};
 use model::label::Label;
+use model::lease::Claim;
 use model::network::{self, Attach};
 use model::objects::{
     Account, Authority, AutoPopulation, Configured, JoinToken, Size, StaticRoute, Subnet, Told,
@@ -139,11 +140,16 @@ pub(crate) fn join(uuid: Uuid, digest: &str, name: &str, underlay: IpAddr) -> Op
     Op::Join { uuid, wish: Join { digest, name, zone, underlay, now: 1_700_000_000 } }
 }
 
+pub(crate) fn take_lease(host: Uuid) -> Op {
+    Op::TakeLease { host, claim: Claim { epoch: None, boot: "b".to_owned() } }
+}
+
 pub(crate) fn port(uuid: Uuid, network: Uuid, host: &str, attachment: Attachment) -> Op {
     let wish = port::Create {
         network: network.to_string(),
         host: host.to_owned(),
-        address: None,
+        addresses: Vec::new(),
+        prefixes: Vec::new(),
         mac: None,
         attachment,
     };

@@ -34,6 +34,8 @@ fn slice(count: u8) -> HostSpec {
             mac: Mac::local([0; 5]),
             attachment: Attachment::Device { device: "tap0".parse().unwrap() },
             routes: BTreeSet::new(),
+            further: vec![],
+            segment: false,
         };
         slice.ports.insert(Uuid::from_u128(n.into()), port);
         let key = RouteKey { vni: vni(n.into()), prefix: Prefix::host([10, 1, n, 2].into()) };

@@ -19,11 +19,13 @@ pub(crate) struct Ends {
 
 /// All ways that the host of `slice` is to probe, with some of their ends.
 pub(crate) fn ways(slice: &HostSpec, seed: u64) -> BTreeMap<Way, Vec<Ends>> {
-    let mut locals: BTreeMap<Vni, Chosen<IpAddr>> = BTreeMap::new();
-    for port in slice.ports.values().filter(|port| can_be_probed(port.address)) {
-        locals.entry(port.vni).or_default().offer(port.address, seed, ENDS);
+    let mut locals: BTreeMap<Vni, Addresses> = BTreeMap::new();
+    for port in slice.ports.values() {
+        for inet in port.inets() {
+            locals.entry(port.vni).or_default().offer(inet.address, seed);
+        }
     }
-    let mut remotes: BTreeMap<Way, Chosen<IpAddr>> = BTreeMap::new();
+    let mut remotes: BTreeMap<Way, Addresses> = BTreeMap::new();
     for (key, target) in &slice.routes {
         let from = key.vni;
         let way = match target {
@@ -33,8 +35,8 @@ pub(crate) fn ways(slice: &HostSpec, seed: u64) -> BTreeMap<Way, Vec<Ends>> {
             Target::Remote { vtep, vni } => Way { from, to: *vni, vtep: Some(*vtep) },
         };
         let address = key.prefix.address();
-        if key.prefix.is_host() && can_be_probed(address) && locals.contains_key(&from) {
-            remotes.entry(way).or_default().offer(address, seed, ENDS);
+        if key.prefix.is_host() && locals.contains_key(&from) {
+            remotes.entry(way).or_default().offer(address, seed);
         }
     }
     let mut hosts: BTreeMap<(Vni, Vni), Chosen<Option<IpAddr>>> = BTreeMap::new();
@@ -44,26 +46,37 @@ pub(crate) fn ways(slice: &HostSpec, seed: u64) -> BTreeMap<Way, Vec<Ends>> {
     let chosen =
         |way: &Way| hosts.get(&(way.from, way.to)).is_some_and(|hosts| hosts.has(way.vtep, seed));
     let probed = remotes.into_iter().filter(|(way, _)| chosen(way));
-    probed.map(|(way, remotes)| (way, ends(locals.get(&way.from), &remotes))).collect()
+    let ends = |way: &Way, remotes: &Addresses| ends(locals.get(&way.from)?, remotes);
+    let all = probed.filter_map(|(way, remotes)| Some((way, ends(&way, &remotes)?)));
+    all.collect()
 }
 
-/// Probes carry IPv4.
-pub(crate) fn can_be_probed(address: IpAddr) -> bool {
-    address.is_ipv4()
+/// Some of a network's addresses, of each family.
+#[derive(Debug, Default)]
+struct Addresses([Chosen<IpAddr>; 2]);
+
+impl Addresses {
+    fn offer(&mut self, address: IpAddr, seed: u64) {
+        let [ipv4, ipv6] = &mut self.0;
+        let of = if address.is_ipv4() { ipv4 } else { ipv6 };
+        of.offer(address, seed, ENDS);
+    }
 }
 
-/// Every address of either side, in pairs.
-fn ends(locals: Option<&Chosen<IpAddr>>, remotes: &Chosen<IpAddr>) -> Vec<Ends> {
-    let locals: Vec<IpAddr> = locals.into_iter().flat_map(Chosen::all).collect();
-    let remotes: Vec<IpAddr> = remotes.all().collect();
-    let count = if locals.is_empty() { 0 } else { locals.len().max(remotes.len()) };
-    let pair = |n: usize| {
-        Some(Ends {
-            local: *locals.get(n % locals.len())?,
-            remote: *remotes.get(n % remotes.len())?,
-        })
-    };
-    (0..count).filter_map(pair).collect()
+/// Every address of either side, in pairs of one family; None when there is
+/// no such pair.
+fn ends(locals: &Addresses, remotes: &Addresses) -> Option<Vec<Ends>> {
+    let mut all = Vec::new();
+    for (locals, remotes) in locals.0.iter().zip(&remotes.0) {
+        let [locals, remotes] = [locals, remotes].map(|it| it.all().collect::<Vec<_>>());
+        if locals.is_empty() || remotes.is_empty() {
+            continue;
+        }
+        let turns = locals.iter().cycle().zip(remotes.iter().cycle());
+        let pairs = turns.map(|(local, remote)| Ends { local: *local, remote: *remote });
+        all.extend(pairs.take(locals.len().max(remotes.len())));
+    }
+    (!all.is_empty()).then_some(all)
 }
 
 /// The few of many that have the least hashes: the same for as long as they
@@ -123,6 +136,8 @@ mod tests {
             mac: Mac::local([0; 5]),
             attachment: Attachment::Device { device: "tap0".parse().unwrap() },
             routes: BTreeSet::new(),
+            further: vec![],
+            segment: false,
         };
         slice.ports.insert(Uuid::from_u128(1), port);
         for n in 0..hosts {

@@ -7,10 +7,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use model::ids::{Prefix, Vni};
-use model::spec::{HostSpec, RouteKey, Target};
+use model::spec::{HostSpec, PortSpec, RouteKey, Target};
 use model::wire::agent::Fault;
 
-use super::ends::can_be_probed;
 use super::{INTERVAL, LOST_AFTER};
 
 /// How often one is tried.
@@ -77,15 +76,16 @@ impl Forbidden {
 /// What the routes of `slice` say about each of its networks.
 struct Networks<'s> {
     slice: &'s HostSpec,
-    /// One address here of each.
-    here: BTreeMap<Vni, IpAddr>,
+    /// One address of each, and of each family.
+    here: BTreeMap<(Vni, bool), IpAddr>,
     reaches: BTreeMap<Vni, BTreeSet<Vni>>,
 }
 
 impl<'s> Networks<'s> {
     fn of(slice: &'s HostSpec) -> Self {
-        let ports = slice.ports.values().filter(|port| can_be_probed(port.address));
-        let here = ports.map(|port| (port.vni, port.address)).collect();
+        let inets = |port: &'s PortSpec| port.inets().map(|inet| (port.vni, inet.address));
+        let all = slice.ports.values().flat_map(inets);
+        let here = all.map(|(vni, it)| ((vni, it.is_ipv4()), it)).collect();
         let mut reaches: BTreeMap<Vni, BTreeSet<Vni>> = BTreeMap::new();
         for (key, target) in &slice.routes {
             if let Target::Local { vni, .. } | Target::Remote { vni, .. } = target {
@@ -102,8 +102,9 @@ impl<'s> Networks<'s> {
     /// A network that reaches `to` has that address here, too: at the other
     /// host they are told apart by nothing.
     fn passes_for(&self, from: (Vni, IpAddr), to: Vni) -> bool {
-        let ports = self.slice.ports.values().filter(|port| port.address == from.1);
-        ports.into_iter().any(|port| port.vni != from.0 && self.reaches(port.vni, to))
+        let has = |port: &PortSpec| port.inets().any(|inet| inet.address == from.1);
+        let mut others = self.slice.ports.values().filter(|port| port.vni != from.0);
+        others.any(|port| has(port) && self.reaches(port.vni, to))
     }
 
     /// A route of its own covers the address.
@@ -116,19 +117,17 @@ impl<'s> Networks<'s> {
 
 fn trials(slice: &HostSpec) -> BTreeSet<Trial> {
     let networks = Networks::of(slice);
-    let mut targets: BTreeMap<(Vni, Option<IpAddr>), IpAddr> = BTreeMap::new();
+    let mut targets: BTreeMap<(Vni, Option<IpAddr>, bool), IpAddr> = BTreeMap::new();
     for (key, target) in slice.routes.iter().filter(|(key, _)| key.prefix.is_host()) {
         let address = key.prefix.address();
-        if let Target::Remote { vtep, vni } = target
-            && can_be_probed(address)
-        {
-            targets.entry((*vni, Some(*vtep))).or_insert(address);
+        if let Target::Remote { vtep, vni } = target {
+            targets.entry((*vni, Some(*vtep), address.is_ipv4())).or_insert(address);
         }
     }
-    targets.extend(networks.here.iter().map(|(vni, address)| ((*vni, None), *address)));
+    targets.extend(networks.here.iter().map(|((vni, family), it)| ((*vni, None, *family), *it)));
     let mut trials = BTreeSet::new();
-    for (from, local) in networks.here.iter().take(MOST) {
-        for ((to, vtep), address) in targets.iter().take(MOST) {
+    for ((from, family), local) in networks.here.iter().take(MOST) {
+        for ((to, vtep, _), address) in targets.iter().filter(|(t, _)| t.2 == *family).take(MOST) {
             if trials.len() >= MOST {
                 return trials;
             }
@@ -173,6 +172,8 @@ mod tests {
                 mac: Mac::local([0; 5]),
                 attachment: Attachment::Device { device: "tap0".parse().unwrap() },
                 routes: BTreeSet::new(),
+                further: vec![],
+                segment: false,
             };
             slice.ports.insert(Uuid::from_u128(n.into()), port);
         }

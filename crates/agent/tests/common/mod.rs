@@ -16,7 +16,7 @@ use model::objects::{Account, Configured, JoinToken, Subnet};
 use model::op::{Op, Wish};
 use model::spec::{Attachment, HostSpec};
 use model::{host_spec, peering, port, router};
-use server::agents::{Hub, fingerprint, new_authority, serve};
+use server::agents::{Hub, LeaseArgs, fingerprint, new_authority, serve};
 use sha2::{Digest, Sha256};
 use store::{Commit, Store};
 use tempfile::TempDir;
@@ -29,6 +29,9 @@ use kernel::Fake;
 
 pub(crate) const ZONE: &str = "fi-hel1";
 const ADMIN: &str = "admin";
+
+/// A machine that is busy with other things is not dead.
+const LEASES: LeaseArgs = LeaseArgs { limit_ms: 10_000, grace_seconds: 60 };
 
 /// No wait of a test is longer.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -50,32 +53,37 @@ pub(crate) struct Site {
     stop: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
     pub(crate) dir: Arc<TempDir>,
+    leases: LeaseArgs,
 }
 
 impl Site {
     pub(crate) async fn found() -> Self {
+        Self::found_with(LEASES).await
+    }
+
+    pub(crate) async fn found_with(leases: LeaseArgs) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         let store = Store::open(dir.path()).unwrap();
         let admin = Account { name: ADMIN.to_owned(), password: String::new(), admin: true };
         store.write(Op::Found { admin, authority: new_authority() }).await.unwrap();
-        Self::start(dir, store, "127.0.0.1:0".parse().unwrap()).await
+        Self::start(dir, store, leases, "127.0.0.1:0".parse().unwrap()).await
     }
 
-    async fn start(dir: Arc<TempDir>, store: Store, at: SocketAddr) -> Self {
+    async fn start(dir: Arc<TempDir>, store: Store, leases: LeaseArgs, at: SocketAddr) -> Self {
         let listener = TcpListener::bind(at).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let hub = Hub::start(store.clone());
+        let hub = Hub::start(store.clone(), leases);
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(serve(listener, store.clone(), hub.clone(), async {
             let _ = stopped.await;
         }));
-        Self { store, hub, address, stop, serving, dir }
+        Self { store, hub, address, stop, serving, dir, leases }
     }
 
     /// Stops the server, does `meanwhile`, and starts it anew at its address
     /// on what is on disk.
     pub(crate) async fn restart(self, meanwhile: impl AsyncFnOnce(&Store)) -> Self {
-        let Self { store, hub, address, stop, serving, dir } = self;
+        let Self { store, hub, address, stop, serving, dir, leases } = self;
         stop.send(()).unwrap();
         serving.await.unwrap().unwrap();
         drop(hub);
@@ -88,7 +96,7 @@ impl Site {
             store.is_some()
         })
         .await;
-        Self::start(dir, store.unwrap(), address).await
+        Self::start(dir, store.unwrap(), leases, address).await
     }
 
     pub(crate) async fn token(&self) -> String {
@@ -159,6 +167,7 @@ impl Agent {
             state_dir: dir.path().to_owned(),
             vxlan_port: 4789,
             pin_dir: None,
+            bpf: agent::BpfArgs::default(),
         };
         Self { name, config, kernel: Fake::default(), dir, running: None }
     }
@@ -248,7 +257,8 @@ pub(crate) fn create_port(n: u32, network: u8, host: &str) -> Op {
     let wish = port::Create {
         network: network_of(network).to_string(),
         host: host.to_owned(),
-        address: None,
+        addresses: Vec::new(),
+        prefixes: Vec::new(),
         mac: None,
         attachment: Attachment::Netns {
             netns: format!("w{n}").parse().unwrap(),

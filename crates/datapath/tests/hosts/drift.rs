@@ -30,6 +30,9 @@ fn what_others_did_is_mended() {
         (format!("link del {device}"), "its device is gone"),
         ("link set kannas down".to_owned(), "vtep"),
         ("link del kannas".to_owned(), "vtep"),
+        ("link del kannas-room".to_owned(), "headroom"),
+        ("link set kannas-room up".to_owned(), "headroom"),
+        (format!("link set {device} nomaster"), "headroom"),
         (format!("-n {netns} addr flush dev eth0"), "has not its address"),
         (format!("-n {netns} route flush proto 107"), "routes differs"),
         (format!("-n {netns} link set eth0 mtu 9000"), "end has another MTU"),
@@ -46,6 +49,32 @@ fn what_others_did_is_mended() {
     }
     let steps = site.converge(0, &specs[0]);
     assert_eq!(steps.iter().filter(|s| s.contains("ensure")).count(), 2, "{steps:?}");
+    a.reaches(&b);
+}
+
+#[test]
+fn the_hosts_routes_to_parts_of_the_underlay_are_obeyed() {
+    let site = Site::new("part");
+    let (a, b) = (site.workload(0, 1, 2), site.workload(1, 2, 2));
+    let specs = site.set_up(&[&a, &b], &[(1, 2), (2, 1)]);
+    a.reaches(&b);
+    let host = &site.hosts[0];
+    let away = "198.18.0.2/32 via 198.18.0.99 dev under onlink";
+    host.ip(&format!("route add {away}")).unwrap();
+    let steps = site.converge(0, &specs[0]);
+    assert!(steps.iter().any(|s| s.contains("vtep")), "{steps:?}");
+    site.nothing_arrives((&a, &b), 0, "remote");
+    host.ip(&format!("route del {away}")).unwrap();
+    assert_eq!(site.converge(0, &specs[0]).len(), 1);
+    a.reaches(&b);
+    // A table of its own for what leaves from here.
+    host.ip(&format!("route add {away} table 100")).unwrap();
+    host.ip("rule add to 198.18.0.2 table 100").unwrap();
+    assert_eq!(site.converge(0, &specs[0]).len(), 1);
+    site.nothing_arrives((&a, &b), 0, "remote");
+    host.ip("rule del to 198.18.0.2 table 100").unwrap();
+    host.ip(&format!("route del {away} table 100")).unwrap();
+    assert_eq!(site.converge(0, &specs[0]).len(), 1);
     a.reaches(&b);
 }
 

@@ -4,7 +4,9 @@
 
 mod drift;
 mod forward;
+mod ipv6;
 mod isolation;
+mod layout;
 mod probes;
 mod site;
 mod sizes;

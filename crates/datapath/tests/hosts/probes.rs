@@ -206,13 +206,13 @@ fn a_workload_can_neither_forge_a_probe_nor_have_one_answered() {
 /// An IPv4 packet of protocol 253 with what a probe has in it.
 fn forged(a: &Workload, b: &Workload) -> Vec<u8> {
     let (IpAddr::V4(from), IpAddr::V4(to)) = (a.spec.address, b.spec.address) else { panic!() };
-    let mut packet = vec![0x45, 0, 0, 60, 0, 0, 0x40, 0, 64, 253, 0, 0];
+    let mut packet = vec![0x45, 0, 0, 80, 0, 0, 0x40, 0, 64, 253, 0, 0];
     packet.extend(from.octets());
     packet.extend(to.octets());
     let sum: u32 = packet.chunks(2).map(|w| u32::from(u16::from_be_bytes([w[0], w[1]]))).sum();
     let sum = !u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap();
     packet[10..12].copy_from_slice(&sum.to_be_bytes());
     packet.extend(*b"knpb\x01");
-    packet.resize(60, 0);
+    packet.resize(80, 0);
     packet
 }

@@ -1,16 +1,17 @@
 //! Two hosts joined by an underlay, and workloads on them.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use datapath::{Host, Setup};
+use datapath::{Host, Object, Setup};
 use lab::ping::{Pinger, ping};
 use lab::{Endpoint, Netns, netns, paths};
 use model::ids::{Mac, Prefix, Vni};
 use model::plan::plan;
-use model::spec::{Attachment, HostSpec, HostState, PortSpec, RouteKey, Target};
+use model::spec::{Attachment, HostSpec, HostState, Inet, PortSpec, RouteKey, Target};
 use uuid::Uuid;
 
 /// No wait of a test is longer.
@@ -22,9 +23,10 @@ const PROBES: usize = 3;
 pub(crate) struct Site {
     pub(crate) hosts: [Arc<Netns>; 2],
     pub(crate) prefix: String,
+    pub(crate) underlay: [IpAddr; 2],
 }
 
-/// A workload with one NIC: network `n` has VNI `n` and 10.0.`n`.0/24.
+/// A workload with one NIC: network `n` has VNI `n`, 10.0.`n`.0/24 and fd00:`n`::/64.
 pub(crate) struct Workload {
     pub(crate) netns: Arc<Netns>,
     pub(crate) uuid: Uuid,
@@ -44,7 +46,22 @@ impl Site {
     pub(crate) fn new(test: &str) -> Self {
         netns::sweep_abandoned("kt").unwrap();
         let prefix = format!("{}{test}-", netns::prefix("kt"));
-        Self { hosts: paths::hosts(&prefix).unwrap(), prefix }
+        let hosts = paths::hosts(&prefix).unwrap();
+        Self { hosts, prefix, underlay: paths::UNDERLAY.map(IpAddr::from) }
+    }
+
+    /// With an underlay of that family and MTU.
+    pub(crate) fn over(test: &str, ipv6: bool, mtu: u32) -> Self {
+        let mut it = Self::new(test);
+        for (host, last) in it.hosts.iter().zip(1..) {
+            host.ip(&format!("link set under mtu {mtu}")).unwrap();
+            if ipv6 {
+                let address = format!("fd01::{last}");
+                host.ip(&format!("addr add {address}/64 dev under nodad")).unwrap();
+                it.underlay[last - 1] = address.parse().unwrap();
+            }
+        }
+        it
     }
 
     fn pins(&self, host: usize) -> PathBuf {
@@ -52,7 +69,18 @@ impl Site {
     }
 
     pub(crate) fn setup(&self, host: usize) -> Setup {
-        Setup { underlay: paths::UNDERLAY[host].into(), vxlan_port: 4789, pin_dir: self.pins(host) }
+        Setup {
+            underlay: self.underlay[host],
+            vxlan_port: 4789,
+            pin_dir: self.pins(host),
+            object: None,
+        }
+    }
+
+    /// As an agent of another version has it.
+    pub(crate) fn twin(&self, host: usize) -> Setup {
+        let object = Object { file: lab::twin::object().unwrap(), layout: lab::twin::LAYOUT };
+        Setup { object: Some(object), ..self.setup(host) }
     }
 
     /// Does something with a host's datapath, opened anew as a restart does.
@@ -94,10 +122,25 @@ impl Site {
                 device: "eth0".parse().unwrap(),
             },
             routes: ["10.0.0.0/8".parse().unwrap()].into(),
+            further: Vec::new(),
+            segment: false,
         };
         let uuid = Uuid::from_bytes([5, network, last, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
         let netns = Arc::new(Netns::new(name).unwrap());
         Workload { netns, uuid, spec, host }
+    }
+
+    /// With an IPv6 address besides.
+    pub(crate) fn dual(&self, host: usize, network: u8, last: u8) -> Workload {
+        let mut it = self.workload(host, network, last);
+        let ip = |end: &str| format!("fd00:{network}::{end}");
+        it.spec.further.push(Inet {
+            address: ip(&last.to_string()).parse().unwrap(),
+            subnet: ip("/64").parse().unwrap(),
+            gateway: ip("1").parse().unwrap(),
+        });
+        it.spec.routes.insert("fd00::/16".parse().unwrap());
+        it
     }
 
     /// What both hosts must carry for these workloads when `reach` says which
@@ -113,8 +156,10 @@ impl Site {
                 let key = |prefix| RouteKey { vni: vni(from), prefix };
                 spec.routes.insert(key(subnet(to)), Target::Nobody);
                 for it in workloads.iter().filter(|w| w.network() == to) {
-                    let key = key(Prefix::host(it.spec.address));
-                    spec.routes.insert(key, self.target(it, host));
+                    for inet in it.spec.inets() {
+                        spec.routes.insert(key(inet.subnet), Target::Nobody);
+                        spec.routes.insert(key(Prefix::host(inet.address)), self.target(it, host));
+                    }
                 }
             }
             spec
@@ -125,7 +170,7 @@ impl Site {
         if it.host == seen_from {
             Target::Local { port: it.uuid, vni: it.spec.vni }
         } else {
-            Target::Remote { vtep: paths::UNDERLAY[it.host].into(), vni: it.spec.vni }
+            Target::Remote { vtep: self.underlay[it.host], vni: it.spec.vni }
         }
     }
 
@@ -138,12 +183,30 @@ impl Site {
         specs
     }
 
+    /// As `nothing_arrives`, in IPv6.
+    pub(crate) fn nothing_arrives_ipv6(
+        &self,
+        (from, to): (&Workload, &Workload),
+        host: usize,
+        reason: &str,
+    ) {
+        self.unanswered((from, to), to.ipv6().address, (host, reason));
+    }
+
     /// `reason` rises at `host` by what `from` sends to `to`, and nothing is
     /// answered.
     pub(crate) fn nothing_arrives(&self, ends: (&Workload, &Workload), host: usize, reason: &str) {
+        self.unanswered(ends, ends.1.spec.address, (host, reason));
+    }
+
+    fn unanswered(
+        &self,
+        (from, to): (&Workload, &Workload),
+        address: IpAddr,
+        (host, reason): (usize, &str),
+    ) {
         let before = self.verdicts(host);
-        let (from, to) = ends;
-        let pinger = Pinger::new(&from.netns, to.spec.address).unwrap();
+        let pinger = Pinger::new(&from.netns, address).unwrap();
         let received = to.received();
         for _ in 0..PROBES {
             assert_eq!(pinger.once(56).unwrap(), None, "a reply came");
@@ -168,14 +231,27 @@ impl Workload {
         ping(&self.end(), &other.end(), DEADLINE).unwrap();
     }
 
-    /// IPv4 packets that came, so without ARP.
+    /// Its first IPv6 address.
+    pub(crate) fn ipv6(&self) -> Endpoint {
+        let address = self.spec.further.first().unwrap().address;
+        Endpoint { netns: self.netns.clone(), address }
+    }
+
+    pub(crate) fn reaches_ipv6(&self, other: &Self) {
+        ping(&self.ipv6(), &other.ipv6(), DEADLINE).unwrap();
+    }
+
+    /// IPv4 packets that came, so without ARP, and pings of IPv6.
     pub(crate) fn received(&self) -> u64 {
-        let read = || std::fs::read_to_string("/proc/thread-self/net/snmp").unwrap();
-        let text = self.netns.run(read).unwrap();
+        let read = |name| std::fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap();
+        let text = self.netns.run(|| read("snmp6")).unwrap();
+        let pings = text.lines().find_map(|l| l.strip_prefix("Icmp6InEchos")).unwrap();
+        let pings: u64 = pings.trim().parse().unwrap();
+        let text = self.netns.run(|| read("snmp")).unwrap();
         let mut lines = text.lines().filter(|l| l.starts_with("Ip: "));
         let names = lines.next().unwrap().split(' ');
         let mut pairs = names.zip(lines.next().unwrap().split(' '));
-        pairs.find(|(name, _)| *name == "InReceives").unwrap().1.parse().unwrap()
+        pairs.find(|(name, _)| *name == "InReceives").unwrap().1.parse::<u64>().unwrap() + pings
     }
 }
 

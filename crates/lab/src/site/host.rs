@@ -1,11 +1,12 @@
 //! A host of a site: a namespace, its agent, and the agent's way to the server.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use super::server::clean;
 use super::{Site, kannas};
@@ -18,7 +19,9 @@ pub struct Host {
     pub name: String,
     pub zone: String,
     /// Its VTEP.
-    pub underlay: Ipv4Addr,
+    pub underlay: IpAddr,
+    /// Programs of another version, and the layout of their maps: what the next agent brings.
+    pub object: Option<(PathBuf, u32)>,
     agent: Option<Process>,
     door: Relay,
     pub netns: Arc<Netns>,
@@ -35,6 +38,7 @@ impl Host {
             name: name.to_owned(),
             zone: zone.to_owned(),
             underlay,
+            object: None,
             agent: None,
             door: Relay::start_out(0, &netns, site.server.agents)?,
             netns,
@@ -94,9 +98,39 @@ impl Host {
         Ok(())
     }
 
+    /// Its agent stands still; see [`Process::pause`].
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn pause(&mut self) -> Result<()> {
+        self.agent.as_mut().with_context(|| format!("no agent on {}", self.name))?.pause()
+    }
+
+    /// Its agent goes on.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn resume(&mut self) -> Result<()> {
+        self.agent.as_mut().with_context(|| format!("no agent on {}", self.name))?.resume()
+    }
+
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.agent.as_ref().map(Process::pid)
+    }
+
+    /// Takes away all that the datapath has in the kernel, as a reboot does; the agent does not run.
+    ///
+    /// # Errors
+    /// Something cannot be taken away.
+    pub fn lose_kernel_state(&self) -> Result<()> {
+        std::fs::remove_dir_all(&self.pins).with_context(|| self.pins.display().to_string())?;
+        let links: Value = serde_json::from_str(&self.netns.ip("-j link show")?)?;
+        let names = links.as_array().into_iter().flatten().filter_map(|it| it["ifname"].as_str());
+        for name in names.filter(|name| name.starts_with("kn") || *name == "kannas") {
+            self.netns.ip(&format!("link del {name}"))?;
+        }
+        Ok(())
     }
 
     /// Packets by verdict since the host joined.
@@ -132,6 +166,9 @@ impl Host {
         command.arg("--state-dir").arg(&self.state).arg("--pin-dir").arg(&self.pins);
         let underlay = self.underlay.to_string();
         command.args(["--zone", &self.zone, "--name", &self.name, "--underlay", &underlay]);
+        if let Some((file, layout)) = &self.object {
+            command.arg("--bpf-object").arg(file).args(["--bpf-layout", &layout.to_string()]);
+        }
         // Not on the command line, which others can read.
         if let Some(token) = token {
             command.env("KANNAS_JOIN", token);

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::api::{Client, text};
@@ -53,6 +53,20 @@ pub struct Workload {
     pub end: Endpoint,
     /// The port as the API has it.
     pub port: Value,
+}
+
+impl Workload {
+    /// Its first address of that family.
+    ///
+    /// # Errors
+    /// It has none.
+    pub fn end_in(&self, ipv6: bool) -> Result<Endpoint> {
+        let all = self.port["addresses"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let mut all = all.filter_map(|address| address.parse::<IpAddr>().ok());
+        let address = all.find(|address| address.is_ipv6() == ipv6);
+        let address = address.with_context(|| format!("no such address: {}", self.port))?;
+        Ok(Endpoint { netns: Arc::clone(&self.end.netns), address })
+    }
 }
 
 impl Site {
@@ -157,7 +171,7 @@ impl Site {
         Ok(Arc::new(Netns::new(format!("{}{name}", self.prefix))?))
     }
 
-    /// A machine `name` behind `host`, on `owner`'s network, which is a /24 with the default gateway; back when that
+    /// A machine `name` behind `host`, on `owner`'s network, a /24 or /64 with the default gateway; back when that
     /// answers.
     ///
     /// # Errors
@@ -174,10 +188,11 @@ impl Site {
         let port = owner.make_port(&wish)?;
         let address: IpAddr = text(&port["address"])?.parse().context("the port's address")?;
         let end = Endpoint { netns, address };
-        let there = || end.netns.ip("-4 -o addr show dev eth0").ok().filter(|a| !a.is_empty());
+        let line = format!("-o addr show dev eth0 to {address}");
+        let there = || end.netns.ip(&line).ok().filter(|a| !a.is_empty());
         let made = crate::eventually(PATIENCE, &format!("{name} has its NIC"), there);
         made.with_context(|| self.logs())?;
-        let gateway = Pinger::new(&end.netns, gateway_of(address)?)?;
+        let gateway = Pinger::new(&end.netns, gateway_of(address))?;
         let answers = || gateway.once(56).transpose();
         let answered = crate::eventually(PATIENCE, &format!("{name}'s gateway answers"), answers);
         answered.with_context(|| self.logs())??;
@@ -229,11 +244,18 @@ impl Drop for Site {
     }
 }
 
-/// The first address of its /24.
-fn gateway_of(address: IpAddr) -> Result<IpAddr> {
-    let IpAddr::V4(address) = address else { bail!("{address}: only IPv4") };
-    let [a, b, c, _] = address.octets();
-    Ok([a, b, c, 1].into())
+/// The first address of its /24, or of its /64.
+fn gateway_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            [a, b, c, 1].into()
+        }
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            [a, b, c, d, 0, 0, 0, 1].into()
+        }
+    }
 }
 
 /// Takes away what dead runs of this family left: namespaces with all that is in them, folders, pins.

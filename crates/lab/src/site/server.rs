@@ -13,11 +13,16 @@ use crate::api::Client;
 use crate::eventually::eventually;
 use crate::process::Process;
 
+/// The limit of leases in milliseconds, unless a test is about it: agents on a machine that builds are late, not dead.
+const PATIENT_MS: u64 = 20_000;
+
 #[derive(Debug)]
 pub struct Server {
     process: Process,
     pub api: SocketAddr,
     pub agents: SocketAddr,
+    /// How it is started from now on, beside what it needs.
+    pub flags: Vec<String>,
     data: PathBuf,
     log: PathBuf,
 }
@@ -27,8 +32,9 @@ impl Server {
         let data = folder.path().join("data");
         let log = folder.path().join("server.log");
         let [api, agents] = [free_address()?, free_address()?];
-        let process = launch(api, agents, &data, &log)?;
-        let mut server = Self { process, api, agents, data, log };
+        let flags: Vec<String> = vec!["--lease-ms".to_owned(), PATIENT_MS.to_string()];
+        let process = launch([api, agents], &flags, &data, &log)?;
+        let mut server = Self { process, api, agents, flags, data, log };
         server.ready()?;
         Ok(server)
     }
@@ -45,6 +51,22 @@ impl Server {
         Ok(Client::new(self.api, "admin", password.trim_end()))
     }
 
+    /// As [`Process::pause`].
+    ///
+    /// # Errors
+    /// As [`Process::pause`].
+    pub fn pause(&mut self) -> Result<()> {
+        self.process.pause()
+    }
+
+    /// As [`Process::resume`].
+    ///
+    /// # Errors
+    /// As [`Process::resume`].
+    pub fn resume(&mut self) -> Result<()> {
+        self.process.resume()
+    }
+
     /// As a crash would.
     ///
     /// # Errors
@@ -58,7 +80,7 @@ impl Server {
     /// # Errors
     /// It does not come up.
     pub fn restart(&mut self) -> Result<()> {
-        self.process = launch(self.api, self.agents, &self.data, &self.log)?;
+        self.process = launch([self.api, self.agents], &self.flags, &self.data, &self.log)?;
         self.ready()
     }
 
@@ -88,10 +110,11 @@ impl Server {
     }
 }
 
-fn launch(api: SocketAddr, agents: SocketAddr, data: &Path, log: &Path) -> Result<Process> {
+fn launch(at: [SocketAddr; 2], flags: &[String], data: &Path, log: &Path) -> Result<Process> {
+    let [api, agents] = at;
     let mut command = clean(Command::new(kannas()?));
     command.arg("server").arg("--data-dir").arg(data);
-    command.args(["--listen", &api.to_string(), "--agent-listen", &agents.to_string()]);
+    command.args(flags).args(["--listen", &api.to_string(), "--agent-listen", &agents.to_string()]);
     Process::start("kannas server", command, log)
 }
 

@@ -1,6 +1,6 @@
 //! The cables between hosts: links between namespaces, with no way out.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -16,12 +16,14 @@ pub enum Cabling {
     Direct,
     /// A switch, for any number of hosts, and for strangers.
     Switched,
+    /// The same, where VTEPs have IPv6 addresses.
+    SwitchedIpv6,
 }
 
 #[derive(Debug)]
 pub struct Underlay {
     prefix: String,
-    hosts: Vec<(Arc<Netns>, Ipv4Addr)>,
+    hosts: Vec<(Arc<Netns>, IpAddr)>,
     switch: Option<Netns>,
 }
 
@@ -33,17 +35,24 @@ impl Underlay {
             Cabling::Direct => {
                 ensure!(count == 2, "one cable has two ends, not {count}");
                 let hosts = crate::paths::hosts(prefix)?;
-                it.hosts = hosts.into_iter().zip(crate::paths::UNDERLAY).collect();
+                it.hosts =
+                    hosts.into_iter().zip(crate::paths::UNDERLAY.map(IpAddr::from)).collect();
             }
-            Cabling::Switched => {
+            Cabling::Switched | Cabling::SwitchedIpv6 => {
                 let switch = Netns::new(format!("{prefix}switch"))?;
                 switch
                     .ip("link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0")?;
                 switch.ip("link set br0 up")?;
                 it.switch = Some(switch);
                 for index in 0..count {
-                    let host = it.plug_in(&format!("host{index}"), address_of(index)?)?;
-                    it.hosts.push(host);
+                    let address = address_of(index)?;
+                    let (host, mut vtep) = it.plug_in(&format!("host{index}"), address)?;
+                    if cabling == Cabling::SwitchedIpv6 {
+                        let ipv6 = format!("fd01::{}", index + 1);
+                        host.ip(&format!("addr add {ipv6}/64 dev under nodad"))?;
+                        vtep = ipv6.parse().context("underlay")?;
+                    }
+                    it.hosts.push((host, vtep));
                 }
             }
         }
@@ -54,7 +63,7 @@ impl Underlay {
     ///
     /// # Errors
     /// There is no switch; the name is taken.
-    pub fn stranger(&self, name: &str, last: u8) -> Result<(Arc<Netns>, Ipv4Addr)> {
+    pub fn stranger(&self, name: &str, last: u8) -> Result<(Arc<Netns>, IpAddr)> {
         ensure!(usize::from(last) > self.hosts.len(), "{last} is a host's");
         self.plug_in(name, Ipv4Addr::new(198, 18, 0, last))
     }
@@ -67,11 +76,11 @@ impl Underlay {
         self.switch.as_ref().context("there is no switch")
     }
 
-    pub(super) fn host(&self, index: usize) -> Result<(Arc<Netns>, Ipv4Addr)> {
+    pub(super) fn host(&self, index: usize) -> Result<(Arc<Netns>, IpAddr)> {
         self.hosts.get(index).cloned().with_context(|| format!("no host {index}"))
     }
 
-    fn plug_in(&self, name: &str, address: Ipv4Addr) -> Result<(Arc<Netns>, Ipv4Addr)> {
+    fn plug_in(&self, name: &str, address: Ipv4Addr) -> Result<(Arc<Netns>, IpAddr)> {
         let switch = self.switch()?;
         let machine = Netns::new(format!("{}{name}", self.prefix))?;
         let [.., last] = address.octets();
@@ -79,7 +88,7 @@ impl Underlay {
         link(&machine, "under", switch, &plug)?;
         switch.ip(&format!("link set {plug} master br0"))?;
         machine.ip(&format!("addr add {address}/24 dev under"))?;
-        Ok((Arc::new(machine), address))
+        Ok((Arc::new(machine), address.into()))
     }
 }
 
@@ -103,9 +112,9 @@ mod tests {
             Underlay::new(&format!("{}under-", prefix("kt")), 3, Cabling::Switched).unwrap();
         let stranger = underlay.stranger("stranger", 66).unwrap();
         underlay.stranger("again", 3).unwrap_err();
-        let end = |(netns, address): &(Arc<Netns>, Ipv4Addr)| Endpoint {
+        let end = |(netns, address): &(Arc<Netns>, IpAddr)| Endpoint {
             netns: Arc::clone(netns),
-            address: (*address).into(),
+            address: *address,
         };
         for other in &underlay.hosts {
             ping(&end(&stranger), &end(other), Duration::from_secs(5)).unwrap();

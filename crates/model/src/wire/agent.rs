@@ -6,6 +6,10 @@
 //! that what changes; each run ends with `mark`. A revision that is too old to
 //! resume from is answered with a snapshot. `POST /agent/v1/report` carries
 //! [`Report`].
+//!
+//! A host that names its `boot` in the watch, and the `epoch` of the lease it
+//! has, is told of its lease first, and renews it by `POST /agent/v1/renew`
+//! with [`Renewal`]: refused with 409 when it is lost, and then the watch ends.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -42,6 +46,12 @@ pub struct Joined {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "line")]
 pub enum Line {
+    /// What follows is under this lease; it is lost when it is not renewed
+    /// for `limit_ms`.
+    Lease {
+        epoch: Revision,
+        limit_ms: u64,
+    },
     /// Forget what you have; the whole slice follows up to the mark.
     Snapshot,
     Port {
@@ -68,6 +78,9 @@ pub enum Line {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
+    /// Of the lease under which the slice was given; None without one.
+    #[serde(default)]
+    pub epoch: Option<Revision>,
     /// The mark that was acted on.
     pub revision: Revision,
     pub errors: Vec<Fault>,
@@ -76,6 +89,12 @@ pub struct Report {
     /// What has changed of the ways it measures since its last report.
     #[serde(default, skip_serializing_if = "News::is_empty")]
     pub ways: News,
+}
+
+/// The host is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewal {
+    pub epoch: Revision,
 }
 
 /// Something the host could not do.
@@ -132,6 +151,11 @@ impl Assembly {
         Self { slice }
     }
 
+    /// The slice as far as it has come.
+    pub fn into_slice(self) -> HostSpec {
+        self.slice
+    }
+
     /// Takes a line; a mark completes a slice.
     pub fn take(&mut self, line: Line) -> Option<&HostSpec> {
         match line {
@@ -144,7 +168,7 @@ impl Assembly {
                 self.slice.revision = revision;
                 return Some(&self.slice);
             }
-            Line::Idle => {}
+            Line::Lease { .. } | Line::Idle => {}
         }
         None
     }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::admission::Pair;
 use crate::health::{Health, sights};
 use crate::ids::Mtu;
-use crate::objects::{Host, Peering};
+use crate::objects::Host;
 use crate::state::Presence;
 use crate::way::{Measured, Passage};
 use crate::world::World;
@@ -53,8 +53,8 @@ impl HealthView {
     }
 
     /// Of a peering: nothing is measured of one that may carry no traffic.
-    pub fn of_peering(world: &World, presence: &Presence, it: &Peering) -> Self {
-        let sights = Pair::of(world, it).map(|pair| sights(world, presence, pair));
+    pub fn of_pair(world: &World, presence: &Presence, pair: Option<Pair<'_>>) -> Self {
+        let sights = pair.map(|pair| sights(world, presence, pair));
         Self::of(Health::of(sights.iter().flatten().map(|sight| sight.measured)))
     }
 }

@@ -61,7 +61,8 @@ impl Modify {
     }
 }
 
-/// `ip_networks.ip_network`: exactly one entry, an array or the object alone.
+/// `ip_networks.ip_network`: one entry of each family at most, an array or the
+/// object alone. What is there of a family that no entry is about stays.
 fn subnets(fields: &mut Fields, now: &[Subnet]) -> Result<Option<Vec<Subnet>>, Rule> {
     let Some(mut outer) = fields.object("ip_networks", Subject::IpAddress)? else {
         return Ok(None);
@@ -69,35 +70,63 @@ fn subnets(fields: &mut Fields, now: &[Subnet]) -> Result<Option<Vec<Subnet>>, R
     let entries = outer.array("ip_network", Subject::IpAddress)?.unwrap_or_default();
     let at = outer.path("ip_network");
     outer.finish()?;
-    if entries.len() != 1 {
-        return Err(Rule::bad(Subject::IpAddress, at, "must have exactly one entry"));
+    if !(1..=2).contains(&entries.len()) {
+        let why = "must have one entry, or one of each family";
+        return Err(Rule::bad(Subject::IpAddress, at, why));
     }
-    entries.into_iter().map(|e| subnet(e, now.first())).collect::<Result<_, _>>().map(Some)
+    let mut all = Vec::new();
+    for entry in entries {
+        let it = subnet(entry, now)?;
+        if all.iter().any(|other| is_ipv4(other) == is_ipv4(&it)) {
+            return Err(Rule::bad(Subject::IpAddress, at, "must have one entry of a family"));
+        }
+        all.push(it);
+    }
+    let untouched = now.iter().filter(|old| all.iter().all(|it| is_ipv4(it) != is_ipv4(old)));
+    all.extend(untouched.cloned().collect::<Vec<_>>());
+    all.sort_by_key(|it| !is_ipv4(it));
+    Ok(Some(all))
 }
 
-fn subnet(mut fields: Fields, now: Option<&Subnet>) -> Result<Subnet, Rule> {
+fn is_ipv4(subnet: &Subnet) -> bool {
+    subnet.gateway.is_ipv4()
+}
+
+/// Merged with what `now` has of its family; one without family or address is
+/// about the first.
+fn subnet(mut fields: Fields, now: &[Subnet]) -> Result<Subnet, Rule> {
     let family = fields.string("family", Subject::IpAddress)?;
-    let mut it = match (fields.string("address", Subject::IpAddress)?, now) {
+    let address = fields.string("address", Subject::IpAddress)?;
+    let ipv4 = match (family.as_deref(), &address) {
+        (Some("IPv4"), _) => Some(true),
+        (Some("IPv6"), _) => Some(false),
+        (Some(_), _) => {
+            let why = "must be \"IPv4\" or \"IPv6\"";
+            return Err(fields.bad(Subject::IpAddress, "family", why));
+        }
+        (None, Some(address)) => Some(!address.contains(':')),
+        (None, None) => None,
+    };
+    let now = now.iter().find(|s| ipv4.is_none_or(|ipv4| is_ipv4(s) == ipv4));
+    let mut it = match (address, now) {
         (Some(address), now) => addressed(&fields, address, now)?,
         (None, Some(now)) => now.clone(),
         (None, None) => return Err(fields.bad(Subject::IpAddress, "address", "is required")),
     };
-    if family.is_some_and(|f| f != "IPv4") || !it.prefix.address().is_ipv4() {
-        let why = "must be \"IPv4\", as must the address: IPv6 is not carried yet";
-        return Err(fields.bad(Subject::IpAddress, "family", why));
+    if ipv4.is_some_and(|ipv4| is_ipv4(&it) != ipv4) {
+        return Err(fields.bad(Subject::IpAddress, "family", "must be that of the address"));
     }
     it.dhcp = fields.yes_no("dhcp")?.unwrap_or(it.dhcp);
     it.dhcp_default_route = fields.yes_no("dhcp_default_route")?.unwrap_or(it.dhcp_default_route);
     it.dhcp_dns = fields.strings("dhcp_dns", Subject::IpAddress)?.unwrap_or(it.dhcp_dns);
     it.dhcp_bootfile_url =
         fields.string("dhcp_bootfile_url", Subject::Request)?.or(it.dhcp_bootfile_url);
-    if let Some(gateway) = fields.parsed::<IpAddr>("gateway", Subject::IpAddress)? {
-        it.gateway = gateway;
-    }
-    if !inside(&it, it.gateway) {
+    let gateway = fields.parsed::<IpAddr>("gateway", Subject::IpAddress)?.unwrap_or(it.gateway);
+    if !inside(&it, gateway) {
         let why = format!("must be an address of a host in {}", it.prefix);
         return Err(fields.bad(Subject::IpAddress, "gateway", why));
     }
+    it.gateway = gateway;
     if let Some(routes) = fields.strings::<String>("dhcp_routes", Subject::Route)? {
         for (i, route) in routes.iter().enumerate() {
             dhcp_route(route).ok_or_else(|| {
@@ -120,6 +149,11 @@ fn addressed(fields: &Fields, address: String, now: Option<&Subnet>) -> Result<S
     let ip = net.addr();
     if ip.is_loopback() || ip.is_multicast() || ip.is_unspecified() {
         return Err(refuse("must not be a loopback, multicast or unspecified address"));
+    }
+    if let IpAddr::V6(ip) = ip
+        && (ip.is_unicast_link_local() || ip.to_ipv4_mapped().is_some())
+    {
+        return Err(refuse("must not be of link-local or IPv4-mapped addresses"));
     }
     let room = if ip.is_ipv4() { 8..=29 } else { 48..=120 };
     if !room.contains(&net.prefix_len()) {
@@ -144,12 +178,14 @@ fn addressed(fields: &Fields, address: String, now: Option<&Subnet>) -> Result<S
 }
 
 fn first_host(prefix: Prefix) -> IpAddr {
-    prefix.net().hosts().next().unwrap_or_else(|| prefix.address())
+    // An IPv6 subnet's own address is one that all its routers have (RFC 4291 §2.6.1).
+    let mut hosts = prefix.net().hosts();
+    hosts.find(|a| *a != prefix.address()).unwrap_or_else(|| prefix.address())
 }
 
 fn inside(subnet: &Subnet, address: IpAddr) -> bool {
     let net = subnet.prefix.net();
-    let edge = address.is_ipv4() && (address == net.network() || address == net.broadcast());
+    let edge = address == net.network() || address.is_ipv4() && address == net.broadcast();
     subnet.prefix.contains(address) && !edge
 }
 

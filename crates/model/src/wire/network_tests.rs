@@ -147,6 +147,7 @@ fn each_fault_of_a_subnet_names_its_attribute() {
         (with("address", json!("2001:db8::/121")), "address"),
         (with("address", json!("2001:db8::/64")), "family"),
         (with("family", json!("IPv6")), "family"),
+        (with("family", json!("IPv5")), "family"),
         (with("family", json!("ipv4")), "family"),
         (with("dhcp", json!(true)), "dhcp"),
         (with("dhcp_default_route", json!("maybe")), "dhcp_default_route"),
@@ -222,6 +223,53 @@ fn a_change_is_merged_with_what_is_there() {
     let off = config(json!({"enabled": "no"}));
     assert_eq!(off, AutoPopulation { enabled: false, ..was.clone() });
     assert_eq!(merged(json!({"dhcp_routes_configuration": {}})).auto_population, Some(was));
+}
+
+#[test]
+fn a_network_has_a_subnet_of_either_family_or_of_both() {
+    let of = |entries: Value| {
+        let body = json!({"name": "n", "zone": "z", "ip_networks": {"ip_network": entries}});
+        create(&body).map(|it| it.subnets)
+    };
+    let ipv4 = json!({"address": "10.0.0.0/24", "family": "IPv4"});
+    let ipv6 = json!({"address": "fd00:1::7/64", "family": "IPv6"});
+    let one = of(json!([ipv6])).unwrap();
+    assert_eq!(
+        (&*one[0].address, one[0].gateway.to_string()),
+        ("fd00:1::7/64", "fd00:1::1".into())
+    );
+    let both = of(json!([ipv6, ipv4])).unwrap();
+    assert_eq!(
+        both.iter().map(|s| &*s.address).collect::<Vec<_>>(),
+        ["10.0.0.0/24", "fd00:1::7/64"]
+    );
+    for (bad, why) in [
+        (json!([]), "none"),
+        (json!([ipv4, ipv4]), "a family twice"),
+        (json!([ipv4, ipv6, ipv6]), "more than two"),
+        (json!([{"address": "fe80::/64"}]), "link-local"),
+        (json!([{"address": "::ffff:10.0.0.0/120"}]), "IPv4-mapped"),
+        (json!([{"address": "fd00::/64", "gateway": "fd00::"}]), "the routers' anycast address"),
+    ] {
+        assert!(of(bad).is_err(), "{why}");
+    }
+}
+
+#[test]
+fn a_change_of_one_family_leaves_the_other() {
+    let mut now = network(&whole());
+    let merged = |now: &Network, inner: &Value| {
+        let body = json!({"ip_networks": {"ip_network": [inner]}});
+        modify(now, &body).unwrap().subnets.unwrap()
+    };
+    let added = merged(&now, &json!({"address": "fd00::/64"}));
+    assert_eq!((added.len(), &added[0]), (2, &now.subnets[0]));
+    now.subnets = added;
+    let changed = merged(&now, &json!({"family": "IPv6", "dhcp": "yes"}));
+    assert!(changed[1].dhcp && changed[1].address == "fd00::/64");
+    assert_eq!(changed[0], now.subnets[0]);
+    let first = merged(&now, &json!({"dhcp": "no"}));
+    assert!(!first[0].dhcp, "who names no family is about the first");
 }
 
 #[test]

@@ -1,17 +1,19 @@
 //! `/1.3/network-peering` (seed; contract section 4).
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use super::health::HealthView;
 use super::{Fields, labels};
+use crate::admission::Ends;
 use crate::consent::Patience;
 use crate::error::{Rule, Subject};
 use crate::label::Label;
-use crate::objects::{Configured, Network, Peering};
+use crate::objects::{Configured, Network, Peering, Subnet};
 use crate::peering::{Create, Modify};
 use crate::reasons::Reason;
 use crate::state::{self, Presence, State};
+use crate::survey::Survey;
 use crate::world::World;
 
 pub const ENVELOPE: &str = "network_peering";
@@ -104,7 +106,8 @@ struct Side<'w> {
 
 #[derive(Serialize)]
 struct Subnets<'w> {
-    ip_network: Vec<SubnetView<'w>>,
+    #[serde(serialize_with = "addresses")]
+    ip_network: &'w [Subnet],
 }
 
 #[derive(Serialize)]
@@ -115,10 +118,21 @@ struct SubnetView<'w> {
 
 impl<'w> View<'w> {
     pub fn new(world: &'w World, presence: &Presence, patience: Patience, it: &'w Peering) -> Self {
-        let (state, reasons) = state::judge(world, presence, patience, it);
-        let side = |uuid, shown: bool| Side {
+        Self::among(&mut Survey::new(world), presence, patience, it)
+    }
+
+    /// For who shows many of one picture.
+    pub fn among(
+        survey: &mut Survey<'w>,
+        presence: &Presence,
+        patience: Patience,
+        it: &'w Peering,
+    ) -> Self {
+        let ends = Ends::of(survey.world(), it);
+        let (state, reasons) = state::judge_among(survey, presence, patience, (it, ends));
+        let side = |uuid, network: Option<&'w Network>| Side {
             uuid,
-            ip_networks: world.network(uuid).filter(|_| shown).map(|n| Subnets::of(n)),
+            ip_networks: network.map(|n| Subnets { ip_network: &n.subnets }),
         };
         Self {
             uuid: it.uuid,
@@ -126,12 +140,12 @@ impl<'w> View<'w> {
             configured_status: it.configured,
             state,
             reasons,
-            health: HealthView::of_peering(world, presence, it),
+            health: HealthView::of_pair(survey.world(), presence, ends.pair(it)),
             labels: &it.labels,
             note: it.note.as_deref(),
-            network: side(it.network, true),
+            network: side(it.network, ends.local),
             // Nothing about a foreign network leaks before its owner consents.
-            peer_network: side(it.peer_network, state.has_mirror() || world.mirror(it).is_some()),
+            peer_network: side(it.peer_network, ends.peer.filter(|_| ends.mirror.is_some())),
         }
     }
 
@@ -140,14 +154,11 @@ impl<'w> View<'w> {
     }
 }
 
-impl<'w> Subnets<'w> {
-    fn of(network: &'w Network) -> Self {
-        let view = |s: &'w crate::objects::Subnet| SubnetView {
-            address: &s.address,
-            family: if s.prefix.address().is_ipv4() { "IPv4" } else { "IPv6" },
-        };
-        Self { ip_network: network.subnets.iter().map(view).collect() }
-    }
+fn addresses<S: Serializer>(subnets: &[Subnet], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(subnets.iter().map(|s| SubnetView {
+        address: &s.address,
+        family: if s.prefix.address().is_ipv4() { "IPv4" } else { "IPv6" },
+    }))
 }
 
 #[derive(Serialize)]

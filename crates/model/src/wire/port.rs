@@ -7,11 +7,12 @@ use uuid::Uuid;
 
 use super::Fields;
 use crate::error::{Rule, Subject};
-use crate::ids::{DeviceName, Mac};
+use crate::ids::{DeviceName, Mac, Prefix};
 use crate::objects::{Host, Port};
 use crate::port::Create;
 use crate::spec::Attachment;
 use crate::state::Presence;
+use crate::world::World;
 
 impl Create {
     /// # Errors
@@ -21,12 +22,25 @@ impl Create {
         let it = Self {
             network: fields.required("network", Subject::Network)?,
             host: fields.required("host", Subject::Request)?,
-            address: fields.parsed("address", Subject::IpAddress)?,
+            addresses: addresses(&mut fields)?,
+            prefixes: fields.strings("prefixes", Subject::IpAddress)?.unwrap_or_default(),
             mac: fields.parsed("mac", Subject::Request)?,
             attachment: attachment(&mut fields)?,
         };
         fields.finish()?;
         Ok(it)
+    }
+}
+
+/// `address`, or several as `addresses`.
+fn addresses(fields: &mut Fields) -> Result<Vec<IpAddr>, Rule> {
+    let one = fields.parsed("address", Subject::IpAddress)?;
+    let many = fields.strings("addresses", Subject::IpAddress)?;
+    match (one, many) {
+        (Some(_), Some(_)) => {
+            Err(fields.bad(Subject::IpAddress, "address", "cannot go with addresses"))
+        }
+        (one, many) => Ok(many.unwrap_or_else(|| one.into_iter().collect())),
     }
 }
 
@@ -61,7 +75,13 @@ pub struct PortView {
     pub server: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<u8>,
+    /// The first of `addresses`.
     pub address: IpAddr,
+    #[serde(default)]
+    pub addresses: Vec<IpAddr>,
+    /// What is behind its device.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefixes: Vec<Prefix>,
     pub mac: Mac,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub netns: Option<String>,
@@ -82,6 +102,8 @@ impl PortView {
             server: it.nic.map(|n| n.server),
             index: it.nic.map(|n| n.index),
             address: it.address,
+            addresses: it.addresses().collect(),
+            prefixes: it.prefixes.clone(),
             mac: it.mac,
             netns,
             device: device.to_string(),
@@ -97,11 +119,15 @@ pub struct HostView {
     pub underlay: IpAddr,
     /// An agent is connected and has reported.
     pub live: bool,
+    /// It has not renewed its lease since, and nothing is sent to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_since: Option<String>,
     pub errors: Vec<String>,
 }
 
 impl HostView {
-    pub fn new(it: &Host, presence: &Presence) -> Self {
+    pub fn new(world: &World, it: &Host, presence: &Presence) -> Self {
+        let lost = world.leases.get(&it.uuid).and_then(|lease| lease.lost);
         let standing = presence.get(&it.uuid);
         Self {
             uuid: it.uuid,
@@ -109,6 +135,7 @@ impl HostView {
             zone: it.zone.clone(),
             underlay: it.underlay,
             live: standing.is_some(),
+            lost_since: lost.map(super::rfc3339),
             errors: standing
                 .map(|s| s.errors.iter().map(|e| e.message.clone()).collect())
                 .unwrap_or_default(),

@@ -33,7 +33,7 @@ fn a_port_is_in_a_namespace_or_on_a_device() {
     })));
     let it = it.unwrap();
     assert_eq!((&*it.network, &*it.host), ("03", "h1"));
-    assert_eq!(it.address, Some([10, 0, 0, 9].into()));
+    assert_eq!(it.addresses, [IpAddr::from([10, 0, 0, 9])]);
     assert_eq!(it.mac.unwrap().to_string(), "0a:00:00:00:00:07");
 }
 
@@ -66,11 +66,13 @@ fn ports_and_hosts_are_shown() {
     let (port, host) = (&play.world.ports[&port_id(0)], &play.world.hosts[&host_id(1)]);
     let want = json!({
         "uuid": port_id(0), "network": network_id(0), "host": host_id(1), "host_name": "h1",
-        "address": "10.0.0.2", "mac": "0a:00:00:00:50:00", "netns": "w0", "device": "eth0"
+        "address": "10.0.0.2", "addresses": ["10.0.0.2"], "mac": "0a:00:00:00:50:00", "netns": "w0", "device": "eth0"
     });
     assert_eq!(serde_json::to_value(PortView::new(port, Some(host))).unwrap(), want);
 
-    let view = |presence: &Presence| serde_json::to_value(HostView::new(host, presence)).unwrap();
+    let view = |presence: &Presence| {
+        serde_json::to_value(HostView::new(&play.world, host, presence)).unwrap()
+    };
     let away = json!({
         "uuid": host_id(1), "name": "h1", "zone": "fi-hel1", "underlay": "192.0.2.2",
         "live": false, "errors": []

@@ -17,6 +17,11 @@ pub(crate) fn concerned(before: &World, after: &World, changes: &[Change]) -> BT
             Touched::Nothing => {}
             Touched::Host(uuid) => drop(hosts.insert(uuid)),
             Touched::EveryHost => hosts.extend(after.hosts.keys().copied()),
+            Touched::Routes(host) => {
+                hosts.insert(host);
+                let networks: BTreeSet<Uuid> = after.ports_at(host).map(|p| p.network).collect();
+                hosts.extend(networks.into_iter().flat_map(|network| hosts_near(after, network)));
+            }
             Touched::Port(networks) => {
                 for network in networks {
                     hosts.extend(hosts_near(before, network));
@@ -36,6 +41,8 @@ enum Touched {
     Nothing,
     Host(Uuid),
     EveryHost,
+    /// All that is sent to this host.
+    Routes(Uuid),
     /// A port of these networks came, went or is another.
     Port(Vec<Uuid>),
     /// What these networks may exchange packets with may be another.
@@ -69,6 +76,11 @@ fn touched(before: &World, change: &Change) -> Touched {
             Some(_) | None => Touched::Host(new.uuid),
         },
         Change::Delete(Key::Host(uuid)) => Touched::Host(*uuid),
+        Change::Put(Object::Lease(new)) if before.is_lost(new.host) != new.lost.is_some() => {
+            Touched::Routes(new.host)
+        }
+        Change::Delete(Key::Lease(host)) if before.is_lost(*host) => Touched::Routes(*host),
+        Change::Put(Object::Lease(_)) | Change::Delete(Key::Lease(_)) => Touched::Nothing,
         // A router is no more than what its networks name, and a server than
         // its ports.
         Change::Put(Object::Router(_) | Object::Server(_))

@@ -1,5 +1,6 @@
 use model::host::Join;
 use model::host_spec::host_spec;
+use model::lease::{Claim, Loss};
 use model::network::{self, Attach};
 use model::objects::{Account, Authority, Configured, JoinToken, Size, Subnet};
 use model::op::{Op, Wish, decide};
@@ -133,7 +134,18 @@ fn step() -> impl Strategy<Value = Op> {
         }),
         1 => (network.clone(), network.clone()).prop_map(|(a, b)| peering_op(a, b, Wish::Delete)),
         4 => server_step(network),
+        3 => (0..HOSTS, any::<bool>()).prop_map(|(n, taken)| lease_step(host(n), taken)),
     ]
+}
+
+/// Each boot is another, so each lease is a new one.
+fn lease_step(host: Uuid, taken: bool) -> Op {
+    let claim = Claim { epoch: None, boot: String::new() };
+    let loss = |epoch| Loss { host, epoch, since: 0 };
+    match taken {
+        true => Op::TakeLease { host, claim },
+        false => Op::LoseLeases((1..200).map(loss).collect()),
+    }
 }
 
 fn server_step(network: std::ops::Range<u128>) -> impl Strategy<Value = Op> {
@@ -241,7 +253,8 @@ fn create_port(network: u128, at: u128, n: u128) -> Op {
     let wish = port::Create {
         network: Uuid::from_u128(300 + network).to_string(),
         host: host(at).to_string(),
-        address: None,
+        addresses: Vec::new(),
+        prefixes: Vec::new(),
         mac: None,
         attachment: Attachment::Netns {
             netns: format!("w{n}").try_into().unwrap(),

@@ -14,8 +14,9 @@ use axum::routing::{get, post};
 use model::error::Rule;
 use model::host;
 use model::ids::Revision;
+use model::lease::{Claim, resumed};
 use model::op::Op;
-use model::wire::agent::{Join, Joined, Report};
+use model::wire::agent::{Join, Joined, Renewal, Report};
 use store::{Store, WriteError};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -57,6 +58,7 @@ pub(crate) fn router(door: Door) -> Router {
         .route("/agent/v1/join", post(join))
         .route("/agent/v1/watch", get(watch_slice))
         .route("/agent/v1/report", post(report))
+        .route("/agent/v1/renew", post(renew))
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(door)
 }
@@ -165,7 +167,14 @@ fn now() -> i64 {
 #[derive(Debug, serde::Deserialize)]
 struct WatchQuery {
     revision: Option<Revision>,
+    /// Of the lease that the host has.
+    epoch: Option<Revision>,
+    /// None of an agent that knows no leases.
+    boot: Option<String>,
 }
+
+/// Bytes of what names a boot: a UUID has 36.
+const BOOT: usize = 64;
 
 async fn watch_slice(
     member: Member,
@@ -173,15 +182,62 @@ async fn watch_slice(
     Query(query): Query<WatchQuery>,
 ) -> Result<Response, Refusal> {
     let Member { host, connection } = member;
-    let begun = door.hub.begin(host, connection, query.revision);
+    let epoch = match query.boot {
+        Some(boot) => Some(lease(&door, host, Claim { epoch: query.epoch, boot }).await?),
+        None => {
+            no_lease(&door, host).await?;
+            None
+        }
+    };
+    // What a host has from under another lease is of the past.
+    let resume = query.revision.filter(|_| epoch == query.epoch);
+    let begun = door.hub.begin(host, connection, resume, epoch);
     let (seat, resumed) = begun.map_err(|Gone| {
         Refusal::new(StatusCode::GONE, "That revision is not kept; ask without one.")
     })?;
-    tracing::info!(%host, revision = query.revision, "a host watches");
+    tracing::info!(%host, revision = resume, epoch, "a host watches");
     let (pieces, stream) = mpsc::channel(2);
     tokio::spawn(stream::run(seat, resumed, pieces, door.stop));
     let body = Body::from_stream(ReceiverStream::new(stream));
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+}
+
+/// The epoch of the lease under which the host goes on.
+async fn lease(door: &Door, host: Uuid, claim: Claim) -> Result<Revision, Refusal> {
+    if claim.boot.len() > BOOT {
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "No boot has so long a name."));
+    }
+    if let Some(epoch) = resumed(&door.store.world(), host, &claim) {
+        return Ok(epoch);
+    }
+    let commit = door.store.write(Op::TakeLease { host, claim }).await.map_err(refuse)?;
+    let lease = commit.world.leases.get(&host);
+    let lease =
+        lease.ok_or_else(|| Refusal::new(StatusCode::FORBIDDEN, "The host was deleted."))?;
+    tracing::info!(%host, epoch = lease.epoch, "a host has taken a lease");
+    door.hub.heard(commit.world.revision()).await;
+    Ok(lease.epoch)
+}
+
+/// An agent that was put back to an older one renews nothing.
+async fn no_lease(door: &Door, host: Uuid) -> Result<(), Refusal> {
+    if door.store.world().leases.contains_key(&host) {
+        let commit = door.store.write(Op::DropLease { host }).await.map_err(refuse)?;
+        door.hub.heard(commit.world.revision()).await;
+    }
+    Ok(())
+}
+
+async fn renew(
+    member: Member,
+    State(door): State<Door>,
+    body: Result<Json<Renewal>, JsonRejection>,
+) -> Result<StatusCode, Refusal> {
+    let Json(Renewal { epoch }) = body?;
+    if door.hub.renew(member.host, member.connection, epoch) {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Refusal::new(StatusCode::CONFLICT, "The lease is lost: watch anew."))
 }
 
 async fn report(
@@ -198,6 +254,9 @@ async fn report(
         Heard::NoSession => {
             let sentence = "Reports go over the connection of the host's newest watch.";
             Err(Refusal::new(StatusCode::CONFLICT, sentence))
+        }
+        Heard::OldEpoch => {
+            Err(Refusal::new(StatusCode::CONFLICT, "The report is of another lease."))
         }
         Heard::Unasked => {
             Err(Refusal::new(StatusCode::CONFLICT, "The report answers no mark of this watch."))

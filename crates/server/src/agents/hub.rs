@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use model::change::{Change, Key, Object};
 use model::ids::Revision;
+use model::lease::Lease;
 use model::state::{HostError, Presence};
-use model::wire::agent::{Fault, Report};
+use model::wire::agent::{Fault, Line, Report};
 use model::world::World;
 use store::{Commit, Store};
 use time::OffsetDateTime;
@@ -16,6 +18,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::concern::concerned;
+use super::leases::{LeaseArgs, Leases, Look};
 use super::roster::{Heard, Roster, Start, Word};
 
 /// Worlds to resume from. They share structure: one costs what its write
@@ -38,6 +41,7 @@ struct Shared {
 
 struct Inner {
     roster: Roster,
+    leases: Leases,
     /// One per revision, without gaps; the last is the newest.
     worlds: VecDeque<World>,
     bells: BTreeMap<Uuid, Arc<Notify>>,
@@ -66,11 +70,12 @@ pub(crate) struct Gone;
 
 impl Hub {
     /// Follows `store` from now on. Needs a tokio runtime.
-    pub fn start(store: Store) -> Self {
+    pub fn start(store: Store, leases: LeaseArgs) -> Self {
         let mut commits = store.commits();
         let world = World::clone(&store.world());
         let inner = Inner {
             roster: Roster::new(world.revision()),
+            leases: leases_of(&world, leases),
             worlds: [world].into(),
             bells: BTreeMap::new(),
             sessions: 0,
@@ -130,6 +135,11 @@ impl Hub {
         let _ = tokio::time::timeout(limit, all_have).await;
     }
 
+    /// Waits until this hub has heard of `revision`, which was committed.
+    pub(crate) async fn heard(&self, revision: Revision) {
+        self.until(|| self.shared.lock().newest().revision() >= revision).await;
+    }
+
     /// Waits until `is_so`, which is asked again whenever a host says something.
     pub(crate) async fn until(&self, is_so: impl Fn() -> bool) {
         let mut changed = self.shared.changed.subscribe();
@@ -146,6 +156,7 @@ impl Hub {
         host: Uuid,
         connection: u64,
         resume: Option<Revision>,
+        epoch: Option<Revision>,
     ) -> Result<(Seat, Option<World>), Gone> {
         let now_ms = self.shared.now_ms();
         let mut inner = self.shared.lock();
@@ -155,29 +166,64 @@ impl Hub {
         };
         inner.sessions += 1;
         let id = inner.sessions;
-        inner.roster.begin(host, Start { id, connection, resume, now_ms });
+        inner.roster.begin(host, Start { id, connection, resume, epoch, now_ms });
+        if let Some(epoch) = epoch {
+            inner.leases.begin(host, epoch, id, now_ms);
+        }
         let bell = Arc::new(Notify::new());
         if let Some(older) = inner.bells.insert(host, bell.clone()) {
             older.notify_one();
         }
         drop(inner);
         self.shared.changed.send_replace(());
-        Ok((Seat { hub: self.clone(), host, id, bell }, world))
+        Ok((Seat { hub: self.clone(), host, id, epoch, bell }, world))
     }
 
     pub(crate) fn report(&self, host: Uuid, connection: u64, report: Report) -> Heard {
+        let now_ms = self.shared.now_ms();
         let mut inner = self.shared.lock();
         let world = inner.newest();
         let errors = report.errors.into_iter().filter_map(|fault| host_error(&world, fault));
         let errors = errors.collect();
         let now = OffsetDateTime::now_utc().unix_timestamp();
-        let Report { revision, verdicts, ways, .. } = report;
-        let word = Word { revision, errors, verdicts, ways, now };
+        let Report { epoch, revision, verdicts, ways, .. } = report;
+        let word = Word { epoch, revision, errors, verdicts, ways, now };
         let heard = inner.roster.reported(host, connection, word);
+        if let (Some(epoch), Heard::Taken) = (epoch, &heard) {
+            inner.leases.renew(host, epoch, now_ms);
+        }
         drop(inner);
         self.shared.changed.send_replace(());
         heard
     }
+
+    /// The host is there: false when its lease is lost, or is not the one of
+    /// the session over that connection.
+    pub(crate) fn renew(&self, host: Uuid, connection: u64, epoch: Revision) -> bool {
+        let now_ms = self.shared.now_ms();
+        let mut inner = self.shared.lock();
+        inner.roster.epoch_of(host, connection) == Some(epoch)
+            && inner.leases.renew(host, epoch, now_ms)
+    }
+
+    pub(crate) fn lease_settings(&self) -> LeaseArgs {
+        self.shared.lock().leases.settings()
+    }
+
+    /// Which leases are lost by now.
+    pub(crate) fn look(&self) -> Look {
+        let now_ms = self.shared.now_ms();
+        let mut inner = self.shared.lock();
+        let all = inner.worlds.back().map_or(0, |world| world.leases.len());
+        inner.leases.look(all, now_ms)
+    }
+}
+
+/// At the start all hosts that hold a lease have the grace to come back.
+fn leases_of(world: &World, settings: LeaseArgs) -> Leases {
+    let mut leases = Leases::new(settings);
+    world.leases.values().for_each(|lease| leases.put(lease, 0));
+    leases
 }
 
 /// None when the network was deleted: then nobody's state depends on it.
@@ -214,6 +260,7 @@ impl Shared {
         if inner.worlds.len() > WORLDS {
             inner.worlds.pop_front();
         }
+        inner.take_leases(&commit.changes, now_ms);
         inner.announce(&hosts, now_ms);
         drop(inner);
         self.changed.send_replace(());
@@ -223,6 +270,10 @@ impl Shared {
     fn jump(&self, world: World) {
         let now_ms = self.now_ms();
         let mut inner = self.lock();
+        inner.leases.retain(|host| world.leases.contains_key(&host));
+        for lease in world.leases.values() {
+            inner.take_lease(lease, now_ms);
+        }
         inner.worlds = [world].into();
         let everybody = inner.bells.keys().copied().collect();
         inner.announce(&everybody, now_ms);
@@ -242,6 +293,23 @@ impl Inner {
         self.worlds.get(index).cloned()
     }
 
+    fn take_leases(&mut self, changes: &[Change], now_ms: u64) {
+        for change in changes {
+            if let Change::Put(Object::Lease(lease)) = change {
+                self.take_lease(lease, now_ms);
+            } else if let Change::Delete(Key::Lease(host)) = change {
+                self.leases.remove(*host);
+            }
+        }
+    }
+
+    fn take_lease(&mut self, lease: &Lease, now_ms: u64) {
+        self.leases.put(lease, now_ms);
+        if lease.lost.is_some() {
+            self.roster.expel(lease.host, lease.epoch);
+        }
+    }
+
     fn announce(&mut self, hosts: &BTreeSet<Uuid>, now_ms: u64) {
         let revision = self.newest().revision();
         self.roster.committed(revision, hosts, now_ms);
@@ -258,10 +326,17 @@ pub(crate) struct Seat {
     hub: Hub,
     host: Uuid,
     id: u64,
+    epoch: Option<Revision>,
     bell: Arc<Notify>,
 }
 
 impl Seat {
+    /// What the host is told of its lease.
+    pub(crate) fn lease(&self) -> Option<Line> {
+        let limit_ms = self.hub.lease_settings().limit_ms;
+        self.epoch.map(|epoch| Line::Lease { epoch, limit_ms })
+    }
+
     pub(crate) fn host(&self) -> Uuid {
         self.host
     }
@@ -285,8 +360,10 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        let now_ms = self.hub.shared.now_ms();
         let mut inner = self.hub.shared.lock();
         inner.roster.end(self.host, self.id);
+        inner.leases.left(self.host, self.id, now_ms);
         if inner.bells.get(&self.host).is_some_and(|bell| Arc::ptr_eq(bell, &self.bell)) {
             inner.bells.remove(&self.host);
         }

@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use super::authority::{CertificateError, host_of, issue_server};
 use super::door::{Door, Peer, router};
 use super::hub::Hub;
+use super::lessor;
 
 /// Connections at a time; more wait to be accepted.
 const CONNECTIONS: usize = 16 << 10;
@@ -49,6 +50,8 @@ pub async fn serve(
     let authority = authority.ok_or_else(|| io::Error::other("the store has no authority"))?;
     let acceptor = TlsAcceptor::from(Arc::new(tls(&authority).map_err(io::Error::other)?));
     let (stopping, stop) = watch::channel(false);
+    let lessor = lessor::run(store.clone(), hub.clone());
+    tokio::pin!(lessor);
     let router = router(Door { store, hub, stop: stop.clone() });
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
@@ -56,6 +59,7 @@ pub async fn serve(
     loop {
         tokio::select! {
             () = &mut shutdown => break,
+            () = &mut lessor => {}
             stream = accept(&listener, &room) => {
                 let (stream, permit) = stream;
                 let connection = connect(stream, acceptor.clone(), router.clone(), stop.clone());

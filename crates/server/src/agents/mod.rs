@@ -4,10 +4,13 @@ mod authority;
 mod concern;
 mod door;
 mod hub;
+mod leases;
+mod lessor;
 mod listener;
 mod roster;
 mod watch;
 
 pub use authority::{fingerprint, new_authority};
 pub use hub::Hub;
+pub use leases::LeaseArgs;
 pub use listener::serve;

@@ -31,6 +31,8 @@ struct Session {
     id: u64,
     /// The connection its reports come over.
     connection: u64,
+    /// Of the host's lease, if it has one.
+    epoch: Option<Revision>,
     /// The host has answered a mark of this session.
     live: bool,
     /// Writes that may concern the host and were not looked at yet.
@@ -61,6 +63,7 @@ struct Mark {
 /// What a host says, its networks by the names the API has for them.
 #[derive(Debug, Default)]
 pub(crate) struct Word {
+    pub(crate) epoch: Option<Revision>,
     /// The mark that was acted on.
     pub(crate) revision: Revision,
     pub(crate) errors: Vec<HostError>,
@@ -76,6 +79,8 @@ pub(crate) enum Heard {
     Taken,
     /// No session of that host sends over that connection.
     NoSession,
+    /// It is about what the host was given under another lease.
+    OldEpoch,
     /// It answers no mark that was sent.
     Unasked,
 }
@@ -92,6 +97,7 @@ impl Roster {
         let session = Session {
             id: start.id,
             connection: start.connection,
+            epoch: start.epoch,
             live: false,
             unseen: Some(Unseen { first, last: self.newest, since_ms: start.now_ms }),
             unanswered: VecDeque::new(),
@@ -110,6 +116,20 @@ impl Roster {
             self.sessions.remove(&host);
             self.changed(host);
         }
+    }
+
+    /// The host has lost its lease: a session under it is over.
+    pub(crate) fn expel(&mut self, host: Uuid, epoch: Revision) {
+        let old = |s: &Session| s.epoch.is_none_or(|of| of <= epoch);
+        if self.sessions.get(&host).is_some_and(old) {
+            self.sessions.remove(&host);
+            self.changed(host);
+        }
+    }
+
+    /// The lease under which the host's session over that connection is.
+    pub(crate) fn epoch_of(&self, host: Uuid, connection: u64) -> Option<Revision> {
+        self.sessions.get(&host).filter(|s| s.connection == connection)?.epoch
     }
 
     /// A write was committed.
@@ -143,6 +163,9 @@ impl Roster {
     pub(crate) fn reported(&mut self, host: Uuid, connection: u64, word: Word) -> Heard {
         let found = self.sessions.get_mut(&host).filter(|s| s.connection == connection);
         let Some(session) = found else { return Heard::NoSession };
+        if session.epoch.is_some() && session.epoch != word.epoch {
+            return Heard::OldEpoch;
+        }
         let asked = session.unanswered.back().map_or(session.answered, |m| m.revision);
         if word.revision > asked || word.revision < session.answered {
             return Heard::Unasked;
@@ -210,6 +233,7 @@ pub(crate) struct Start {
     pub(crate) id: u64,
     pub(crate) connection: u64,
     pub(crate) resume: Option<Revision>,
+    pub(crate) epoch: Option<Revision>,
     pub(crate) now_ms: u64,
 }
 

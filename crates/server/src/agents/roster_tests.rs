@@ -150,7 +150,7 @@ fn errors_are_those_of_the_last_report() {
 }
 
 fn start(id: u64, resume: Option<Revision>) -> Start {
-    Start { id, connection: id, resume, now_ms: 0 }
+    Start { id, connection: id, resume, epoch: None, now_ms: 0 }
 }
 
 fn report(revision: Revision) -> Word {

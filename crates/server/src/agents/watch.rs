@@ -37,7 +37,8 @@ pub(crate) async fn run(
     mut stop: watch::Receiver<bool>,
 ) {
     let host = seat.host();
-    let mut first = Some(if resumed.is_some() { Vec::new() } else { vec![Line::Snapshot] });
+    let snapshot = resumed.is_none().then_some(Line::Snapshot);
+    let mut first: Option<Vec<Line>> = Some(seat.lease().into_iter().chain(snapshot).collect());
     let mut sent = resumed.map_or_else(HostSpec::default, |world| host_spec(&world, host));
     loop {
         let world = seat.newest();
@@ -49,7 +50,7 @@ pub(crate) async fn run(
         // The first mark is sent in any case: its answer says the host is up.
         let tell = first.is_some() || !news.is_empty();
         if !seat.looked(slice.revision, tell) {
-            return tracing::info!(%host, "watch ends: the host has begun another");
+            return tracing::info!(%host, "watch ends: the host has begun another, or lost its lease");
         }
         if tell {
             let lines = first.take().unwrap_or_default().into_iter().chain(news);

@@ -72,7 +72,7 @@ async fn what_anyone_may_ask_needs_no_credentials() {
 }
 
 #[tokio::test]
-async fn a07_a08_unknown_paths_and_wrong_verbs_are_told_apart() {
+async fn a07_a08_a13_unknown_paths_and_wrong_verbs_are_told_apart() {
     let site = Site::start().await;
     for path in ["/1.3/no-such-thing", "/", "/1.2/network", "/1.3/network/x/y", "/%ff%"] {
         site.alice.get(path).await.refuses(404, "NOT_FOUND");

@@ -81,7 +81,7 @@ async fn p50_p52_a_refused_change_changes_nothing() {
 }
 
 #[tokio::test]
-async fn p55_p56_a_deleted_peering_is_gone_and_cannot_be_deleted_again() {
+async fn a15_p55_p56_a_deleted_peering_is_gone_and_cannot_be_deleted_again() {
     let site = Site::start().await;
     let (path, a, b) = labelled(&site.alice).await;
     site.alice.set(&path, json!({"configured_status": "disabled"})).await;

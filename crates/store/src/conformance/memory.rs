@@ -14,8 +14,8 @@ use super::{Database, open, picture, rule, write, write_all};
 use crate::wishes::{
     ADMIN, access_wish, account, allow_join, delete_router, detach, disable, found, id, in_netns,
     join, labels, network, network_wish, on_device, once, peering, peering_wish, port,
-    rename_router, router, router_wish, server, sub_account, token, told, webhook as webhook_op,
-    webhook_wish, zone,
+    rename_router, router, router_wish, server, sub_account, take_lease, token, told,
+    webhook as webhook_op, webhook_wish, zone,
 };
 
 /// Something of every kind there is.
@@ -38,6 +38,7 @@ fn everything() -> Vec<Op> {
         server(id(10), id(11), id(4)),
         sub_account("deputy"),
         token(id(12)),
+        take_lease(id(1)),
         webhook_op(),
         told(id(6)),
     ]
@@ -80,7 +81,7 @@ pub(crate) async fn reopening_gives_the_identical_world(database: impl Database)
     write_all(&store, everything()).await;
     let before = store.world();
     let kinds = kinds_in(&before);
-    assert_eq!(kinds.len(), 16, "nothing of some kind: {kinds:?}");
+    assert_eq!(kinds.len(), 17, "nothing of some kind: {kinds:?}");
     drop(store);
     let rows = database.rows();
     let again = open(&database);
@@ -97,6 +98,7 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Authority => world.authority().is_some(),
         Key::Host(_) => !world.hosts.is_empty(),
         Key::JoinToken(_) => !world.join_tokens.is_empty(),
+        Key::Lease(_) => !world.leases.is_empty(),
         Key::Network(_) => !world.networks.is_empty(),
         Key::Peering(_) => !world.peerings.is_empty(),
         Key::Port(_) => !world.ports.is_empty(),
@@ -115,6 +117,7 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Authority,
         Key::Host(id(0)),
         Key::JoinToken(String::new()),
+        Key::Lease(id(0)),
         Key::Network(id(0)),
         Key::Peering(id(0)),
         Key::Port(id(0)),
