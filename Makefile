@@ -30,6 +30,8 @@ test: root ## every check and test there is; needs root
 	cargo build --workspace --bin kannas
 	@$(call step,test)
 	KANNAS_BIN=$(TARGET)/debug/kannas cargo test --workspace --no-fail-fast
+	@$(call step,schemathesis$(comma) some seconds of it)
+	KANNAS_BIN=$(TARGET)/debug/kannas .ci/schemathesis 5
 	@$(MAKE) clients
 	@$(call step,all is well)
 
@@ -61,17 +63,19 @@ sizes: ## no file of ours has more than 400 lines
 	  -exec wc -l {} + | awk '$$2 != "total" && $$1 > 400 { print "too long:", $$0; bad = 1 } END { exit bad }'
 
 .PHONY: schemathesis
-schemathesis: ## the server asked at random what /openapi.json says and does not say; installs from PyPI
+schemathesis: ## the server asked at random what /openapi.json says and does not say, for longer than in make test
 	@$(call step,schemathesis)
 	.ci/schemathesis
 
 .PHONY: bench
-bench: root ## Kannas beside other ways to move a packet, in one run
+bench: root ## Kannas beside other ways to move a packet and a bare HTTP handler; ONLY=paths, first or api for a part
 	@.ci/deps run
 	@$(call step,build)
 	cargo build --release --workspace --bins
 	@$(call step,bench)
-	@$(TARGET)/release/bench
+	@$(TARGET)/release/bench $(if $(ONLY),--only $(ONLY))
+	@if [[ -z "$(ONLY)" || "$(ONLY)" == api ]]; then \
+	  $(call step,store) && cargo bench --quiet --workspace --bench durable -- --dir /var/lib; fi
 
 .PHONY: bench-truth
 bench-truth: root ## how soon a peering says what is wrong with it, and that it is over
@@ -118,4 +122,5 @@ bpf-check: ## kannas.bpf.o is what its source says
 root:
 	@[[ $$(id -u) == 0 ]] || { echo "this needs root, for network namespaces and BPF; make check-fast does not"; exit 1; }
 
+comma := ,
 step = printf '== %(%T)T %s\n' -1 "$(1)"

@@ -25,8 +25,8 @@ VARYING = re.compile(f"(?P<uuid>{UUID})|(?P<token>{TOKEN})|(?P<mac>{MAC})|(?P<ti
 NAMED = re.compile(r"\{(?:uuid|token|mac) \d+\}|\{time\}|\{text\}")
 PATTERNS = {"uuid": UUID, "token": TOKEN, "mac": MAC, "time": TIME, "text": "(?s:.+)"}
 
-# What stands for any value: of an error its sentence, of a server when it was made.
-ANY = {"error_message": "{text}", "created": "{seconds}"}
+# What stands for any value: of an error its sentence and number, of a server when it was made.
+ANY = {"error_message": "{text}", "correlation_id": "{text}", "created": "{seconds}"}
 
 # What a peering has at our server alone.
 OURS = {"reasons", "health"}

@@ -74,6 +74,18 @@ struct vtep {
 	__u16 unused;
 };
 
+/* Packets of one network to another that ended in one way. VNI 0 is a network
+ * that is not known where the packet ended. */
+struct flow {
+	__u32 from, to; /* VNI */
+	__u32 verdict;
+};
+
+struct traffic {
+	__u64 packets; /* as they are on the wire, however many the kernel has in one */
+	__u64 bytes;   /* of IP */
+};
+
 /* What a probe carries behind its IP header. Only the host that sent it reads
  * token and sent again: they are in its own byte order. */
 struct probe {
@@ -109,6 +121,8 @@ struct probe_event {
 _Static_assert(sizeof(struct probe) == 40, "probe.rs");
 _Static_assert(sizeof(struct probe_event) == 88, "probe.rs");
 _Static_assert(sizeof(struct host_key) == 20, "abi.rs");
+_Static_assert(sizeof(struct flow) == 12, "abi.rs");
+_Static_assert(sizeof(struct traffic) == 16, "abi.rs");
 _Static_assert(sizeof(struct prefix_key) == 24, "abi.rs");
 #ifndef TWIN
 _Static_assert(sizeof(struct target) == 48, "abi.rs");
@@ -131,6 +145,9 @@ MAP(HOSTS, BPF_MAP_TYPE_HASH, 1 << 20, struct host_key, struct target, BPF_F_NO_
 MAP(PREFIXES, BPF_MAP_TYPE_LPM_TRIE, 1 << 20, struct prefix_key, struct target, BPF_F_NO_PREALLOC);
 MAP(VTEP, BPF_MAP_TYPE_ARRAY, 1, __u32, struct vtep, 0);
 MAP(COUNTS, BPF_MAP_TYPE_PERCPU_ARRAY, VERDICTS, __u32, __u64, 0);
+/* What the agent has not seen yet is made here: its keys are pairs of networks
+ * that are in the tables, so there is an end to them. */
+MAP(FLOWS, BPF_MAP_TYPE_PERCPU_HASH, 65536, struct flow, struct traffic, BPF_F_NO_PREALLOC);
 
 /* Not pinned: of the agent that loaded the programs. */
 struct {

@@ -131,6 +131,7 @@ GLOBAL int is_from(struct __sk_buff *skb, struct port *port, const struct addres
 	return target && target->kind == PORT_HERE && target->ifindex == skb->ifindex;
 }
 
+#include "flow.h"
 #include "answer.h"
 #include "ipv6.h"
 #include "answer6.h"
@@ -138,6 +139,21 @@ GLOBAL int is_from(struct __sk_buff *skb, struct port *port, const struct addres
 #include "tunnel.h"
 #include "route.h"
 #include "probe.h"
+
+INLINE int refuse_ipv4(struct __sk_buff *skb, struct port *port, const struct target *target,
+		       enum verdict verdict, __u32 mtu)
+{
+	count(skb, port->vni, target->vni, verdict);
+	return icmp_error(skb, port, verdict, verdict == TTL ? TIME_EXCEEDED : UNREACHABLE, mtu);
+}
+
+/* content is what content_of gave. */
+INLINE int refuse_ipv6(struct __sk_buff *skb, struct port *port, const struct target *target,
+		       enum verdict verdict, __u32 mtu, __u32 content)
+{
+	count(skb, port->vni, target->vni, verdict);
+	return icmpv6_error(skb, port, verdict, mtu, content);
+}
 
 /* What is large is fragmented on the outside, by the kernel. */
 INLINE int from_port_ipv4(struct __sk_buff *skb, struct port *port)
@@ -155,17 +171,17 @@ INLINE int from_port_ipv4(struct __sk_buff *skb, struct port *port)
 		return answer_ping(skb, port, ip);
 	struct target *target = find(port->vni, ends.to);
 	if (!target)
-		return drop(is_multicast(&ends.to) ? MULTICAST : NO_ROUTE);
+		return drop_between(skb, port->vni, 0, is_multicast(&ends.to) ? MULTICAST : NO_ROUTE);
 	if (target->kind == NOBODY)
-		return drop(NO_PORT);
+		return drop_between(skb, port->vni, target->vni, NO_PORT);
 	if (ip->ttl <= 1)
-		return icmp_error(skb, port, TTL, TIME_EXCEEDED, 0);
+		return refuse_ipv4(skb, port, target, TTL, 0);
 	if (target->kind == PORT_HERE)
-		return to_local(skb, ip, target, &ends);
+		return to_local(skb, ip, port, target, &ends);
 	__u32 content = sizeof(struct ethhdr) + ip->ihl * 4;
 	int large = is_large(skb, content, ip->protocol, port->mtu);
 	if (large && (ip->frag_off & htons(DONT_FRAGMENT)))
-		return icmp_error(skb, port, TOO_BIG, UNREACHABLE, port->mtu);
+		return refuse_ipv4(skb, port, target, TOO_BIG, port->mtu);
 	if (ip->protocol == IPPROTO_TCP && !(ip->frag_off & htons(NOT_FIRST_FRAGMENT))) {
 		clamp_mss(skb, content, port->mtu - sizeof(struct iphdr) - sizeof(struct tcphdr));
 		ip = ipv4_header(skb);
@@ -173,7 +189,7 @@ INLINE int from_port_ipv4(struct __sk_buff *skb, struct port *port)
 			return drop(SHORT);
 	}
 	one_hop(ip);
-	return to_remote(skb, ethernet_of(ip), target, large);
+	return to_remote(skb, ethernet_of(ip), port, target, large);
 }
 
 /* Routers do not fragment IPv6, but every link carries 1280 bytes: below that
@@ -202,17 +218,17 @@ NOINLINE int from_port_ipv6(struct __sk_buff *skb, struct port *port)
 		return answer_ping_ipv6(skb, port);
 	struct target *target = find(port->vni, ends.to);
 	if (!target)
-		return drop(NO_ROUTE);
+		return drop_between(skb, port->vni, 0, NO_ROUTE);
 	if (target->kind == NOBODY)
-		return drop(NO_PORT);
+		return drop_between(skb, port->vni, target->vni, NO_PORT);
 	__u32 content = content_of(skb, ip->nexthdr);
 	if (ip->hop_limit <= 1)
-		return icmpv6_error(skb, port, TTL, 0, content);
+		return refuse_ipv6(skb, port, target, TTL, 0, content);
 	if (target->kind == PORT_HERE)
-		return to_local(skb, ip, target, &ends);
+		return to_local(skb, ip, port, target, &ends);
 	__u32 mtu = port->mtu < IPV6_LEAST_MTU ? IPV6_LEAST_MTU : port->mtu;
 	if (is_large(skb, AT(content), PROTOCOL_OF(content), mtu))
-		return icmpv6_error(skb, port, TOO_BIG, mtu, content);
+		return refuse_ipv6(skb, port, target, TOO_BIG, mtu, content);
 	int large = is_large(skb, AT(content), PROTOCOL_OF(content), port->mtu);
 	if (PROTOCOL_OF(content) == IPPROTO_TCP) {
 		clamp_mss(skb, AT(content), mtu - sizeof(struct ipv6hdr) - sizeof(struct tcphdr));
@@ -221,7 +237,7 @@ NOINLINE int from_port_ipv6(struct __sk_buff *skb, struct port *port)
 			return drop(SHORT);
 	}
 	ip->hop_limit--;
-	return to_remote(skb, ethernet_of(ip), target, large);
+	return to_remote(skb, ethernet_of(ip), port, target, large);
 }
 
 __attribute__((section("classifier"), used)) int from_port(struct __sk_buff *skb)

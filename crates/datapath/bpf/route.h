@@ -47,17 +47,18 @@ INLINE int deliver(struct ethhdr *eth, struct port *port, const struct target *t
 	return bpf_redirect(target->ifindex, 0);
 }
 
-INLINE int to_local(struct __sk_buff *skb, void *ip, struct target *target,
+INLINE int to_local(struct __sk_buff *skb, void *ip, const struct port *from, struct target *target,
 		    const struct ends *ends)
 {
 	struct port *port = port_of(target);
 
 	/* What comes back to where it is from would do so until its last hop. */
 	if (!port || target->ifindex == skb->ifindex)
-		return drop(NO_PORT);
+		return drop_between(skb, from->vni, target->vni, NO_PORT);
 	struct target *back = find(port->vni, ends->from);
 	if (!back || back->kind != PORT_HERE || back->ifindex != skb->ifindex)
-		return drop(NO_RETURN);
+		return drop_between(skb, from->vni, target->vni, NO_RETURN);
+	count(skb, from->vni, target->vni, LOCAL);
 	if (is_mapped(&ends->to))
 		one_hop(ip);
 	else
@@ -82,13 +83,15 @@ INLINE int into_underlay(const struct vtep *vtep, const struct address *to)
 	return bpf_redirect_neigh(vtep->underlay, NULL, 0, 0);
 }
 
-INLINE int to_remote(struct __sk_buff *skb, struct ethhdr *eth, struct target *target, int large)
+INLINE int to_remote(struct __sk_buff *skb, struct ethhdr *eth, const struct port *from,
+		     struct target *target, int large)
 {
 	__u32 zero = 0;
 	struct vtep *vtep = bpf_map_lookup_elem(&VTEP, &zero);
 
 	if (!vtep || !vtep->ifindex)
-		return drop(TUNNEL);
+		return drop_between(skb, from->vni, target->vni, TUNNEL);
+	count(skb, from->vni, target->vni, REMOTE);
 	__builtin_memcpy(eth->h_dest, TUNNEL_MAC, ETH_ALEN);
 	switch (large ? NOT_FOR_US : wrap(skb, vtep, target, 0)) {
 	case WRAPPED:
@@ -106,6 +109,7 @@ INLINE int to_remote(struct __sk_buff *skb, struct ethhdr *eth, struct target *t
 struct arrival {
 	struct port *port;
 	struct target *target;
+	__u32 from; /* VNI of the source; 0: it is not known here */
 	enum verdict verdict;
 };
 
@@ -123,11 +127,28 @@ INLINE struct arrival arrive(__u32 vni, const struct ends *ends, const struct ad
 		return it;
 	struct target *back = find(vni, ends->from);
 	it.verdict = DELIVERED;
+	it.from = back ? back->vni : 0;
 	if (!back || back->kind != HOST_THERE)
 		it.verdict = NO_RETURN;
 	else if (!same_address(&back->vtep, from))
 		it.verdict = WRONG_VTEP;
 	return it;
+}
+
+/* VNIs that no network here has are counted only in all: senders could make up
+ * any number of them. */
+INLINE int refuse(const struct __sk_buff *skb, __u32 vni, const struct arrival *it)
+{
+	if (it->verdict == FOREIGN)
+		return drop(FOREIGN);
+	return drop_between(skb, it->from, vni, it->verdict);
+}
+
+INLINE int hand_over(const struct __sk_buff *skb, struct ethhdr *eth, const struct arrival *it,
+		     const struct address *to)
+{
+	count(skb, it->from, it->target->vni, DELIVERED);
+	return end(DELIVERED, deliver(eth, it->port, it->target, to));
 }
 
 /* Takes `wrapping` bytes off and delivers; TC_ACT_UNSPEC leaves it to the
@@ -144,9 +165,9 @@ INLINE int out_ipv4(struct __sk_buff *skb, __u32 vni, struct address from, const
 	struct ends ends = { mapped(ip->saddr), mapped(ip->daddr) };
 	struct arrival it = arrive(vni, &ends, &from);
 	if (it.verdict != DELIVERED || !it.port || !it.target)
-		return drop(it.verdict);
+		return refuse(skb, vni, &it);
 	if (!wrapping)
-		return end(DELIVERED, deliver(ethernet_of(ip), it.port, it.target, &ends.to));
+		return hand_over(skb, ethernet_of(ip), &it, &ends.to);
 	__u8 tcp = it.port->netns >= 0 && ip->protocol == IPPROTO_TCP;
 	if (skb->gso_size && (!tcp || !ends_here(skb, it.port, &ends, need - sizeof(*ip) + ip->ihl * 4)))
 		return TC_ACT_UNSPEC;
@@ -157,7 +178,7 @@ INLINE int out_ipv4(struct __sk_buff *skb, __u32 vni, struct address from, const
 	if (!ip)
 		return drop(SHORT);
 	ethernet_of(ip)->h_proto = htons(ETH_P_IP);
-	return end(DELIVERED, deliver(ethernet_of(ip), it.port, it.target, &ends.to));
+	return hand_over(skb, ethernet_of(ip), &it, &ends.to);
 }
 
 INLINE int out_ipv6_of(struct __sk_buff *skb, __u32 vni, const struct address *from,
@@ -173,7 +194,7 @@ INLINE int out_ipv6_of(struct __sk_buff *skb, __u32 vni, const struct address *f
 	struct ends ends = ends_of_ipv6(ip);
 	struct arrival it = arrive(vni, &ends, from);
 	if (it.verdict != DELIVERED || !it.port || !it.target)
-		return drop(it.verdict);
+		return refuse(skb, vni, &it);
 	__u8 tcp = it.port->netns >= 0 && ip->nexthdr == IPPROTO_TCP;
 	if (wrapping && skb->gso_size && (!tcp || !ends_here(skb, it.port, &ends, need)))
 		return TC_ACT_UNSPEC;
@@ -184,7 +205,7 @@ INLINE int out_ipv6_of(struct __sk_buff *skb, __u32 vni, const struct address *f
 	if (!ip)
 		return drop(SHORT);
 	ethernet_of(ip)->h_proto = htons(ETH_P_IPV6);
-	return end(DELIVERED, deliver(ethernet_of(ip), it.port, it.target, &ends.to));
+	return hand_over(skb, ethernet_of(ip), &it, &ends.to);
 }
 
 NOINLINE int out_ipv6(struct __sk_buff *skb, __u32 vni, const struct address *from, __u32 wrapping)

@@ -82,6 +82,24 @@ pub(crate) struct VtepValue {
     unused: [u8; 2],
 }
 
+/// Of VNIs, 0 being none, and a number in `VERDICTS`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FlowKey {
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+    pub(crate) verdict: u32,
+}
+
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct TrafficValue {
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+}
+
+const _: () = assert!(size_of::<FlowKey>() == 12, "abi.h");
+const _: () = assert!(size_of::<TrafficValue>() == 16, "abi.h");
 const _: () = assert!(size_of::<HostKey>() == 20, "abi.h");
 const _: () = assert!(size_of::<TargetValue>() == 48, "abi.h");
 const _: () = assert!(size_of::<PortValue>() == 196, "abi.h");
@@ -94,7 +112,7 @@ macro_rules! pod {
         unsafe impl Pod for $name {}
     )*};
 }
-pod!(HostKey TargetValue PortValue VtepValue);
+pod!(HostKey TargetValue PortValue VtepValue FlowKey TrafficValue);
 
 impl HostKey {
     pub(crate) fn new(vni: Vni, address: IpAddr) -> Self {

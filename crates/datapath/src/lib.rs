@@ -15,6 +15,7 @@
 mod abi;
 pub mod damage;
 mod error;
+mod flows;
 mod glance;
 mod headroom;
 mod inet;
@@ -40,9 +41,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use model::flow::Flows;
 use model::ids::{Mtu, Vni};
 use model::plan::Step;
-use model::spec::{Condition, HostState, RouteKey, Target};
+use model::spec::{Condition, HostSpec, HostState, RouteKey, Target};
 use uuid::Uuid;
 
 pub use error::Error;
@@ -84,12 +86,26 @@ pub struct Object {
 /// # Errors
 /// There are no maps of ours, or we may not read them.
 pub fn verdicts(pin_dir: &Path) -> Result<BTreeMap<String, u64>, Error> {
+    tables::pinned_verdicts(&maps_in_use(pin_dir)?)
+}
+
+/// As [`verdicts`], for each pair of networks; nothing under programs that do
+/// not count it.
+///
+/// # Errors
+/// We may not read them.
+pub fn flows(pin_dir: &Path) -> Result<Flows, Error> {
+    let there = flows::Flows::pinned(&maps_in_use(pin_dir)?)?;
+    there.map_or_else(|| Ok(Flows::new()), |flows| flows.read())
+}
+
+fn maps_in_use(pin_dir: &Path) -> Result<PathBuf, Error> {
     let pins = Pins::at(pin_dir);
-    match pins.other_maps()?.pop() {
+    Ok(match pins.other_maps()?.pop() {
         // Its agent is of another version.
-        Some(other) if !pins.maps().exists() => tables::pinned_verdicts(&other),
-        Some(_) | None => tables::pinned_verdicts(&pins.maps()),
-    }
+        Some(other) if !pins.maps().exists() => other,
+        Some(_) | None => pins.maps(),
+    })
 }
 
 /// The datapath of the network namespace it was opened in. Dropping it leaves
@@ -105,6 +121,8 @@ pub struct Host {
     limits: BTreeMap<Vni, Mtu>,
     /// The port that was glanced at last.
     glanced: Option<Uuid>,
+    /// Of the underlay, as last seen.
+    mtu: Option<Mtu>,
 }
 
 impl Host {
@@ -122,7 +140,8 @@ impl Host {
         let entries = tables.ports()?;
         let devices = entries.into_iter().map(|(ifindex, port)| (port.uuid(), ifindex)).collect();
         let (setup, limits) = (setup.clone(), BTreeMap::new());
-        Ok(Self { setup, netlink, programs, tables, devices, limits, glanced: None })
+        let (mtu, glanced) = (None, None);
+        Ok(Self { setup, netlink, programs, tables, devices, limits, glanced, mtu })
     }
 
     /// Everything of ours that is there.
@@ -134,8 +153,10 @@ impl Host {
         let link = self.link_mtu();
         let limits = self.limits.clone();
         let mtu = |vni| link.map(|link| limits.get(&vni).map_or(link, |most| link.min(*most)));
+        self.mtu = link;
         let ports = port::observe(&mut self.parts(), mtu)?;
         let entries = self.tables.ports()?;
+        self.tables.learn(&entries);
         self.devices = entries.iter().map(|(ifindex, port)| (port.uuid(), *ifindex)).collect();
         let port_at = |ifindex| entries.get(&ifindex).map(abi::PortValue::uuid);
         let routes = self.tables.routes(port_at)?;
@@ -157,7 +178,7 @@ impl Host {
             Step::EnsureVtep => self.ensure_vtep(),
             Step::EnsurePort { port, spec, .. } => {
                 let most = self.limits.get(&spec.vni).copied();
-                let link = self.inner_mtu()?;
+                let link = self.mtu.map_or_else(|| self.inner_mtu(), Ok)?;
                 let mtu = most.map_or(link, |most| link.min(most));
                 let ifindex = port::ensure(&mut self.parts(), *port, spec, mtu)?;
                 self.devices.insert(*port, ifindex);
@@ -216,6 +237,19 @@ impl Host {
     /// have another MTU are seen as broken by [`Self::observe`].
     pub fn limit(&mut self, limits: BTreeMap<Vni, Mtu>) {
         self.limits = limits;
+    }
+
+    /// Forgets what was counted between networks that `spec` lets exchange
+    /// nothing.
+    ///
+    /// # Errors
+    /// The counters cannot be read or changed.
+    pub fn keep_flows(&mut self, spec: &HostSpec) -> Result<(), Error> {
+        let pairs = spec.routes.iter().filter_map(|(key, target)| match target {
+            Target::Local { vni, .. } | Target::Remote { vni, .. } => Some((key.vni, *vni)),
+            Target::Nobody => None,
+        });
+        self.tables.keep_flows(&pairs.collect())
     }
 
     fn parts(&mut self) -> Parts<'_> {

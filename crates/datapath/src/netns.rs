@@ -30,7 +30,7 @@ fn path_of(name: &NetnsName) -> PathBuf {
     Path::new(FOLDER).join(name.as_str())
 }
 
-fn is_ours(name: &NetnsName) -> bool {
+pub(crate) fn is_ours(name: &NetnsName) -> bool {
     name.as_str().starts_with(OURS)
 }
 

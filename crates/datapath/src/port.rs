@@ -56,7 +56,9 @@ pub(crate) fn ensure(
                 return Err(Error::NotOurs(name.to_owned()));
             }
             // A pair of ours from before the attachment changed.
-            delete_pair(parts.netlink, uuid)?;
+            if link::named(parts.netlink, &pair::device_name(uuid))?.is_some() {
+                delete_pair(parts.netlink, uuid)?;
+            }
             admit(parts, uuid, &there, &value(uuid, spec, mtu, &there))?;
             Ok(there.index)
         }
@@ -96,16 +98,21 @@ pub(crate) fn remove(parts: &mut Parts<'_>, uuid: Uuid) -> Result<(), Error> {
 
 /// All that the port has but the one of the device `kept`.
 fn remove_entries(tables: &mut Tables, uuid: Uuid, kept: Option<u32>) -> Result<(), Error> {
-    for (ifindex, port) in tables.ports()? {
-        if port.uuid() == uuid && Some(ifindex) != kept {
-            tables.remove_port(ifindex)?;
-        }
-    }
-    Ok(())
+    let all = tables.devices_of(uuid);
+    all.into_iter().filter(|it| Some(*it) != kept).try_for_each(|it| tables.remove_port(uuid, it))
 }
 
 /// With the workload's namespace, if that is ours and this was its last NIC.
 fn delete_pair(netlink: &mut Netlink, uuid: Uuid) -> Result<(), Error> {
+    let name = pair::device_name(uuid);
+    let named = link::named(netlink, &name)?.filter(|link| {
+        // Where the namespace is not ours, nothing else needs to be looked at.
+        let it = pair::parse_alias(&link.alias);
+        it.is_some_and(|(it, place)| it == uuid && !is_in_our_netns(&place))
+    });
+    if let Some(link) = named {
+        return link::delete(netlink, &link);
+    }
     let links = link::all(netlink)?;
     let ours = links.iter().filter_map(|link| Some((link, pair::parse_alias(&link.alias)?)));
     let (mine, others): (Vec<_>, Vec<_>) = ours.partition(|(_, (it, _))| *it == uuid);
@@ -121,6 +128,13 @@ fn delete_pair(netlink: &mut Netlink, uuid: Uuid) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+fn is_in_our_netns(place: &Attachment) -> bool {
+    match place {
+        Attachment::Netns { netns, .. } => netns::is_ours(netns),
+        Attachment::Device { .. } => false,
+    }
 }
 
 /// Every port there is anything of: an entry, a device or a program.
@@ -142,8 +156,9 @@ pub(crate) fn observe(
             found.insert(uuid, Condition::Broken("it has no entry".to_owned()));
         }
     }
+    let by_index: BTreeMap<u32, &Link> = links.iter().map(|link| (link.index, link)).collect();
     for (ifindex, entry) in entries {
-        let seen = match links.iter().find(|link| link.index == ifindex) {
+        let seen = match by_index.get(&ifindex) {
             None => Err("its device is gone".to_owned()),
             Some(link) => {
                 let mtu = Vni::try_from(entry.vni).ok().and_then(&mtu);

@@ -1,17 +1,18 @@
 //! The maps, in the model's terms.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use aya::Ebpf;
 use aya::maps::lpm_trie::Key;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues};
-use model::ids::Prefix;
+use model::ids::{Prefix, Vni};
 use model::spec::{RouteKey, Target};
 use uuid::Uuid;
 
 use crate::abi::{HostKey, PortValue, TargetValue, VNI_BITS, VtepValue, bits};
 use crate::error::Error;
+use crate::flows::{self, Flows};
 use crate::table::Table;
 use crate::verdict::VERDICTS;
 
@@ -24,6 +25,9 @@ pub(crate) struct Tables {
     prefixes: Table<Key<HostKey>, TargetValue>,
     vtep: Array<MapData, VtepValue>,
     counts: PerCpuArray<MapData, u64>,
+    flows: Flows,
+    /// Whose device is which, as last seen: `PORTS` the other way round.
+    devices: BTreeSet<(Uuid, u32)>,
 }
 
 const PORTS: &str = "PORTS";
@@ -51,15 +55,20 @@ fn removed(name: &'static str, result: Result<(), MapError>) -> Result<(), Error
 
 impl Tables {
     pub(crate) fn take(ebpf: &mut Ebpf) -> Result<Self, Error> {
+        let flows = Flows::take(ebpf)?;
         let mut map =
             |name| ebpf.take_map(name).ok_or(Error::Lacks("a map of the program that was built"));
-        Ok(Self {
+        let mut it = Self {
             ports: map(PORTS)?.try_into().map_err(failed(PORTS))?,
             hosts: Table::of(HOSTS, map(HOSTS)?)?,
             prefixes: Table::of(PREFIXES, map(PREFIXES)?)?,
             vtep: map(VTEP)?.try_into().map_err(failed(VTEP))?,
             counts: map(COUNTS)?.try_into().map_err(failed(COUNTS))?,
-        })
+            flows,
+            devices: BTreeSet::new(),
+        };
+        it.learn(&it.ports()?);
+        Ok(it)
     }
 
     /// By which a program tells that it uses these maps.
@@ -72,11 +81,26 @@ impl Tables {
     }
 
     pub(crate) fn set_port(&mut self, ifindex: u32, port: &PortValue) -> Result<(), Error> {
-        self.ports.insert(ifindex, port, 0).map_err(failed(PORTS))
+        self.ports.insert(ifindex, port, 0).map_err(failed(PORTS))?;
+        self.devices.insert((port.uuid(), ifindex));
+        Ok(())
     }
 
-    pub(crate) fn remove_port(&mut self, ifindex: u32) -> Result<(), Error> {
-        removed(PORTS, self.ports.remove(&ifindex))
+    /// Takes in what was read.
+    pub(crate) fn learn(&mut self, ports: &BTreeMap<u32, PortValue>) {
+        self.devices = ports.iter().map(|(ifindex, port)| (port.uuid(), *ifindex)).collect();
+    }
+
+    /// Where the port has an entry.
+    pub(crate) fn devices_of(&self, port: Uuid) -> Vec<u32> {
+        let all = self.devices.range((port, 0)..=(port, u32::MAX));
+        all.map(|(_, ifindex)| *ifindex).collect()
+    }
+
+    pub(crate) fn remove_port(&mut self, port: Uuid, ifindex: u32) -> Result<(), Error> {
+        removed(PORTS, self.ports.remove(&ifindex))?;
+        self.devices.remove(&(port, ifindex));
+        Ok(())
     }
 
     pub(crate) fn vtep(&self) -> Result<VtepValue, Error> {
@@ -140,6 +164,11 @@ impl Tables {
         }
     }
 
+    /// Forgets the counters of pairs of networks that are not among `kept`.
+    pub(crate) fn keep_flows(&mut self, kept: &BTreeSet<(Vni, Vni)>) -> Result<(), Error> {
+        self.flows.keep(kept)
+    }
+
     /// Packets by verdict since the maps were made.
     pub(crate) fn verdicts(&self) -> Result<BTreeMap<String, u64>, Error> {
         named(&self.counts)
@@ -160,11 +189,13 @@ fn pinned_counts(maps: &Path) -> Result<PerCpuArray<MapData, u64>, Error> {
 pub(crate) struct Old {
     counts: PerCpuArray<MapData, u64>,
     carried: Vec<Vec<u64>>,
+    flows: Option<flows::Old>,
 }
 
 impl Old {
     pub(crate) fn open(maps: &Path) -> Result<Self, Error> {
-        Ok(Self { counts: pinned_counts(maps)?, carried: Vec::new() })
+        let flows = Flows::pinned(maps)?.map(flows::Old::of);
+        Ok(Self { counts: pinned_counts(maps)?, carried: Vec::new(), flows })
     }
 
     /// Adds what was counted there and is not in `tables` yet. A verdict has
@@ -187,7 +218,7 @@ impl Old {
             }
             self.carried[at] = old.to_vec();
         }
-        Ok(())
+        self.flows.as_mut().map_or(Ok(()), |flows| flows.carry(&mut tables.flows))
     }
 }
 

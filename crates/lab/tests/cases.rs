@@ -73,7 +73,6 @@ fn case(word: &str) -> Option<(char, u8)> {
 
 /// Names of the tests in a source of Rust or Python.
 fn tests(source: &str) -> impl Iterator<Item = &str> {
-    let name = |line: &'_ str| line.find('(');
     let mut marked = false;
     source.lines().map(str::trim).filter_map(move |line| {
         let is_marked = std::mem::replace(&mut marked, false);
@@ -83,7 +82,7 @@ fn tests(source: &str) -> impl Iterator<Item = &str> {
         let rust = line.strip_prefix("async fn ").or_else(|| line.strip_prefix("fn "));
         let rust = rust.filter(|_| is_marked);
         let rest = rust.or_else(|| line.strip_prefix("def test_"))?;
-        Some(&rest[..name(rest)?])
+        Some(&rest[..rest.find('(')?])
     })
 }
 

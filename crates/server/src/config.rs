@@ -64,6 +64,11 @@ pub struct WebhookArgs {
     /// accounts may be; may be repeated
     #[arg(long, env = "KANNAS_WEBHOOK_ALLOW", value_delimiter = ',')]
     pub webhook_allow: Vec<IpRange>,
+
+    /// File with certificates of authorities, in PEM, that webhooks may have
+    /// theirs from besides those that browsers trust
+    #[arg(long, env = "KANNAS_WEBHOOK_CA")]
+    pub webhook_ca: Option<PathBuf>,
 }
 
 /// How strict to be, and how much an account may have.

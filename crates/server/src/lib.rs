@@ -94,6 +94,8 @@ impl Server {
     /// The data directory, the store, the password file or an address cannot
     /// be used.
     pub async fn start(config: &Config) -> Result<Self, ServeError> {
+        let operators = events::operators(&config.webhook)?;
+        let tls = events::connector(config.webhook.webhook_ca.as_deref())?;
         founding::data_dir(&config.data_dir)?;
         let store = Store::open(&config.data_dir)?;
         founding::found(&store, config).await?;
@@ -106,8 +108,9 @@ impl Server {
             store: store.clone(),
             hub: hub.clone(),
             request_days: config.policy.peering_request_days,
-            operators: events::operators(&config.webhook)?,
+            operators,
             reach: Reach::Public(config.webhook.webhook_allow.clone().into()),
+            tls,
         };
         Ok(Self { api, agents, addresses, store, hub, policy, proxies, events })
     }

@@ -70,8 +70,16 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         match self {
             Self::NoCredentials | Self::BadCredentials | Self::BadToken => {
-                let scheme = HeaderValue::from_static("Basic realm=\"kannas\"");
-                headers.insert(header::WWW_AUTHENTICATE, scheme);
+                // RFC 6750 §3.1: who sent no token is told of no error in it.
+                let bearer = if matches!(self, Self::BadToken) {
+                    "Bearer realm=\"kannas\", error=\"invalid_token\""
+                } else {
+                    "Bearer realm=\"kannas\""
+                };
+                for scheme in ["Basic realm=\"kannas\"", bearer] {
+                    let scheme = HeaderValue::from_static(scheme);
+                    headers.append(header::WWW_AUTHENTICATE, scheme);
+                }
             }
             Self::Busy(_, wait_ms) => {
                 let seconds = HeaderValue::from(wait_ms.div_ceil(1000).max(1));

@@ -241,7 +241,8 @@ fn bound(end: &Endpoint) -> UdpSocket {
 fn scoped(address: &str) -> UdpSocket {
     let index = nix::net::if_::if_nametoindex("eth0").unwrap();
     let address = std::net::SocketAddrV6::new(address.parse().unwrap(), 0, 0, index);
-    UdpSocket::bind(address).unwrap()
+    // Not before the kernel has asked the link for a second such address (RFC 4862 §5.4).
+    lab::eventually(DEADLINE, "the address is good", || UdpSocket::bind(address).ok()).unwrap()
 }
 
 /// One datagram of that size arrives whole.

@@ -27,7 +27,7 @@ pub enum Medium {
 pub struct Folder(PathBuf);
 
 impl Folder {
-    pub(super) fn new(name: &str, medium: Medium) -> Result<Self> {
+    pub(crate) fn new(name: &str, medium: Medium) -> Result<Self> {
         let path = Path::new(ALL).join(name);
         make(&path).with_context(|| format!("make {}", path.display()))?;
         let folder = Self(path);

@@ -10,6 +10,7 @@ mod operator;
 mod post;
 mod reach;
 mod sink;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use time::OffsetDateTime;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
 
 use crate::agents::Hub;
 use crate::stopped;
@@ -29,6 +31,7 @@ pub use operator::WebhookError;
 pub(crate) use operator::webhook as operators;
 pub(crate) use post::Poster;
 pub(crate) use reach::Reach;
+pub(crate) use trust::connector;
 
 /// What the webhooks' tasks work with.
 #[derive(Clone)]
@@ -39,6 +42,7 @@ pub(crate) struct Events {
     pub(crate) operators: Option<Arc<Webhook>>,
     /// Where accounts' webhooks may be.
     pub(crate) reach: Reach,
+    pub(crate) tls: TlsConnector,
 }
 
 impl Events {
@@ -84,7 +88,7 @@ impl Events {
             running.entry(it.account.clone()).or_insert_with(|| {
                 let reach =
                     if it.account == OPERATOR { Reach::Anywhere } else { self.reach.clone() };
-                let poster = Poster::new(it.clone(), reach);
+                let poster = Poster::new(it.clone(), reach, self.tls.clone());
                 (it.clone(), tasks.spawn(sink::run(self.clone(), poster)))
             });
         }

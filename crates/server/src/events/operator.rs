@@ -8,6 +8,8 @@ use model::error::Rule;
 use model::objects::Webhook;
 use model::webhook::{self, OPERATOR, Wish};
 
+use rustls::pki_types::pem;
+
 use crate::config::WebhookArgs;
 
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +18,10 @@ pub enum WebhookError {
     NoSecret,
     #[error("cannot read the webhook's secret from {}", .0.display())]
     ReadSecret(PathBuf, #[source] io::Error),
+    #[error("cannot read certificates from {}", .0.display())]
+    ReadAuthority(PathBuf, #[source] pem::Error),
+    #[error("there is no certificate of an authority in {}", .0.display())]
+    NoAuthority(PathBuf),
     #[error("the webhook cannot be used")]
     Unusable(#[source] Rule),
 }

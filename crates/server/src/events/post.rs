@@ -15,7 +15,6 @@ use model::objects::Webhook;
 use model::webhook::Event;
 use model::wire::webhook::EventView;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -53,15 +52,8 @@ pub(crate) enum PostError {
 }
 
 impl Poster {
-    pub(crate) fn new(to: Arc<Webhook>, reach: Reach) -> Self {
-        let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("ring has the default versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Self { to, reach, tls: TlsConnector::from(Arc::new(tls)) }
+    pub(crate) fn new(to: Arc<Webhook>, reach: Reach, tls: TlsConnector) -> Self {
+        Self { to, reach, tls }
     }
 
     pub(crate) fn sink(&self) -> &str {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::client::Client;
+use crate::client::{Client, Reply};
 use crate::site::{NETWORKS, NOBODY, PEERINGS, Site, at, network};
 
 #[tokio::test]
@@ -17,6 +17,10 @@ async fn a01_the_account_is_shown_to_its_user() {
     // Again, from what is remembered, and for another account.
     site.bob.get("/1.3/account").await.is(200);
     assert_eq!(site.alice.read("/1.3/account").await["account"]["username"], "alice");
+}
+
+fn offers(reply: &Reply, challenge: &str) -> bool {
+    reply.headers.iter().any(|(name, value)| name == "www-authenticate" && value == challenge)
 }
 
 #[tokio::test]
@@ -34,7 +38,11 @@ async fn a03_a04_wrong_credentials_are_refused_before_and_after_right_ones() {
             site.alice.with("Digest username=alice"),
         ] {
             let reply = wrong.get("/1.3/account").await;
-            assert_eq!(reply.header("www-authenticate"), Some("Basic realm=\"kannas\""), "{round}");
+            assert!(offers(&reply, "Basic realm=\"kannas\""), "{round}");
+            let of_token = wrong.sends("Bearer");
+            assert_eq!(offers(&reply, "Bearer realm=\"kannas\""), !of_token, "{round}");
+            let told = "Bearer realm=\"kannas\", error=\"invalid_token\"";
+            assert_eq!(offers(&reply, told), of_token, "{round}");
             reply.refuses(401, "AUTHENTICATION_FAILED");
         }
         site.alice.get("/1.3/account").await.is(200);
@@ -53,7 +61,8 @@ async fn a05_a06_who_has_no_credentials_learns_nothing_but_that() {
         ("GET", "/"),
     ] {
         let reply = stranger.send(method, path, "", b"{").await;
-        assert_eq!(reply.header("www-authenticate"), Some("Basic realm=\"kannas\""));
+        assert!(offers(&reply, "Basic realm=\"kannas\""));
+        assert!(offers(&reply, "Bearer realm=\"kannas\""));
         let body = reply.is(401);
         assert_eq!(body["error"]["error_code"], "AUTHENTICATION_REQUIRED", "{method} {path}");
         assert_eq!(body["status"], 401);

@@ -34,6 +34,11 @@ impl Client {
         Self { authorization, ..self.clone() }
     }
 
+    /// True when its credentials are of this scheme.
+    pub(crate) fn sends(&self, scheme: &str) -> bool {
+        self.authorization.starts_with(&format!("Authorization: {scheme} "))
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Reply {
         self.send("GET", path, "", b"").await
     }

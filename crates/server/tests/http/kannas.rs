@@ -20,7 +20,8 @@ async fn n18_a_port_is_made_shown_to_its_account_and_holds_its_network() {
     assert!(uuid.starts_with("05"));
     let want = json!({
         "uuid": uuid, "network": network, "host": made["host"], "host_name": HOST,
-        "address": "10.0.1.2", "mac": made["mac"], "netns": "blue", "device": "eth0"
+        "address": "10.0.1.2", "addresses": ["10.0.1.2"], "mac": made["mac"], "netns": "blue",
+        "device": "eth0"
     });
     assert_eq!(made, want);
     let path = at(PORTS, uuid);
@@ -40,6 +41,49 @@ async fn n18_a_port_is_made_shown_to_its_account_and_holds_its_network() {
     site.bob.delete(&path).await.is(204);
     site.bob.delete(&path).await.refuses(404, "PORT_NOT_FOUND");
     site.bob.delete(&at(NETWORKS, &network)).await.is(204);
+}
+
+#[tokio::test]
+async fn a_network_of_both_families_has_ports_of_both_and_shows_what_is_behind_them() {
+    let site = Site::start().await;
+    let entries = json!([
+        {"address": "fd00:1::/64", "family": "IPv6"}, {"address": "10.0.1.0/24", "family": "IPv4"}
+    ]);
+    let body = json!({"network": {
+        "name": "both", "zone": "fi-hel1", "ip_networks": {"ip_network": entries}
+    }});
+    let network = site.bob.post(NETWORKS, &body).await.is(201)["network"].clone();
+    let seen = network["ip_networks"]["ip_network"].as_array().unwrap();
+    let families: Vec<_> = seen.iter().map(|it| (&it["family"], &it["gateway"])).collect();
+    let (ipv4, ipv6) = (json!("IPv4"), json!("IPv6"));
+    assert_eq!(families, [(&ipv4, &json!("10.0.1.1")), (&ipv6, &json!("fd00:1::1"))]);
+
+    let port = |more: Value| {
+        let mut it = json!({"network": network["uuid"], "host": HOST});
+        it.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "port": it })
+    };
+    let both = port(json!({"netns": "blue"}));
+    let made = site.bob.post(PORTS, &both).await.is(201)["port"].clone();
+    assert_eq!(made["addresses"], json!(["10.0.1.2", "fd00:1::2"]));
+    let chosen = ["fd00:1::77", "fd00:1::78", "10.0.1.77"];
+    let given = port(json!({"netns": "red", "addresses": chosen}));
+    let made = site.bob.post(PORTS, &given).await.is(201)["port"].clone();
+    assert_eq!(made["addresses"], json!(["10.0.1.77", "fd00:1::77", "fd00:1::78"]));
+    let prefixes = json!(["10.0.1.128/25", "fd00:1:0:0:1::/80"]);
+    let bridge = port(json!({"device": "br0", "prefixes": prefixes}));
+    let made = site.bob.post(PORTS, &bridge).await.is(201)["port"].clone();
+    assert_eq!(made["addresses"], json!(["10.0.1.128", "fd00:1:0:0:1::"]));
+    assert_eq!(made["prefixes"], prefixes);
+    for (bad, status, code) in [
+        (json!({"netns": "x", "address": "10.0.1.3", "addresses": []}), 400, "IP_ADDRESS_INVALID"),
+        (json!({"netns": "x", "addresses": ["fd00:1::2"]}), 409, "ADDRESS_ATTACHED"),
+        (json!({"netns": "x", "addresses": ["fd00:2::2"]}), 400, "IP_ADDRESS_INVALID"),
+        (json!({"netns": "x", "prefixes": ["10.0.1.64/26"]}), 400, "IP_ADDRESS_INVALID"),
+        (json!({"device": "x", "prefixes": ["10.0.1.1/24"]}), 400, "IP_ADDRESS_INVALID"),
+    ] {
+        site.bob.post(PORTS, &port(bad)).await.refuses(status, code);
+    }
 }
 
 #[tokio::test]

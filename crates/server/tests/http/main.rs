@@ -30,4 +30,5 @@ mod sub_account;
 mod token;
 mod unserved;
 mod webhook;
+mod webhook_far;
 mod zone;

@@ -205,7 +205,8 @@ async fn a_server_without_host_has_addresses_and_is_moved_to_one() {
     let port = site.bob.read(PORTS).await["ports"]["port"][0].clone();
     let want = json!({
         "uuid": port["uuid"], "network": network, "server": uuid, "index": 1,
-        "address": "10.0.1.2", "mac": port["mac"], "netns": netns, "device": "eth0"
+        "address": "10.0.1.2", "addresses": ["10.0.1.2"], "mac": port["mac"], "netns": netns,
+        "device": "eth0"
     });
     assert_eq!(port, want);
 

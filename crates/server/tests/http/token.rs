@@ -103,6 +103,21 @@ async fn a04_a_wrong_bearer_is_not_told_what_is_wrong_with_it() {
 }
 
 #[tokio::test]
+async fn an_expired_token_is_listed_until_it_is_deleted_and_of_no_use() {
+    let site = Site::start().await;
+    let made = site.bob.post(TOKENS, &json!({"name": "t", "expires_in": 1})).await.bare(201);
+    let bearer = site.bob.with(&format!("Bearer {}", made["token"].as_str().unwrap()));
+    while bearer.get("/1.3/account").await.status == 200 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    bearer.get("/1.3/account").await.refuses(401, "AUTHENTICATION_FAILED");
+    let listed = site.bob.get(TOKENS).await.bare(200);
+    assert_eq!(listed[0]["id"], made["id"]);
+    site.bob.delete(&at(TOKENS, made["id"].as_str().unwrap())).await.is(204);
+    assert_eq!(site.bob.get(TOKENS).await.bare(200), json!([]));
+}
+
+#[tokio::test]
 async fn a16_problems_with_tokens_have_a_type_and_name_what_is_at_fault() {
     let site = Site::start().await;
     for id in [NOBODY, "x"] {
@@ -182,7 +197,7 @@ async fn tokens_are_listed_in_pages_and_in_the_order_that_is_asked_for() {
 }
 
 /// Serves until the sender is dropped or sends.
-async fn serve_until(config: &Config) -> (SocketAddr, oneshot::Sender<()>, impl Future) {
+pub(crate) async fn serve_until(config: &Config) -> (SocketAddr, oneshot::Sender<()>, impl Future) {
     let server = Server::start(config).await.unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let api = server.addresses().api;

@@ -6,58 +6,112 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio_rustls::TlsAcceptor;
 
 use crate::client::Client;
 use crate::site::{PEERINGS, Site, at};
 
-const WEBHOOK: &str = "/kannas/v1/webhook";
-const SECRET: &str = "0123456789abcdef";
+pub(crate) const WEBHOOK: &str = "/kannas/v1/webhook";
+pub(crate) const SECRET: &str = "0123456789abcdef";
 const SOON: Duration = Duration::from_secs(30);
 
 /// A receiver that answers with one status after the other, and with the last
 /// of them from then on.
-struct Receiver {
-    address: SocketAddr,
-    got: mpsc::UnboundedReceiver<Got>,
+pub(crate) struct Receiver {
+    pub(crate) address: SocketAddr,
+    pub(crate) got: mpsc::UnboundedReceiver<Got>,
+    statuses: watch::Sender<&'static [u16]>,
+    /// Callers that hung up before they had said anything.
+    hung_up: watch::Receiver<usize>,
 }
 
 #[derive(Debug)]
-struct Got {
+pub(crate) struct Got {
+    /// How it was answered.
+    status: u16,
     head: String,
     body: String,
 }
 
 impl Receiver {
-    async fn start(statuses: &'static [u16]) -> Self {
+    pub(crate) async fn start(statuses: &'static [u16]) -> Self {
+        Self::start_behind(None, statuses).await
+    }
+
+    pub(crate) async fn start_behind(tls: Option<TlsAcceptor>, first: &'static [u16]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (send, got) = mpsc::unbounded_channel();
+        let (statuses, mut answers) = watch::channel(first);
+        let (hanging, hung_up) = watch::channel(0);
         tokio::spawn(async move {
-            for n in 0.. {
+            let mut n = 0;
+            loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
+                if answers.has_changed().is_ok_and(|changed| changed) {
+                    n = 0;
+                }
+                let statuses = *answers.borrow_and_update();
                 let status = statuses[n.min(statuses.len() - 1)];
-                let Some(it) = read(&mut stream).await else { continue };
-                let answer = format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n");
-                let _ = stream.write_all(answer.as_bytes()).await;
+                let it = match &tls {
+                    None => exchange(&mut stream, status).await,
+                    Some(tls) => match tls.accept(stream).await {
+                        Ok(mut stream) => exchange(&mut stream, status).await,
+                        Err(_) => None,
+                    },
+                };
+                let Some(it) = it else {
+                    hanging.send_modify(|count| *count += 1);
+                    continue;
+                };
+                n += 1;
                 let _ = send.send(it);
             }
         });
-        Self { address, got }
+        Self { address, got, statuses, hung_up }
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/hook", self.address)
     }
 
-    async fn next(&mut self) -> Got {
+    /// Answers so from now on.
+    pub(crate) fn answer(&self, statuses: &'static [u16]) {
+        self.statuses.send_replace(statuses);
+    }
+
+    pub(crate) async fn next(&mut self) -> Got {
         tokio::time::timeout(SOON, self.got.recv()).await.expect("is told in time").unwrap()
+    }
+
+    /// The next that is another event than `it`, or the same one if it was
+    /// refused and is now taken.
+    pub(crate) async fn next_after(&mut self, it: &Got) -> Got {
+        loop {
+            let next = self.next().await;
+            if next.status < 300 || next.header("kannas-event-id") != it.header("kannas-event-id") {
+                return next;
+            }
+        }
+    }
+
+    pub(crate) async fn is_hung_up_on(&mut self) {
+        let hung_up = self.hung_up.wait_for(|count| *count > 0);
+        tokio::time::timeout(SOON, hung_up).await.expect("hangs up in time").unwrap();
     }
 }
 
-async fn read(stream: &mut tokio::net::TcpStream) -> Option<Got> {
+async fn exchange(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), status: u16) -> Option<Got> {
+    let it = read(stream).await?;
+    let answer = format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n");
+    let _ = stream.write_all(answer.as_bytes()).await;
+    Some(Got { status, ..it })
+}
+
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Got> {
     let mut bytes = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -65,7 +119,7 @@ async fn read(stream: &mut tokio::net::TcpStream) -> Option<Got> {
             let head = head.to_lowercase();
             let length = head.lines().find_map(|l| l.strip_prefix("content-length: "));
             if body.len() == length?.parse::<usize>().ok()? {
-                return Some(Got { head, body: body.to_owned() });
+                return Some(Got { status: 0, head, body: body.to_owned() });
             }
         }
         if stream.read_buf(&mut bytes).await.ok()? == 0 {
@@ -75,13 +129,13 @@ async fn read(stream: &mut tokio::net::TcpStream) -> Option<Got> {
 }
 
 impl Got {
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         let prefix = format!("{name}: ");
         self.head.lines().find_map(|l| l.strip_prefix(&prefix)).unwrap()
     }
 
     /// What it says, if its signature is right.
-    fn said(&self) -> Value {
+    pub(crate) fn said(&self) -> Value {
         let (time, signature) = self.header("kannas-signature").split_once(',').unwrap();
         let time = time.strip_prefix("t=").unwrap();
         let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
