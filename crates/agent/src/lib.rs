@@ -1,5 +1,6 @@
 //! The loop on a host: watch, reconcile, report.
 
+mod asks;
 mod backoff;
 mod client;
 mod config;

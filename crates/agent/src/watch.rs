@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::Incoming;
+use model::explain::Look;
 use model::wire::agent::{Assembly, Line, Report};
 use rustls::ClientConfig;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
+use crate::asks;
 use crate::backoff::Backoff;
 use crate::client::{Address, ClientError, Link};
 use crate::counters;
@@ -85,11 +87,13 @@ impl Watch {
         self.reports.mark_unchanged();
         let Self { slices, reports, desk, known, pins, .. } = self;
         let lease = Holder::new();
+        let (asked, mut asks) = mpsc::channel(asks::WAITING);
         tokio::select! {
-            error = follow(body, known, &lease, |slice| {
+            error = follow(body, known, (&lease, &asked), |slice| {
                 *healthy = true;
                 slices.put(slice);
             }) => error,
+            error = asks::answer(&link, pins, desk, &mut asks) => error,
             error = tell(&link, reports, desk) => error,
             error = lease.renew(&link) => error,
             error = counters::tell(&link, pins) => error,
@@ -100,7 +104,7 @@ impl Watch {
         let known = self.known.as_ref();
         let revision = known.map(|slice| slice.revision().to_string());
         let epoch = known.and_then(|slice| slice.epoch).map(|epoch| epoch.to_string());
-        let mut query = vec![("boot", self.boot.as_str())];
+        let mut query = vec![("boot", self.boot.as_str()), ("answers", "true")];
         query.extend(epoch.as_deref().map(|epoch| ("epoch", epoch)));
         let all = query.clone();
         query.extend(revision.as_deref().map(|revision| ("revision", revision)));
@@ -118,7 +122,7 @@ impl Watch {
 async fn follow(
     body: Incoming,
     known: &mut Option<Slice>,
-    lease: &Holder,
+    (lease, asked): (&Holder, &mpsc::Sender<(u64, Look)>),
     mut hand_on: impl FnMut(Slice),
 ) -> ClientError {
     let mut lines = Lines { body, buffer: Vec::new(), read: 0 };
@@ -130,6 +134,11 @@ async fn follow(
             Ok(Err(error)) => return error,
             Ok(Ok(line)) => line,
         };
+        if let Line::Ask { id, look } = line {
+            // One too many is not answered, which the server does not wait for.
+            let _ = asked.try_send((id, look));
+            continue;
+        }
         if let Line::Lease { epoch, limit_ms } = line {
             if known.as_ref().is_some_and(|slice| slice.epoch > Some(epoch)) {
                 return ClientError::Past;

@@ -8,6 +8,7 @@ mod client;
 mod completions;
 mod counters;
 mod exit;
+mod explain;
 mod host;
 mod labels;
 mod logging;
@@ -60,6 +61,7 @@ enum Command {
     Account(Calls<account::Command>),
     /// Zones: where networks and hosts are
     Zone(Calls<zone::Command>),
+    Explain(explain::Explain),
     Status(status::Status),
     Completions(completions::Completions),
 }
@@ -111,6 +113,7 @@ impl Command {
             Self::Host(calls) => calls.run(shell),
             Self::Account(calls) => calls.run(shell),
             Self::Zone(calls) => calls.run(shell),
+            Self::Explain(explain) => explain.run(shell),
             Self::Status(status) => status.run(shell),
             Self::Completions(completions) => completions.run(shell),
         }

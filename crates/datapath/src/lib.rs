@@ -19,6 +19,7 @@ mod flows;
 mod glance;
 mod headroom;
 mod inet;
+mod inspect;
 mod layout;
 mod link;
 mod netlink;
@@ -49,6 +50,7 @@ use model::spec::{Condition, HostSpec, HostState, RouteKey, Target};
 use uuid::Uuid;
 
 pub use error::Error;
+pub use inspect::{Inspection, inspect};
 pub use probe::{Kind, Probe, Sighting};
 pub use prober::Prober;
 pub use sentinel::Sentinel;

@@ -46,7 +46,7 @@ pub enum Kind {
     /// Ours has not left.
     Stopped { token: u32 },
     /// Another host's came by, and was answered if its verdict is `delivered`.
-    Asked,
+    Asked { token: u32 },
 }
 
 const ETHERNET: usize = 14;
@@ -141,7 +141,7 @@ impl Sighting {
         let token = number(16);
         let kind = match (number(20), vtep) {
             (ASK, None) => Kind::Stopped { token },
-            (ASK, Some(_)) => Kind::Asked,
+            (ASK, Some(_)) => Kind::Asked { token },
             _ => Kind::Answered { token, round_trip: time(8).saturating_sub(time(0)) },
         };
         Some(Self {

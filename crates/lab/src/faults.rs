@@ -73,7 +73,11 @@ impl Fault {
         matches!(self, Self::EntryRemoved | Self::ProgramDetached)
     }
 
-    fn begin(self, pair: &mut Pair) -> Result<()> {
+    /// Lets it happen to a pair on a switch.
+    ///
+    /// # Errors
+    /// It cannot be made to.
+    pub fn begin(self, pair: &mut Pair) -> Result<()> {
         let [hel, fra] = HOSTS.map(|(name, _)| name);
         let address = pair.site.host(fra)?.underlay;
         let at = |pair: &Pair, host: &str, line: &str| pair.site.host(host)?.netns.ip(line);
@@ -108,7 +112,11 @@ impl Fault {
         Ok(())
     }
 
-    fn end(self, pair: &mut Pair) -> Result<()> {
+    /// Ends what [`Self::begin`] began; what agents mend is left to them.
+    ///
+    /// # Errors
+    /// It cannot be ended.
+    pub fn end(self, pair: &mut Pair) -> Result<()> {
         let fra = HOSTS[1].0;
         let address = pair.site.host(fra)?.underlay;
         let at = |pair: &Pair, host: &str, line: &str| pair.site.host(host)?.netns.ip(line);

@@ -9,6 +9,7 @@ pub mod change;
 pub mod consent;
 pub mod credentials;
 pub mod error;
+pub mod explain;
 pub mod flow;
 mod groups;
 pub mod health;

@@ -9,6 +9,7 @@ mod body;
 mod config;
 mod counters;
 mod events;
+mod explain;
 mod founding;
 mod hold;
 mod host;

@@ -9,8 +9,8 @@ use percent_encoding::percent_decode_str;
 use crate::api::{Api, Call};
 use crate::problem::Problem;
 use crate::{
-    account, counters, host, interface, network, openapi, peering, peering_request, port, router,
-    server, sub_account, token, unserved, webhook, zone,
+    account, counters, explain, host, interface, network, openapi, peering, peering_request, port,
+    router, server, sub_account, token, unserved, webhook, zone,
 };
 
 pub(crate) type Answer = Result<Response, Problem>;
@@ -117,6 +117,7 @@ pub(crate) static ROUTES: &[Route] = routes! {
     User POST "/kannas/v1/peering-requests/{uuid}/decline" peering_request::decline;
 
     User GET "/kannas/v1/peerings/{uuid}/counters" counters::of_peering;
+    Account POST "/kannas/v1/explain" explain::explain;
 
     Account GET "/kannas/v1/webhook" webhook::show;
     Account PUT "/kannas/v1/webhook" webhook::set;

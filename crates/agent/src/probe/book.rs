@@ -224,7 +224,7 @@ impl Book {
                     self.missed(pending.what, now, Some(it.verdict));
                 }
             }
-            Kind::Asked => {
+            Kind::Asked { .. } => {
                 if let Some(to) = it.other {
                     let way = Way { from: it.vni, to, vtep: it.vtep };
                     self.change(way, now, |track| track.heard(now));

@@ -154,7 +154,7 @@ fn the_other_hosts_probes_are_heard_on_their_way_alone() {
         token: 0,
         forced: None,
     };
-    let asked = Sighting { other: Some(vni(101)), ..sighting(Kind::Asked, &any) };
+    let asked = Sighting { other: Some(vni(101)), ..sighting(Kind::Asked { token: 0 }, &any) };
     let now = net.now;
     net.book.seen(&asked, now);
     net.run(now + at(300), |_| false);

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use model::explain::Heard;
 use model::ids::Mtu;
 use model::spec::HostSpec;
 use model::way::News;
@@ -12,6 +13,7 @@ use model::wire::agent::Fault;
 use tokio::sync::watch;
 
 use super::book::{Book, Concerns};
+use super::trial::{Attempt, Line, Trials};
 
 pub(crate) struct Desk {
     started: Instant,
@@ -22,6 +24,7 @@ pub(crate) struct Desk {
 
 struct Inner {
     book: Book,
+    trials: Trials,
     /// Wakes the thread that probes; None when there is none.
     waker: Option<UnixStream>,
     ended: bool,
@@ -31,7 +34,8 @@ struct Inner {
 impl Desk {
     pub(crate) fn new() -> Self {
         let (book, concerns) = (Book::new(rand::random()), Concerns::default());
-        let inner = Inner { book, waker: None, ended: false, concerns };
+        let trials = Trials::default();
+        let inner = Inner { book, trials, waker: None, ended: false, concerns };
         Self { started: Instant::now(), inner: Mutex::new(inner), news: watch::channel(()).0 }
     }
 
@@ -63,15 +67,35 @@ impl Desk {
         self.lock().book.set_link(link, now);
     }
 
+    /// Sends a probe of so many bytes; what becomes of it is told. None when
+    /// nobody probes here.
+    pub(crate) fn attempt(&self, line: Line, size: u16) -> Option<Attempt> {
+        let now = self.now();
+        let mut inner = self.lock();
+        inner.waker.as_ref()?;
+        let attempt = inner.trials.begin(line, size, now);
+        inner.wake();
+        Some(attempt)
+    }
+
+    /// Of probes that came by just now.
+    pub(crate) fn heard(&self, line: Line, sent: &[(u16, u32)]) -> Vec<Heard> {
+        self.lock().trials.heard(line, sent)
+    }
+
     /// Does something with the book; tells who waits for news if there are.
     /// False when it is over.
-    pub(super) fn with<T>(&self, work: impl FnOnce(&mut Book, Duration) -> T) -> Option<T> {
+    pub(super) fn with<T>(
+        &self,
+        work: impl FnOnce(&mut Book, &mut Trials, Duration) -> T,
+    ) -> Option<T> {
         let now = self.now();
         let mut inner = self.lock();
         if inner.ended {
             return None;
         }
-        let result = work(&mut inner.book, now);
+        let Inner { book, trials, .. } = &mut *inner;
+        let result = work(book, trials, now);
         let has_news = inner.book.has_news();
         drop(inner);
         if has_news {

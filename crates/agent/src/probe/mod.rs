@@ -12,12 +12,14 @@ mod forbidden;
 mod path;
 mod run;
 mod track;
+mod trial;
 
 use std::time::Duration;
 
 pub(crate) use desk::Desk;
 pub(crate) use run::Prober;
 pub use run::Probes;
+pub(crate) use trial::{Attempt, Line};
 
 /// A way is probed this often, and one that is lost this often.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(500);

@@ -92,13 +92,16 @@ fn run(mut probes: Box<dyn Probes>, desk: &Desk, mut woken: UnixStream, ring: im
         while let Some(sighting) = probes.seen() {
             seen.push(sighting);
         }
-        let turn = desk.with(|book, now| {
+        let turn = desk.with(|book, trials, now| {
             for sighting in &seen {
                 book.seen(sighting, now);
+                trials.seen(sighting, now);
             }
             book.pass(now);
-            let due = book.send(now);
-            let wait = book.next().map_or(LONGEST, |at| at.saturating_sub(now));
+            trials.pass(now);
+            let due = [book.send(now), trials.send()].concat();
+            let next = book.next().into_iter().chain(trials.next()).min();
+            let wait = next.map_or(LONGEST, |at| at.saturating_sub(now));
             (due, wait.min(LONGEST), std::mem::take(&mut book.concerns))
         });
         let Some((due, mut wait, concerns)) = turn else { return };

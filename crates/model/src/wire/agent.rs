@@ -17,6 +17,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::explain::{Found, Look};
 use crate::ids::{Revision, Vni};
 use crate::spec::{HostSpec, PortSpec, RouteKey, Target};
 use crate::way::News;
@@ -74,6 +75,11 @@ pub enum Line {
     },
     /// Nothing new; the connection is alive.
     Idle,
+    /// To a host whose watch said `answers=true`: look, and post an [`Answer`].
+    Ask {
+        id: u64,
+        look: Look,
+    },
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +101,13 @@ pub struct Report {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Renewal {
     pub epoch: Revision,
+}
+
+/// `POST /agent/v1/answer`: to the question with that number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    pub id: u64,
+    pub found: Found,
 }
 
 /// Something the host could not do.
@@ -168,7 +181,7 @@ impl Assembly {
                 self.slice.revision = revision;
                 return Some(&self.slice);
             }
-            Line::Lease { .. } | Line::Idle => {}
+            Line::Lease { .. } | Line::Idle | Line::Ask { .. } => {}
         }
         None
     }

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod agent;
 pub mod counters;
+pub mod explain;
 mod fields;
 pub mod health;
 pub mod interface;

@@ -17,7 +17,7 @@ use model::host;
 use model::ids::Revision;
 use model::lease::{Claim, resumed};
 use model::op::Op;
-use model::wire::agent::{Join, Joined, Renewal, Report};
+use model::wire::agent::{Answer, Join, Joined, Renewal, Report};
 use store::{Store, WriteError};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -61,6 +61,7 @@ pub(crate) fn router(door: Door) -> Router {
         .route("/agent/v1/report", post(report))
         .route("/agent/v1/renew", post(renew))
         .route("/agent/v1/counters", post(counters))
+        .route("/agent/v1/answer", post(answer))
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(door)
 }
@@ -173,6 +174,9 @@ struct WatchQuery {
     epoch: Option<Revision>,
     /// None of an agent that knows no leases.
     boot: Option<String>,
+    /// It answers questions.
+    #[serde(default)]
+    answers: bool,
 }
 
 /// Bytes of what names a boot: a UUID has 36.
@@ -199,7 +203,8 @@ async fn watch_slice(
     })?;
     tracing::info!(%host, revision = resume, epoch, "a host watches");
     let (pieces, stream) = mpsc::channel(2);
-    tokio::spawn(stream::run(seat, resumed, pieces, door.stop));
+    let asks = door.hub.asks.open(host, query.answers);
+    tokio::spawn(stream::run(seat, resumed, (pieces, asks), door.stop));
     let body = Body::from_stream(ReceiverStream::new(stream));
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }
@@ -249,6 +254,16 @@ async fn counters(
 ) -> Result<StatusCode, Refusal> {
     let Json(counted) = body?;
     door.hub.counted(member.host, counted, now());
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn answer(
+    member: Member,
+    State(door): State<Door>,
+    body: Result<Json<Answer>, JsonRejection>,
+) -> Result<StatusCode, Refusal> {
+    let Json(answer) = body?;
+    door.hub.asks.answered(member.host, answer);
     Ok(StatusCode::NO_CONTENT)
 }
 

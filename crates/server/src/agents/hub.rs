@@ -18,6 +18,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use super::asks::Asks;
 use super::concern::concerned;
 use super::leases::{LeaseArgs, Leases, Look};
 use super::roster::{Heard, Roster, Start, Word};
@@ -30,6 +31,7 @@ const WORLDS: usize = 1024;
 /// A handle; clones are the same hub.
 #[derive(Clone)]
 pub struct Hub {
+    pub(crate) asks: Arc<Asks>,
     shared: Arc<Shared>,
     follower: Arc<Follower>,
 }
@@ -97,7 +99,7 @@ impl Hub {
                 }
             }
         });
-        Self { shared, follower: Arc::new(Follower(Mutex::new(Some(task)))) }
+        Self { asks: Arc::default(), shared, follower: Arc::new(Follower(Mutex::new(Some(task)))) }
     }
 
     /// Follows the store no longer, and has let go of it.

@@ -1,5 +1,6 @@
 //! The agents' door: HTTP/2 over mutual TLS, apart from the API's.
 
+mod asks;
 mod authority;
 mod concern;
 mod door;

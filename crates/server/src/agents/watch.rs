@@ -33,7 +33,7 @@ pub(crate) type Pieces = mpsc::Sender<Result<Bytes, Infallible>>;
 pub(crate) async fn run(
     seat: Seat,
     resumed: Option<World>,
-    pieces: Pieces,
+    (pieces, mut asks): (Pieces, mpsc::Receiver<Line>),
     mut stop: watch::Receiver<bool>,
 ) {
     let host = seat.host();
@@ -60,7 +60,7 @@ pub(crate) async fn run(
             }
         }
         sent = slice;
-        if !news_to_come(&seat, &pieces, &mut stop).await {
+        if !news_to_come(&seat, (&pieces, &mut asks), &mut stop).await {
             return;
         }
     }
@@ -68,19 +68,23 @@ pub(crate) async fn run(
 
 /// Waits for news, saying now and then that there is none. False when there
 /// is nobody to send it to.
-async fn news_to_come(seat: &Seat, pieces: &Pieces, stop: &mut watch::Receiver<bool>) -> bool {
+async fn news_to_come(
+    seat: &Seat,
+    (pieces, asks): (&Pieces, &mut mpsc::Receiver<Line>),
+    stop: &mut watch::Receiver<bool>,
+) -> bool {
     loop {
-        tokio::select! {
+        let line = tokio::select! {
             () = seat.rung() => return true,
             () = pieces.closed() => return false,
             () = stopped(stop) => return false,
-            () = tokio::time::sleep(IDLE) => {
-                let mut idle = Vec::new();
-                write(&mut idle, &Line::Idle);
-                if piece(pieces, idle).await.is_none() {
-                    return false;
-                }
-            }
+            Some(ask) = asks.recv() => ask,
+            () = tokio::time::sleep(IDLE) => Line::Idle,
+        };
+        let mut buffer = Vec::new();
+        write(&mut buffer, &line);
+        if piece(pieces, buffer).await.is_none() {
+            return false;
         }
     }
 }
