@@ -76,7 +76,7 @@ const FAULTS: [(Fault, &[&str], &str); 4] = [
     (Fault::LinkDown, &["destination-host"], "under, is down"),
     (Fault::OneWay, &["underlay"], "did not arrive at host fra"),
     (Fault::MtuShrunk, &["size"], "1450 bytes"),
-    (Fault::HostKilled, &["destination", "underlay"], "host fra"),
+    (Fault::HostKilled, &["underlay"], "was not answered"),
 ];
 
 #[test]
