@@ -2,11 +2,14 @@
 //! programs, real packets. Needs root.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod behind;
 mod drift;
 mod flows;
 mod forward;
 mod ipv6;
 mod isolation;
 mod layout;
+mod probes;
+mod sentinel;
 mod site;
 mod sizes;
