@@ -97,11 +97,10 @@ mod tests {
 
     #[test]
     fn a_list_is_written_once_and_then_never_as_an_empty_one() {
-        let mut made = 0;
-        let each = Each::of((0..3).inspect(|_| made += 1));
+        let made = Cell::new(0);
+        let each = Each::of((0..3).inspect(|_| made.set(made.get() + 1)));
         assert_eq!(serde_json::to_string(&each).unwrap(), "[0,1,2]");
         assert!(serde_json::to_string(&each).is_err());
-        drop(each);
-        assert_eq!(made, 3);
+        assert_eq!(made.get(), 3);
     }
 }
