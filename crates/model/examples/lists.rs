@@ -9,6 +9,7 @@ use model::label::{Filter, Label};
 use model::objects::{Configured, Network, Peering, Subnet};
 use model::state::Presence;
 use model::survey::Survey;
+use model::wire::Each;
 use model::wire::peering::{Many, ManyInner, View};
 use model::world::World;
 use uuid::Uuid;
@@ -36,8 +37,8 @@ fn measure(world: &World, out: &mut impl Write) -> std::io::Result<()> {
         let patience = Patience::default();
         let found = world.peerings_with("a", filters);
         let mut survey = Survey::new(world);
-        let mut view = |it| View::among(&mut survey, &presence, patience, it);
-        let network_peering = found.map(|it| view(it)).collect();
+        let views = found.map(|it| View::among(&mut survey, &presence, patience, it));
+        let network_peering = Each::of(views);
         serde_json::to_vec(&Many { network_peerings: ManyInner { network_peering } })
     };
     for (what, filters) in [

@@ -27,6 +27,9 @@ pub struct Sight<'p> {
 /// ways. A host measures ways to a part of the others only when they are many.
 pub fn sights<'p>(world: &World, presence: &'p Presence, pair: Pair<'_>) -> Vec<Sight<'p>> {
     let mut found = Vec::new();
+    if presence.is_empty() {
+        return found;
+    }
     for (from, to) in [(pair.local, pair.peer), (pair.peer, pair.local)] {
         let others = Carriers::of(world, to.uuid);
         for host in world.hosts_of(from.uuid) {

@@ -6,6 +6,7 @@ use model::op::{Op, Wish};
 use model::peering::{Create, Modify, own};
 use model::scope;
 use model::survey::Survey;
+use model::wire::Each;
 use model::wire::peering::{Many, ManyInner, One, View};
 use store::Commit;
 use uuid::Uuid;
@@ -29,9 +30,8 @@ pub(crate) async fn list(api: Api, call: Call) -> Answer {
     });
     let page = query.page(asked_for);
     let mut survey = Survey::new(&world);
-    let network_peering =
-        page.iter().map(|it| View::among(&mut survey, &presence, patience, it)).collect();
-    let network_peerings = ManyInner { network_peering };
+    let views = page.iter().map(|it| View::among(&mut survey, &presence, patience, it));
+    let network_peerings = ManyInner { network_peering: Each::of(views) };
     Ok(json(StatusCode::OK, &Many { network_peerings }))
 }
 

@@ -14,6 +14,9 @@ use super::{Ours, Plan};
 
 const CLIENTS: usize = 64;
 
+/// For how long the disk alone is measured, each time.
+const SYNCS: Duration = Duration::from_secs(3);
+
 const BODY: &str = r#"{"router":{"name":"router of a client","labels":[{"key":"env","value":"prod"},{"key":"team","value":"7"}]}}"#;
 
 /// Ours in one go, as only that tells what it sustains; the rival half before and half after, so that a disk that
@@ -31,24 +34,29 @@ pub(super) fn run(
     let created = ours.target_created(&ask)?;
     let bare = Bare::start(&folder.join("bare"), &BTreeMap::new(), &created)?;
     let load = |of: Target, time| of.answers(&ask, CLIENTS, time);
-    let mut syncs = vec![syncs_per_second(folder)?];
+    let mut disk = vec![syncs(folder)?];
     writeln!(progress, "a commit per request, {:?}", whole / 2)?;
     let mut others = vec![load(bare.target(), whole / 2)?];
-    syncs.push(syncs_per_second(folder)?);
+    disk.push(syncs(folder)?);
     writeln!(progress, "ours, {whole:?}")?;
     let mine = load(ours.target, whole)?;
-    syncs.push(syncs_per_second(folder)?);
+    disk.push(syncs(folder)?);
     writeln!(progress, "a commit per request, {:?}", whole / 2)?;
     others.push(load(bare.target(), whole / 2)?);
-    syncs.push(syncs_per_second(folder)?);
+    disk.push(syncs(folder)?);
 
-    let syncs: Vec<String> = syncs.iter().map(|rate| format!("{rate:.0}")).collect();
-    writeln!(out, "\n4 KiB append + fdatasync, one at a time: {} /s", syncs.join(", "))?;
+    let rates: Vec<String> = disk.iter().map(|it| format!("{:.0}", it.per_second())).collect();
+    writeln!(
+        out,
+        "\n4 KiB append + fdatasync, one at a time, between the parts: {} /s",
+        rates.join(", ")
+    )?;
     writeln!(
         out,
         "| POST router, {CLIENTS} clients, {whole:?} each | per s | least in a second | p50 ms | p99 ms | longest ms | us CPU |"
     )?;
     writeln!(out, "|---|---|---|---|---|---|---|")?;
+    row("append + fdatasync alone", &disk, out)?;
     row("bare handler, a commit each", &others, out)?;
     row("ours, by its API", std::slice::from_ref(&mine), out)?;
     let (mine, others) = (rate(std::slice::from_ref(&mine)), rate(&others));
@@ -71,20 +79,21 @@ impl Ours {
     }
 }
 
-/// Of one file that grows by 4 KiB each time, as a log does.
-fn syncs_per_second(folder: &Path) -> Result<f64> {
+/// Of one file that grows by 4 KiB each time, as a log does: one at a time.
+fn syncs(folder: &Path) -> Result<Answered> {
     let path = folder.join("syncs");
     let mut file = File::create(&path)?;
     let start = Instant::now();
-    let mut count = 0_u32;
-    while start.elapsed() < Duration::from_secs(3) {
+    let mut samples = Vec::new();
+    while start.elapsed() < SYNCS {
+        let asked = start.elapsed();
         file.write_all(&[7; 4096])?;
         file.sync_data()?;
-        count += 1;
+        let done = start.elapsed();
+        samples.push((done, done - asked));
     }
-    let rate = f64::from(count) / start.elapsed().as_secs_f64();
     std::fs::remove_file(path)?;
-    Ok(rate)
+    Ok(Answered { samples, wall: start.elapsed(), cpu: Duration::ZERO })
 }
 
 fn rate(runs: &[Answered]) -> f64 {

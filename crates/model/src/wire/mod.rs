@@ -25,7 +25,10 @@ pub mod zone;
 
 pub use fields::Fields;
 
-use serde::Serialize;
+use std::cell::Cell;
+
+use serde::ser::Error;
+use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -59,6 +62,25 @@ pub(crate) fn rfc3339(seconds: i64) -> String {
     time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_else(|| seconds.to_string())
 }
 
+/// A list whose items are made as they are written, once: of a long one each
+/// is written while what it shows is still at hand.
+pub struct Each<I>(Cell<Option<I>>);
+
+impl<I> Each<I> {
+    pub fn of(items: I) -> Self {
+        Self(Cell::new(Some(items)))
+    }
+}
+
+impl<I: Iterator<Item: Serialize>> Serialize for Each<I> {
+    /// # Errors
+    /// It was written before.
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let items = self.0.take();
+        to.collect_seq(items.ok_or_else(|| S::Error::custom("the list was written before"))?)
+    }
+}
+
 /// The API's booleans are words.
 fn yes_no(it: bool) -> &'static str {
     if it { "yes" } else { "no" }
@@ -68,4 +90,18 @@ fn yes_no(it: bool) -> &'static str {
 #[derive(Serialize)]
 pub struct Reference {
     pub uuid: uuid::Uuid,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_written_once_and_then_never_as_an_empty_one() {
+        let made = Cell::new(0);
+        let each = Each::of((0..3).inspect(|_| made.set(made.get() + 1)));
+        assert_eq!(serde_json::to_string(&each).unwrap(), "[0,1,2]");
+        assert!(serde_json::to_string(&each).is_err());
+        assert_eq!(made.get(), 3);
+    }
 }

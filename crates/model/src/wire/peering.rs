@@ -167,13 +167,14 @@ pub struct One<'w> {
 }
 
 #[derive(Serialize)]
-pub struct Many<'w> {
-    pub network_peerings: ManyInner<'w>,
+pub struct Many<L> {
+    pub network_peerings: ManyInner<L>,
 }
 
+/// `L` is a list of [`View`]s.
 #[derive(Serialize)]
-pub struct ManyInner<'w> {
-    pub network_peering: Vec<View<'w>>,
+pub struct ManyInner<L> {
+    pub network_peering: L,
 }
 
 #[cfg(test)]
