@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use datapath::{Host, Setup};
+use model::ids::{Mtu, Vni};
 use model::plan::Step;
 use model::spec::{HostSpec, HostState, RouteKey, Target};
 
 use crate::config::Config;
 use crate::identity::{Card, Identity};
+use crate::probe::Probes;
 use crate::reconcile::{BoxError, Kernel};
 use crate::run::{AgentError, known_identity, run_on};
 
@@ -61,5 +63,21 @@ impl Kernel for Host {
 
     fn verdicts(&mut self) -> Result<BTreeMap<String, u64>, BoxError> {
         Ok(Self::verdicts(self)?)
+    }
+
+    fn probes(&mut self) -> Result<Option<Box<dyn Probes>>, BoxError> {
+        Ok(Some(Box::new(self.prober()?)))
+    }
+
+    fn link_mtu(&mut self) -> Option<Mtu> {
+        Self::link_mtu(self)
+    }
+
+    fn limit(&mut self, limits: BTreeMap<Vni, Mtu>) {
+        Self::limit(self, limits);
+    }
+
+    fn glance(&mut self) -> Vec<(Option<Vni>, String)> {
+        Self::glance(self)
     }
 }

@@ -140,7 +140,7 @@ fn is_in_our_netns(place: &Attachment) -> bool {
 /// Every port there is anything of: an entry, a device or a program.
 pub(crate) fn observe(
     parts: &mut Parts<'_>,
-    mtu: Option<Mtu>,
+    mtu: impl Fn(Vni) -> Option<Mtu>,
 ) -> Result<BTreeMap<Uuid, Condition<PortSpec>>, Error> {
     let entries = parts.tables.ports()?;
     let links = link::all(parts.netlink)?;
@@ -160,7 +160,10 @@ pub(crate) fn observe(
     for (ifindex, entry) in entries {
         let seen = match by_index.get(&ifindex) {
             None => Err("its device is gone".to_owned()),
-            Some(link) => judge(parts.programs, &entry, link, mtu, room)?,
+            Some(link) => {
+                let mtu = Vni::try_from(entry.vni).ok().and_then(&mtu);
+                judge(parts.programs, &entry, link, mtu, room)?
+            }
         };
         found.insert(entry.uuid(), seen.map_or_else(Condition::Broken, Condition::Whole));
     }

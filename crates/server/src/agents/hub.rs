@@ -12,6 +12,7 @@ use model::state::{HostError, Presence};
 use model::wire::agent::{Fault, Line, Report};
 use model::world::World;
 use store::{Commit, Store};
+use time::OffsetDateTime;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -158,8 +159,13 @@ impl Hub {
 
     /// Waits until this hub has heard of `revision`, which was committed.
     pub(crate) async fn heard(&self, revision: Revision) {
+        self.until(|| self.shared.lock().newest().revision() >= revision).await;
+    }
+
+    /// Waits until `is_so`, which is asked again whenever a host says something.
+    pub(crate) async fn until(&self, is_so: impl Fn() -> bool) {
         let mut changed = self.shared.changed.subscribe();
-        while self.shared.lock().newest().revision() < revision {
+        while !is_so() {
             if changed.changed().await.is_err() {
                 return;
             }
@@ -201,8 +207,9 @@ impl Hub {
         let world = inner.newest();
         let errors = report.errors.into_iter().filter_map(|fault| host_error(&world, fault));
         let errors = errors.collect();
-        let epoch = report.epoch;
-        let word = Word { epoch, revision: report.revision, errors, verdicts: report.verdicts };
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let Report { epoch, revision, verdicts, ways, .. } = report;
+        let word = Word { epoch, revision, errors, verdicts, ways, now };
         let heard = inner.roster.reported(host, connection, word);
         if let (Some(epoch), Heard::Taken) = (epoch, &heard) {
             inner.leases.renew(host, epoch, now_ms);
@@ -247,7 +254,7 @@ fn host_error(world: &World, fault: Fault) -> Option<HostError> {
         Some(vni) => Some(world.networks.values().find(|n| n.vni == vni)?.uuid),
         None => None,
     };
-    Some(HostError { network, message: fault.message })
+    Some(HostError { network, message: fault.message, breach: fault.breach })
 }
 
 impl Shared {
