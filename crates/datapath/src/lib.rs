@@ -143,9 +143,17 @@ impl Host {
         let (programs, tables) = Programs::load(pins, setup.object.as_ref())?;
         let entries = tables.ports()?;
         let devices = entries.into_iter().map(|(ifindex, port)| (port.uuid(), ifindex)).collect();
-        let (setup, limits, watched) = (setup.clone(), BTreeMap::new(), Watched::default());
-        let (mtu, glanced) = (None, None);
-        Ok(Self { setup, netlink, programs, tables, devices, limits, glanced, mtu, watched })
+        Ok(Self {
+            setup: setup.clone(),
+            netlink,
+            programs,
+            tables,
+            devices,
+            limits: BTreeMap::new(),
+            glanced: None,
+            mtu: None,
+            watched: Watched::default(),
+        })
     }
 
     /// Everything of ours that is there.
@@ -154,7 +162,7 @@ impl Host {
     /// The kernel cannot be read.
     pub fn observe(&mut self) -> Result<HostState, Error> {
         let vtep = self.observe_vtep()?;
-        let own = self.own_indices();
+        let own = self.own_devices();
         let link = self.link_mtu();
         let limits = self.limits.clone();
         let mtu = |vni| link.map(|link| limits.get(&vni).map_or(link, |most| link.min(*most)));
@@ -268,7 +276,7 @@ impl Host {
     }
 
     /// The VXLAN device's and the underlay's, as far as they are there.
-    fn own_indices(&self) -> [u32; 2] {
+    fn own_devices(&self) -> [u32; 2] {
         self.tables.vtep().map(|it| [it.ifindex, it.underlay]).unwrap_or_default()
     }
 

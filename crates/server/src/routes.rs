@@ -108,7 +108,8 @@ pub(crate) static ROUTES: &[Route] = routes! {
     User GET "/1.3/load-balancer/certificate-bundles" unserved::services;
     User GET "/1.3/object-storage-2" unserved::services;
     User GET "/1.3/server-group" unserved::server_groups;
-    User GET "/1.3/storage/private" unserved::storages;
+    User GET "/1.3/storage" unserved::storages;
+    User GET "/1.3/storage/{kind}" unserved::storages_of;
     User GET "/1.3/tag" unserved::tags;
 
     User GET "/kannas/v1/peering-requests" peering_request::list;
