@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use datapath::{Host, Setup};
 use model::ids::{Mtu, Vni};
@@ -9,6 +10,7 @@ use model::plan::Step;
 use model::spec::{HostSpec, HostState, RouteKey, Target};
 
 use crate::config::Config;
+use crate::guard::Sentinel;
 use crate::identity::{Card, Identity};
 use crate::probe::Probes;
 use crate::reconcile::{BoxError, Kernel};
@@ -43,6 +45,12 @@ pub(crate) fn pin_dir(config: &Config, card: &Card) -> PathBuf {
     config.pin_dir.clone().unwrap_or_else(|| PathBuf::from(PINS).join(&card.name))
 }
 
+impl Sentinel for datapath::Sentinel {
+    fn watch(&mut self, limit: Duration) -> bool {
+        Self::watch(self, limit)
+    }
+}
+
 impl Kernel for Host {
     fn observe(&mut self) -> Result<HostState, BoxError> {
         Ok(Self::observe(self)?)
@@ -75,6 +83,10 @@ impl Kernel for Host {
 
     fn limit(&mut self, limits: BTreeMap<Vni, Mtu>) {
         Self::limit(self, limits);
+    }
+
+    fn sentinel(&mut self) -> Result<Option<Box<dyn Sentinel>>, BoxError> {
+        Ok(Some(Box::new(Self::sentinel(self)?)))
     }
 
     fn glance(&mut self) -> Vec<(Option<Vni>, String)> {

@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod counters;
 mod files;
+mod guard;
 mod host;
 mod identity;
 mod join;
@@ -21,6 +22,7 @@ mod watch;
 
 pub use client::ClientError;
 pub use config::{BpfArgs, Config};
+pub use guard::Sentinel;
 pub use host::run;
 pub use identity::IdentityError;
 pub use join::JoinError;

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use model::ids::{Mtu, Vni};
 use model::plan::{self, Step};
 use model::spec::{Condition, HostSpec, HostState, RouteKey, Target};
-use model::wire::agent::{Fault, Report};
+use model::wire::agent::{Fault, Repairs, Report};
 use tokio::sync::watch;
 
+use crate::guard::{News, Sentinel};
 use crate::mailbox::{Mail, Mailbox};
 use crate::probe::{Desk, Probes};
 use crate::slice::{Keeper, Slice};
@@ -74,14 +75,25 @@ pub trait Kernel {
         drop(limits);
     }
 
+    /// Hears of what others do, once; None if nothing does.
+    ///
+    /// # Errors
+    /// It ought to.
+    fn sentinel(&mut self) -> Result<Option<Box<dyn Sentinel>>, BoxError> {
+        Ok(None)
+    }
+
     /// What others did that costs little to see, and the network it concerns.
     fn glance(&mut self) -> Vec<(Option<Vni>, String)> {
         Vec::new()
     }
 }
 
-/// How often the kernel is read in full, for what others did to it.
+/// How often the kernel is read in full, for what others did to it, at least;
+/// more often where that costs little: a hundredth of the time, or less.
 pub(crate) const RESYNC: Duration = Duration::from_secs(60);
+pub(crate) const OFTEN: Duration = Duration::from_secs(2);
+const HUNDRED: u32 = 100;
 
 /// After a failure the next attempt is this late, then twice as late, up to
 /// the last.
@@ -120,12 +132,14 @@ pub(crate) struct Reconciler<K> {
     link: Option<Option<Mtu>>,
     /// What others did, and until when that is told.
     mended: Vec<(Instant, Fault)>,
+    repairs: Repairs,
 }
 
 /// Where a pass's results go.
 pub(crate) struct Outlet {
     pub(crate) said: watch::Sender<Option<Report>>,
     pub(crate) desk: Arc<Desk>,
+    pub(crate) news: Arc<News>,
 }
 
 /// What came of a pass, and when the next is due.
@@ -161,6 +175,7 @@ pub(crate) fn work(
             Mail::Late => {}
             Mail::Rung => {
                 let sooner = reconciler.heed(&out.desk, now);
+                let sooner = sooner.or(reconciler.heed_news(&out.news, now));
                 again = again.map(|again| sooner.map_or(again, |sooner| again.min(sooner)));
             }
             Mail::Closed => return,
@@ -191,7 +206,9 @@ pub(crate) fn work(
 impl<K: Kernel> Reconciler<K> {
     pub(crate) fn new(kernel: K, now: Instant) -> Self {
         let (not_before, link, mended) = (now, None, Vec::new());
-        Self { kernel, have: None, read_again: now, failures: 0, not_before, link, mended }
+        let (have, failures, repairs) = (None, 0, Repairs::default());
+        let read_again = now;
+        Self { kernel, have, read_again, failures, not_before, link, mended, repairs }
     }
 
     /// True when the kernel is known to hold nothing of ours, as after a
@@ -206,7 +223,7 @@ impl<K: Kernel> Reconciler<K> {
     /// A failed step is reported and the pass goes on.
     pub(crate) fn pass(&mut self, want: &HostSpec, now: Instant) -> Pass {
         let mut report = Report { revision: want.revision, ..Report::default() };
-        let believed = self.have.clone().filter(|_| now >= self.read_again);
+        let believed = if now >= self.read_again { self.have.clone() } else { None };
         match self.known(now) {
             Ok(mut have) => {
                 if let Some(believed) = believed {
@@ -238,6 +255,7 @@ impl<K: Kernel> Reconciler<K> {
         };
         self.mended.retain(|(until, _)| *until > now);
         let until = self.mended.iter().map(|(until, _)| *until).min();
+        report.repairs = self.repairs.clone();
         report.errors.extend(self.mended.iter().map(|(_, fault)| fault.clone()));
         Pass { report, again: until.map_or(again, |until| again.min(until)) }
     }
@@ -248,8 +266,9 @@ impl<K: Kernel> Reconciler<K> {
             Some(_) | None => {
                 let began = Instant::now();
                 let have = self.kernel.observe()?;
-                self.read_again = now + RESYNC;
-                self.not_before = now + (began.elapsed() * SHARE).max(GLANCE);
+                let cost = began.elapsed();
+                self.read_again = now + (cost * HUNDRED).clamp(OFTEN, RESYNC);
+                self.not_before = now + cost * SHARE;
                 Ok(have)
             }
         }

@@ -9,6 +9,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::client::{Address, ClientError};
 use crate::config::Config;
+use crate::guard::{Guard, News};
 use crate::host::pin_dir;
 use crate::identity::{self, Card, Identity, IdentityError};
 use crate::join::{JoinError, join};
@@ -69,7 +70,7 @@ pub async fn run_on<K: Kernel>(
         };
         let tls = Arc::new(tls::member(&identity)?);
         let (slices, reports, desk) = (slices.clone(), reports.clone(), desk.clone());
-        let (known, boot, pins) = (last.take(), boot(), pin_dir(&config, &identity.card));
+        let (pins, known, boot) = (pin_dir(&config, &identity.card), last.take(), boot());
         let watch = Watch { at, tls, slices, reports, desk, known, boot, pins };
         watch.run().await;
         Ok(())
@@ -126,12 +127,13 @@ impl Owner {
         let keeper = Keeper::start(file).map_err(AgentError::Thread)?;
         let mailbox = slices.clone();
         let desk = Arc::new(Desk::new());
-        let out = Outlet { said, desk: desk.clone() };
+        let out = Outlet { said, desk: desk.clone(), news: Arc::default() };
         let thread = std::thread::Builder::new().name("kernel".to_owned()).spawn(move || {
             let _ends: oneshot::Sender<()> = ends;
             match open() {
                 Ok(mut kernel) => {
                     let _prober = prober(&mut kernel, &out.desk, &mailbox);
+                    let _guard = guard(&mut kernel, &out.news, &mailbox);
                     // Nobody asks any more if the agent was stopped meanwhile.
                     let _ = opened.send(Ok(()));
                     work(kernel, &mailbox, &out, held, &keeper);
@@ -172,6 +174,24 @@ fn prober(
     let mailbox = mailbox.clone();
     let started = Prober::start(probes, desk.clone(), move || mailbox.ring());
     started.inspect_err(|error| tracing::error!(%error, "nothing is measured")).ok()
+}
+
+/// Without it the kernel is read now and then all the same.
+fn guard(
+    kernel: &mut impl Kernel,
+    news: &Arc<News>,
+    mailbox: &Arc<Mailbox<Slice>>,
+) -> Option<Guard> {
+    let sentinel = match kernel.sentinel() {
+        Ok(sentinel) => sentinel?,
+        Err(error) => {
+            tracing::error!(error = chain(&*error), "what others change is seen late");
+            return None;
+        }
+    };
+    let mailbox = mailbox.clone();
+    let started = Guard::start(sentinel, news.clone(), move || mailbox.ring());
+    started.inspect_err(|error| tracing::error!(%error, "what others change is seen late")).ok()
 }
 
 impl Drop for Owner {

@@ -65,7 +65,7 @@ pub fn create(
 /// # Errors
 /// [`Rule::AttachmentTaken`].
 pub fn check_attachment(world: &World, host: Uuid, it: &Attachment) -> Result<(), Rule> {
-    if world.ports_at(host).any(|p| p.attachment == *it) {
+    if world.attached(host, it).is_some() {
         return Err(Rule::AttachmentTaken(it.to_string()));
     }
     Ok(())

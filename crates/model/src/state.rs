@@ -14,6 +14,7 @@ use crate::objects::{Configured, Network, Peering};
 use crate::reasons::{Reason, Trouble, TroubleKind, reasons};
 use crate::survey::Survey;
 use crate::way::Ways;
+use crate::wire::agent::Repairs;
 use crate::world::World;
 
 /// Contract section 4.7.
@@ -82,6 +83,7 @@ pub struct Standing {
     /// For how long something newer has been under way to it.
     pub waiting_ms: u64,
     pub errors: Vec<HostError>,
+    pub repairs: Repairs,
     /// What it has measured by probes.
     pub ways: Ways,
 }

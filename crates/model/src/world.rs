@@ -19,6 +19,7 @@ use crate::lease::Lease;
 use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router};
 use crate::objects::{Done, Nic, Server, Told, Webhook, Zone};
 use crate::owned::{Owned, Owners};
+use crate::spec::Attachment;
 
 #[derive(Debug, Clone, Default)]
 pub struct World {
@@ -43,6 +44,9 @@ pub struct World {
     by_local: Groups<Peering>,
     by_peer: OrdSet<(Uuid, Uuid)>,
     by_host: OrdSet<(Uuid, Uuid)>,
+    by_attachment: OrdMap<(Uuid, Attachment), Uuid>,
+    /// Network, host, port.
+    carriers: OrdSet<(Uuid, Uuid, Uuid)>,
     by_address: OrdMap<(Uuid, IpAddr), Uuid>,
     by_nic: OrdMap<(Uuid, u8), Uuid>,
     unplaced: OrdSet<Uuid>,
@@ -143,9 +147,23 @@ impl World {
         seconds(&self.by_host, host).filter_map(|uuid| self.ports.get(&uuid))
     }
 
+    /// The port that has this place on `host`.
+    pub fn attached(&self, host: Uuid, place: &Attachment) -> Option<Uuid> {
+        self.by_attachment.get(&(host, place.clone())).copied()
+    }
+
     /// Hosts that carry a port of `network`.
     pub fn hosts_of(&self, network: Uuid) -> BTreeSet<Uuid> {
-        self.ports_on(network).filter_map(|p| p.host).collect()
+        use std::ops::Bound::{Excluded, Included};
+        let mut hosts = BTreeSet::new();
+        let last = Included((network, Uuid::max(), Uuid::max()));
+        let mut from = Included((network, Uuid::nil(), Uuid::nil()));
+        // From host to host, however many ports each has.
+        while let Some((_, host, _)) = self.carriers.range((from, last)).next() {
+            hosts.insert(*host);
+            from = Excluded((network, *host, Uuid::max()));
+        }
+        hosts
     }
 
     /// The interfaces of `server`, by index.
@@ -242,6 +260,8 @@ impl World {
                 self.owners.of(&it.account).ports.insert(it.uuid);
                 if let Some(host) = it.host {
                     self.by_host.insert((host, it.uuid));
+                    self.carriers.insert((it.network, host, it.uuid));
+                    self.by_attachment.insert((host, it.attachment.clone()), it.uuid);
                 }
                 if let Some(Nic { server, index }) = it.nic {
                     self.by_nic.insert((server, index), it.uuid);
@@ -296,6 +316,8 @@ impl World {
                     self.owners.take(&it.account, |o| o.ports.remove(uuid));
                     if let Some(host) = it.host {
                         self.by_host.remove(&(host, *uuid));
+                        self.carriers.remove(&(it.network, host, *uuid));
+                        self.by_attachment.remove(&(host, it.attachment.clone()));
                     }
                     if let Some(Nic { server, index }) = it.nic {
                         self.by_nic.remove(&(server, index));

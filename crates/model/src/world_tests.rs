@@ -15,6 +15,11 @@ proptest! {
         for op in steps {
             let _ = play.op(&op);
         }
+        for network in play.world.networks.keys() {
+            let hosts: BTreeSet<Uuid> =
+                play.world.ports_on(*network).filter_map(|port| port.host).collect();
+            prop_assert_eq!(play.world.hosts_of(*network), hosts);
+        }
         let again = World::restore(play.world.revision(), objects(&play.world));
         prop_assert_eq!(format!("{again:#?}"), format!("{:#?}", play.world));
     }

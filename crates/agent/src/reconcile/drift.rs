@@ -1,6 +1,7 @@
 //! What others did to the kernel: seen now and then, at a glance, or when
 //! probes are lost; mended, and told.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use model::ids::Vni;
@@ -9,6 +10,7 @@ use model::spec::{HostSpec, HostState};
 use model::wire::agent::Fault;
 
 use super::{FAULTS, Kernel, Reconciler, vni_of};
+use crate::guard::News;
 use crate::probe::Desk;
 
 /// For this long it is told what others did, though it is mended.
@@ -48,8 +50,23 @@ impl<K: Kernel> Reconciler<K> {
         true
     }
 
+    /// Sees to what the kernel has told of; the time by which a pass is due.
+    pub(super) fn heed_news(&mut self, news: &News, now: Instant) -> Option<Instant> {
+        if !news.take() {
+            return None;
+        }
+        // What failed is tried again in its own time, and makes news itself.
+        let at = now.max(self.not_before);
+        let heeded = self.failures == 0;
+        if heeded {
+            self.read_again = self.read_again.min(at);
+        }
+        heeded.then_some(at)
+    }
+
     fn tell_of(&mut self, vni: Option<Vni>, what: &str, now: Instant) {
         tracing::warn!(what, "somebody else changed the kernel");
+        self.repairs.add(what);
         if self.mended.len() < FAULTS {
             let message = format!("somebody else changed the kernel, which was mended: {what}");
             self.mended.push((now + NAMED_FOR, Fault::new(vni, message)));
@@ -68,9 +85,13 @@ impl<K: Kernel> Reconciler<K> {
         if believed == have {
             return;
         }
-        let expected = plan::plan(want, believed);
-        for step in plan::plan(want, have).iter().filter(|step| !expected.contains(step)) {
-            self.tell_of(vni_of(step, have), &step.to_string(), now);
+        let expected: BTreeSet<String> =
+            plan::plan(want, believed).iter().map(ToString::to_string).collect();
+        for step in plan::plan(want, have) {
+            let text = step.to_string();
+            if !expected.contains(&text) {
+                self.tell_of(vni_of(&step, have), &text, now);
+            }
         }
     }
 }

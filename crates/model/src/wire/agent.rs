@@ -92,9 +92,37 @@ pub struct Report {
     pub errors: Vec<Fault>,
     /// Packets by verdict since the maps were made.
     pub verdicts: BTreeMap<String, u64>,
+    #[serde(default, skip_serializing_if = "Repairs::is_none")]
+    pub repairs: Repairs,
     /// What has changed of the ways it measures since its last report.
     #[serde(default, skip_serializing_if = "News::is_empty")]
     pub ways: News,
+}
+
+/// What others have changed in a host's kernel since its agent started, and the
+/// agent has mended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repairs {
+    pub count: u64,
+    /// The newest of them, oldest first.
+    pub last: Vec<String>,
+}
+
+impl Repairs {
+    /// That are told of.
+    const LAST: usize = 16;
+
+    pub fn is_none(&self) -> bool {
+        self.count == 0
+    }
+
+    pub fn add(&mut self, what: &str) {
+        self.count += 1;
+        if self.last.len() >= Self::LAST {
+            self.last.remove(0);
+        }
+        self.last.push(what.to_owned());
+    }
 }
 
 /// The host is there.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Fields;
+use super::agent::Repairs;
 use crate::error::{Rule, Subject};
 use crate::ids::{DeviceName, Mac, Prefix};
 use crate::objects::{Host, Port};
@@ -123,6 +124,9 @@ pub struct HostView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_since: Option<String>,
     pub errors: Vec<String>,
+    /// What others have changed in its kernel, and its agent has mended.
+    #[serde(default, skip_serializing_if = "Repairs::is_none")]
+    pub repairs: Repairs,
 }
 
 impl HostView {
@@ -135,6 +139,7 @@ impl HostView {
             zone: it.zone.clone(),
             underlay: it.underlay,
             live: standing.is_some(),
+            repairs: standing.map(|s| s.repairs.clone()).unwrap_or_default(),
             lost_since: lost.map(super::rfc3339),
             errors: standing
                 .map(|s| s.errors.iter().map(|e| e.message.clone()).collect())

@@ -210,8 +210,8 @@ impl Hub {
         let errors = report.errors.into_iter().filter_map(|fault| host_error(&world, fault));
         let errors = errors.collect();
         let now = OffsetDateTime::now_utc().unix_timestamp();
-        let Report { epoch, revision, verdicts, ways, .. } = report;
-        let word = Word { epoch, revision, errors, verdicts, ways, now };
+        let Report { epoch, revision, verdicts, ways, repairs, .. } = report;
+        let word = Word { epoch, revision, errors, repairs, verdicts, ways, now };
         let heard = inner.roster.reported(host, connection, word);
         if let (Some(epoch), Heard::Taken) = (epoch, &heard) {
             inner.leases.renew(host, epoch, now_ms);

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use model::ids::Revision;
 use model::state::{HostError, Presence, Standing};
 use model::way::{News, Ways};
+use model::wire::agent::Repairs;
 use uuid::Uuid;
 
 /// Marks of one session that are kept apart. Beyond that the two newest count
@@ -41,6 +42,7 @@ struct Session {
     unanswered: VecDeque<Mark>,
     answered: Revision,
     errors: Vec<HostError>,
+    repairs: Repairs,
     verdicts: BTreeMap<String, u64>,
     ways: Ways,
 }
@@ -67,6 +69,7 @@ pub(crate) struct Word {
     /// The mark that was acted on.
     pub(crate) revision: Revision,
     pub(crate) errors: Vec<HostError>,
+    pub(crate) repairs: Repairs,
     pub(crate) verdicts: BTreeMap<String, u64>,
     pub(crate) ways: News,
     /// When it was said, in seconds since 1970.
@@ -103,6 +106,7 @@ impl Roster {
             unanswered: VecDeque::new(),
             answered: 0,
             errors: Vec::new(),
+            repairs: Repairs::default(),
             verdicts: BTreeMap::new(),
             ways: Ways::new(),
         };
@@ -176,6 +180,7 @@ impl Roster {
         }
         session.answered = word.revision;
         session.errors = word.errors;
+        session.repairs = word.repairs;
         session.verdicts = word.verdicts;
         word.ways.apply(&mut session.ways, word.now);
         self.changed(host);
@@ -259,7 +264,7 @@ impl Session {
     fn standing(&self, newest: Revision) -> Standing {
         let applied = self.floor().map_or(newest, |floor| floor - 1);
         let (errors, ways) = (self.errors.clone(), self.ways.clone());
-        Standing { applied, waiting_ms: 0, errors, ways }
+        Standing { applied, waiting_ms: 0, errors, repairs: self.repairs.clone(), ways }
     }
 }
 
