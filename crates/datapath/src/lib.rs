@@ -12,6 +12,7 @@
 //! | routes in a workload's namespace | protocol 107 |
 
 mod abi;
+mod dhcp;
 mod error;
 mod flows;
 mod headroom;
@@ -112,6 +113,7 @@ pub struct Host {
     devices: BTreeMap<Uuid, u32>,
     /// Of the underlay, as last seen.
     mtu: Option<Mtu>,
+    _dhcp: Option<dhcp::Server>,
 }
 
 impl Host {
@@ -126,9 +128,18 @@ impl Host {
         let layout = setup.object.as_ref().map_or(pins::LAYOUT, |object| object.layout);
         let pins = Pins::open(&setup.pin_dir, layout)?;
         let (programs, tables) = Programs::load(pins, setup.object.as_ref())?;
+        let dhcp = dhcp::Server::start(&programs.pins().maps());
         let entries = tables.ports()?;
         let devices = entries.into_iter().map(|(ifindex, port)| (port.uuid(), ifindex)).collect();
-        Ok(Self { setup: setup.clone(), netlink, programs, tables, devices, mtu: None })
+        Ok(Self {
+            setup: setup.clone(),
+            netlink,
+            programs,
+            tables,
+            devices,
+            mtu: None,
+            _dhcp: dhcp,
+        })
     }
 
     /// Everything of ours that is there.
