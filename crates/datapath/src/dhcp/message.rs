@@ -219,7 +219,7 @@ impl Options {
     /// next (RFC 3396), and what has no room is left out.
     fn push_routes(&mut self, lease: &Lease) {
         let dhcp = &lease.dhcp;
-        let default = dhcp.default_route.then(|| (0, [0; 4], lease.gateway));
+        let default = dhcp.default_route.then_some((0, [0; 4], lease.gateway));
         let route = |(to, via): &(Prefix, Ipv4Addr)| match to.address() {
             std::net::IpAddr::V4(address) => Some((to.len(), address.octets(), *via)),
             std::net::IpAddr::V6(_) => None,

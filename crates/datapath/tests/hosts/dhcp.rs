@@ -1,9 +1,7 @@
 //! DHCP, asked by a real client: busybox's udhcpc.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::UdpSocket;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
 use lab::{Netns, netns};
@@ -42,39 +40,9 @@ fn offer() -> Dhcp {
     }
 }
 
-/// Asks until it has an answer, or three times; what the client was told, as it
-/// tells its script.
 fn ask(netns: &Netns, more: &[&str]) -> (Output, BTreeMap<String, String>) {
     let folder = tempfile::tempdir().unwrap();
-    let (script, told) = (folder.path().join("script"), folder.path().join("told"));
-    // What Debian's script does, but that it leaves resolv.conf, which is this machine's.
-    let text = format!(
-        "#!/bin/sh\n[ \"$1\" = bound ] || exit 0\nenv > {}\nip addr replace $ip/$mask dev $interface\nip link set $interface mtu $mtu\n\
-         set -- $staticroutes\nwhile [ $# -gt 1 ]; do ip route replace $1 via $2; shift 2; done\n",
-        told.display()
-    );
-    fs::write(&script, text).unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-    let mut client = netns.command("udhcpc");
-    client.args([
-        "-i",
-        "eth0",
-        "-f",
-        "-q",
-        "-n",
-        "-t",
-        "3",
-        "-T",
-        "1",
-        "-O",
-        "mtu",
-        "-O",
-        "staticroutes",
-    ]);
-    let output = client.args(more).arg("-s").arg(&script).output().unwrap();
-    let told = fs::read_to_string(told).unwrap_or_default();
-    let pair = |line: &str| line.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
-    (output, told.lines().filter_map(pair).collect())
+    lab::dhcp::ask(netns, folder.path(), more).unwrap()
 }
 
 #[test]
