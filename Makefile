@@ -77,6 +77,14 @@ bench: root ## Kannas beside other ways to move a packet and a bare HTTP handler
 	@if [[ -z "$(ONLY)" || "$(ONLY)" == api ]]; then \
 	  $(call step,store) && cargo bench --quiet --workspace --bench durable -- --dir /var/lib; fi
 
+.PHONY: bench-truth
+bench-truth: root ## how soon a peering says what is wrong with it, and that it is over
+	@.ci/deps run
+	@$(call step,build)
+	cargo build --release --workspace --bins
+	@$(call step,bench-truth)
+	@$(TARGET)/release/truth
+
 .PHONY: bench-restart
 bench-restart: root ## agents restarted, killed, upgraded and put back 100 times under packets and TCP connections
 	@.ci/deps test

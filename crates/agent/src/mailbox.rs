@@ -11,6 +11,7 @@ pub(crate) struct Mailbox<T> {
 
 struct Slot<T> {
     newest: Option<T>,
+    rung: bool,
     closed: bool,
 }
 
@@ -19,16 +20,26 @@ pub(crate) enum Mail<T> {
     New(T),
     /// Nothing came until the time that was given.
     Late,
+    /// Somebody wants attention.
+    Rung,
     Closed,
 }
 
 impl<T> Mailbox<T> {
     pub(crate) fn new() -> Self {
-        Self { slot: Mutex::new(Slot { newest: None, closed: false }), bell: Condvar::new() }
+        Self {
+            slot: Mutex::new(Slot { newest: None, rung: false, closed: false }),
+            bell: Condvar::new(),
+        }
     }
 
     pub(crate) fn put(&self, it: T) {
         self.lock().newest = Some(it);
+        self.bell.notify_one();
+    }
+
+    pub(crate) fn ring(&self) {
+        self.lock().rung = true;
         self.bell.notify_one();
     }
 
@@ -51,6 +62,9 @@ impl<T> Mailbox<T> {
             }
             if let Some(it) = slot.newest.take() {
                 return Mail::New(it);
+            }
+            if std::mem::take(&mut slot.rung) {
+                return Mail::Rung;
             }
             let Some(until) = until else {
                 slot = self.bell.wait(slot).unwrap_or_else(PoisonError::into_inner);
@@ -80,6 +94,10 @@ mod tests {
         mailbox.put(2);
         assert_eq!(mailbox.wait(None), Mail::New(2));
         assert_eq!(mailbox.wait(Some(Instant::now())), Mail::Late);
+        mailbox.ring();
+        mailbox.put(3);
+        assert_eq!(mailbox.wait(None), Mail::New(3));
+        assert_eq!(mailbox.wait(None), Mail::Rung);
         mailbox.put(3);
         mailbox.close();
         assert_eq!(mailbox.wait(None), Mail::Closed);

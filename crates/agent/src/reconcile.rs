@@ -1,16 +1,20 @@
 //! Makes the kernel what the slice says, on one thread.
 
+mod drift;
+
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::ids::Vni;
+use model::ids::{Mtu, Vni};
 use model::plan::{self, Step};
 use model::spec::{Condition, HostSpec, HostState, RouteKey, Target};
 use model::wire::agent::{Fault, Report};
 use tokio::sync::watch;
 
 use crate::mailbox::{Mail, Mailbox};
+use crate::probe::{Desk, Probes};
 use crate::slice::{Keeper, Slice};
 
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -36,11 +40,13 @@ pub trait Kernel {
         routes.iter().try_for_each(|route| self.apply(&step(route)))
     }
     /// From now on the kernel works by what it was told, and by nothing that an
-    /// agent of another version has left.
+    /// agent of another version has left; and it remembers nothing of networks
+    /// that are not in `want`.
     ///
     /// # Errors
     /// Some of what is older is at work; again is no harm.
-    fn settle(&mut self) -> Result<(), BoxError> {
+    fn settle(&mut self, want: &HostSpec) -> Result<(), BoxError> {
+        let _ = want;
         Ok(())
     }
     /// Packets by verdict.
@@ -48,6 +54,30 @@ pub trait Kernel {
     /// # Errors
     /// They cannot be read.
     fn verdicts(&mut self) -> Result<BTreeMap<String, u64>, BoxError>;
+
+    /// Probes of this kernel, once; None if it has none.
+    ///
+    /// # Errors
+    /// It ought to have them.
+    fn probes(&mut self) -> Result<Option<Box<dyn Probes>>, BoxError> {
+        Ok(None)
+    }
+
+    /// Bytes of the largest packet that the link to the underlay takes.
+    fn link_mtu(&mut self) -> Option<Mtu> {
+        None
+    }
+
+    /// The largest packets of these networks from now on, where that is less
+    /// than the link takes.
+    fn limit(&mut self, limits: BTreeMap<Vni, Mtu>) {
+        drop(limits);
+    }
+
+    /// What others did that costs little to see, and the network it concerns.
+    fn glance(&mut self) -> Vec<(Option<Vni>, String)> {
+        Vec::new()
+    }
 }
 
 /// How often the kernel is read in full, for what others did to it.
@@ -57,6 +87,12 @@ pub(crate) const RESYNC: Duration = Duration::from_secs(60);
 /// the last.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
+
+/// How often it is looked at for what costs little to see.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// Reading it out of turn takes at most this part of the time.
+const SHARE: u32 = 20;
 
 /// Steps of one pass that are logged one by one.
 const SPELLED_OUT: usize = 20;
@@ -78,6 +114,18 @@ pub(crate) struct Reconciler<K> {
     have: Option<HostState>,
     read_again: Instant,
     failures: u32,
+    /// Before then it is not read out of turn.
+    not_before: Instant,
+    /// What the link to the underlay was seen to take; None: not seen yet.
+    link: Option<Option<Mtu>>,
+    /// What others did, and until when that is told.
+    mended: Vec<(Instant, Fault)>,
+}
+
+/// Where a pass's results go.
+pub(crate) struct Outlet {
+    pub(crate) said: watch::Sender<Option<Report>>,
+    pub(crate) desk: Arc<Desk>,
 }
 
 /// What came of a pass, and when the next is due.
@@ -93,15 +141,16 @@ pub(crate) struct Pass {
 pub(crate) fn work(
     kernel: impl Kernel,
     slices: &Mailbox<Slice>,
-    said: &watch::Sender<Option<Report>>,
+    out: &Outlet,
     mut want: Option<Slice>,
     keeper: &Keeper,
 ) {
     let mut reconciler = Reconciler::new(kernel, Instant::now());
     let mut newest = false;
     let mut again = want.is_some().then(Instant::now);
+    let mut glance = Instant::now();
     loop {
-        let mail = slices.wait(again);
+        let mail = slices.wait(again.map(|again| again.min(glance)));
         let now = Instant::now();
         match mail {
             Mail::New(slice) => {
@@ -110,7 +159,17 @@ pub(crate) fn work(
                 again = Some(now);
             }
             Mail::Late => {}
+            Mail::Rung => {
+                let sooner = reconciler.heed(&out.desk, now);
+                again = again.map(|again| sooner.map_or(again, |sooner| again.min(sooner)));
+            }
             Mail::Closed => return,
+        }
+        if glance <= now {
+            glance = now + GLANCE;
+            if reconciler.glance(&out.desk, now) && newest {
+                again = again.map(|_| now);
+            }
         }
         if let Some(want) = &want
             && again.is_some_and(|again| again <= now)
@@ -121,7 +180,8 @@ pub(crate) fn work(
                 continue;
             }
             let pass = reconciler.pass(&want.spec, now);
-            said.send_replace(Some(Report { epoch: want.epoch, ..pass.report }));
+            out.desk.adopt(&want.spec, reconciler.kernel.link_mtu());
+            out.said.send_replace(Some(Report { epoch: want.epoch, ..pass.report }));
             again = Some(pass.again);
             keeper.offer(want);
         }
@@ -130,7 +190,8 @@ pub(crate) fn work(
 
 impl<K: Kernel> Reconciler<K> {
     pub(crate) fn new(kernel: K, now: Instant) -> Self {
-        Self { kernel, have: None, read_again: now, failures: 0 }
+        let (not_before, link, mended) = (now, None, Vec::new());
+        Self { kernel, have: None, read_again: now, failures: 0, not_before, link, mended }
     }
 
     /// True when the kernel is known to hold nothing of ours, as after a
@@ -145,10 +206,14 @@ impl<K: Kernel> Reconciler<K> {
     /// A failed step is reported and the pass goes on.
     pub(crate) fn pass(&mut self, want: &HostSpec, now: Instant) -> Pass {
         let mut report = Report { revision: want.revision, ..Report::default() };
+        let believed = self.have.clone().filter(|_| now >= self.read_again);
         match self.known(now) {
             Ok(mut have) => {
+                if let Some(believed) = believed {
+                    self.compare(want, &believed, &have, now);
+                }
                 self.take_steps(want, &mut have, &mut report);
-                self.settle(&mut report);
+                self.settle(want, &mut report);
                 if report.errors.is_empty() {
                     self.have = Some(have);
                 }
@@ -156,7 +221,7 @@ impl<K: Kernel> Reconciler<K> {
             Err(error) => {
                 let message = format!("cannot read the kernel: {}", chain(&*error));
                 tracing::error!(error = message, "a pass failed");
-                report.errors.push(Fault { vni: None, message });
+                report.errors.push(Fault::new(None, message));
             }
         }
         match self.kernel.verdicts() {
@@ -171,28 +236,33 @@ impl<K: Kernel> Reconciler<K> {
             self.failures = self.failures.saturating_add(1);
             now + delay
         };
-        Pass { report, again }
+        self.mended.retain(|(until, _)| *until > now);
+        let until = self.mended.iter().map(|(until, _)| *until).min();
+        report.errors.extend(self.mended.iter().map(|(_, fault)| fault.clone()));
+        Pass { report, again: until.map_or(again, |until| again.min(until)) }
     }
 
     fn known(&mut self, now: Instant) -> Result<HostState, BoxError> {
         match self.have.take() {
             Some(have) if now < self.read_again => Ok(have),
             Some(_) | None => {
+                let began = Instant::now();
                 let have = self.kernel.observe()?;
                 self.read_again = now + RESYNC;
+                self.not_before = now + (began.elapsed() * SHARE).max(GLANCE);
                 Ok(have)
             }
         }
     }
 
-    fn settle(&mut self, report: &mut Report) {
+    fn settle(&mut self, want: &HostSpec, report: &mut Report) {
         if !report.errors.is_empty() && self.failures < PATIENCE {
             return;
         }
-        if let Err(error) = self.kernel.settle() {
+        if let Err(error) = self.kernel.settle(want) {
             let message = format!("cannot leave the older programs: {}", chain(&*error));
             tracing::error!(error = message, "a pass failed");
-            report.errors.push(Fault { vni: None, message });
+            report.errors.push(Fault::new(None, message));
         }
     }
 
@@ -217,7 +287,7 @@ impl<K: Kernel> Reconciler<K> {
         }
         if failed > FAULTS {
             let message = format!("{} more steps failed", failed - FAULTS);
-            report.errors.push(Fault { vni: None, message });
+            report.errors.push(Fault::new(None, message));
         }
         if !few {
             tracing::info!(revision, steps = steps.len(), failed, "applied");
@@ -240,7 +310,7 @@ impl<K: Kernel> Reconciler<K> {
                 if report.errors.len() < FAULTS {
                     let message = format!("{step}: {}", chain(&*error));
                     tracing::error!(%step, revision, error = chain(&*error), "a step failed");
-                    report.errors.push(Fault { vni: vni_of(step, have), message });
+                    report.errors.push(Fault::new(vni_of(step, have), message));
                 }
                 return 1;
             }

@@ -39,7 +39,7 @@ fn a_failed_step_is_reported_with_its_network_and_tried_again() {
     let mut reconciler = Reconciler::new(kernel.clone(), now);
     let pass = reconciler.pass(&want(), now);
     let message = "set route vni 7 10.0.0.0/24 to nobody: it failed: no memory".to_owned();
-    assert_eq!(pass.report.errors, [Fault { vni: Some(7.try_into().unwrap()), message }]);
+    assert_eq!(pass.report.errors, [Fault::new(Some(7.try_into().unwrap()), message)]);
     assert_eq!(kernel.0.borrow().state.vtep, Condition::Whole(()), "the others are taken");
     assert_eq!(pass.again, now + FIRST_RETRY);
 

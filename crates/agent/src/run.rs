@@ -9,10 +9,12 @@ use tokio::sync::{oneshot, watch};
 
 use crate::client::{Address, ClientError};
 use crate::config::Config;
+use crate::host::pin_dir;
 use crate::identity::{self, Card, Identity, IdentityError};
 use crate::join::{JoinError, join};
 use crate::mailbox::Mailbox;
-use crate::reconcile::{BoxError, Kernel, work};
+use crate::probe::{Desk, Prober};
+use crate::reconcile::{BoxError, Kernel, Outlet, chain, work};
 use crate::slice::{Keeper, Slice, SliceFile};
 use crate::tls::{self, TlsError};
 use crate::watch::Watch;
@@ -59,15 +61,16 @@ pub async fn run_on<K: Kernel>(
         Some(_) => {}
     }
     let mut owner = Owner::start(&config.state_dir, open).await?;
-    let Owner { slices, reports, last, ended, .. } = &mut owner;
+    let Owner { slices, reports, desk, last, ended, .. } = &mut owner;
     let takes_part = async {
         let identity = match known {
             Some(identity) => identity,
             None => join(&at, &config).await?,
         };
         let tls = Arc::new(tls::member(&identity)?);
-        let (slices, reports) = (slices.clone(), reports.clone());
-        let watch = Watch { at, tls, slices, reports, known: last.take(), boot: boot() };
+        let (slices, reports, desk) = (slices.clone(), reports.clone(), desk.clone());
+        let (known, boot, pins) = (last.take(), boot(), pin_dir(&config, &identity.card));
+        let watch = Watch { at, tls, slices, reports, desk, known, boot, pins };
         watch.run().await;
         Ok(())
     };
@@ -100,6 +103,7 @@ fn boot() -> String {
 struct Owner {
     slices: Arc<Mailbox<Slice>>,
     reports: watch::Receiver<Option<Report>>,
+    desk: Arc<Desk>,
     /// The slice it started with.
     last: Option<Slice>,
     ended: oneshot::Receiver<()>,
@@ -121,13 +125,16 @@ impl Owner {
         let held = last.clone();
         let keeper = Keeper::start(file).map_err(AgentError::Thread)?;
         let mailbox = slices.clone();
+        let desk = Arc::new(Desk::new());
+        let out = Outlet { said, desk: desk.clone() };
         let thread = std::thread::Builder::new().name("kernel".to_owned()).spawn(move || {
             let _ends: oneshot::Sender<()> = ends;
             match open() {
-                Ok(kernel) => {
+                Ok(mut kernel) => {
+                    let _prober = prober(&mut kernel, &out.desk, &mailbox);
                     // Nobody asks any more if the agent was stopped meanwhile.
                     let _ = opened.send(Ok(()));
-                    work(kernel, &mailbox, &said, held, &keeper);
+                    work(kernel, &mailbox, &out, held, &keeper);
                 }
                 Err(error) => drop(opened.send(Err(error))),
             }
@@ -136,7 +143,7 @@ impl Owner {
         let is_open = is_open.await.map_err(|_| AgentError::Worker)?;
         is_open.map_err(AgentError::Kernel)?;
         let thread = Some(thread);
-        Ok(Self { slices, reports, last, ended, thread })
+        Ok(Self { slices, reports, desk, last, ended, thread })
     }
 
     async fn stop(mut self) {
@@ -147,6 +154,24 @@ impl Owner {
             tracing::warn!("a step is still under way; stopping without it");
         }
     }
+}
+
+/// Without probes packets flow all the same.
+fn prober(
+    kernel: &mut impl Kernel,
+    desk: &Arc<Desk>,
+    mailbox: &Arc<Mailbox<Slice>>,
+) -> Option<Prober> {
+    let probes = match kernel.probes() {
+        Ok(probes) => probes?,
+        Err(error) => {
+            tracing::error!(error = chain(&*error), "nothing is measured");
+            return None;
+        }
+    };
+    let mailbox = mailbox.clone();
+    let started = Prober::start(probes, desk.clone(), move || mailbox.ring());
+    started.inspect_err(|error| tracing::error!(%error, "nothing is measured")).ok()
 }
 
 impl Drop for Owner {

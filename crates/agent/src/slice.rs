@@ -136,7 +136,7 @@ fn keep(mut file: SliceFile, slices: &Mailbox<Slice>) {
     loop {
         match slices.wait(file.due()) {
             Mail::New(slice) => file.offer(slice),
-            Mail::Late => {}
+            Mail::Late | Mail::Rung => {}
             Mail::Closed => {
                 if let Some(slice) = slices.rest() {
                     file.offer(slice);

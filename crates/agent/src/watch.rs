@@ -1,6 +1,7 @@
 //! Follows the server: each whole slice goes to the kernel's thread, each of
 //! its reports to the server. Connects again for as long as it runs.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,8 +14,10 @@ use tokio::sync::watch;
 
 use crate::backoff::Backoff;
 use crate::client::{Address, ClientError, Link};
+use crate::counters;
 use crate::lease::Holder;
 use crate::mailbox::Mailbox;
+use crate::probe::Desk;
 use crate::reconcile::chain;
 use crate::slice::Slice;
 
@@ -35,10 +38,13 @@ pub(crate) struct Watch {
     pub(crate) tls: Arc<ClientConfig>,
     pub(crate) slices: Arc<Mailbox<Slice>>,
     pub(crate) reports: watch::Receiver<Option<Report>>,
+    pub(crate) desk: Arc<Desk>,
     /// The last whole slice: where to resume.
     pub(crate) known: Option<Slice>,
     /// The boot of this host's kernel.
     pub(crate) boot: String,
+    /// Where the counters are pinned.
+    pub(crate) pins: PathBuf,
 }
 
 impl Watch {
@@ -77,15 +83,16 @@ impl Watch {
         tracing::info!(revision = self.known.as_ref().map(Slice::revision), "watching");
         // A report that was made earlier answers no mark of this session.
         self.reports.mark_unchanged();
-        let Self { slices, reports, known, .. } = self;
+        let Self { slices, reports, desk, known, pins, .. } = self;
         let lease = Holder::new();
         tokio::select! {
             error = follow(body, known, &lease, |slice| {
                 *healthy = true;
                 slices.put(slice);
             }) => error,
-            error = tell(&link, reports) => error,
+            error = tell(&link, reports, desk) => error,
             error = lease.renew(&link) => error,
+            error = counters::tell(&link, pins) => error,
         }
     }
 
@@ -138,20 +145,44 @@ async fn follow(
     }
 }
 
-async fn tell(link: &Link, reports: &mut watch::Receiver<Option<Report>>) -> ClientError {
+/// Each report of the kernel's thread, and between them what probes have found.
+async fn tell(
+    link: &Link,
+    reports: &mut watch::Receiver<Option<Report>>,
+    desk: &Desk,
+) -> ClientError {
+    let mut news = desk.subscribe();
+    desk.forget();
+    // Of this session, and taken by the server.
+    let mut last: Option<Report> = None;
     loop {
-        if reports.changed().await.is_err() {
-            // The kernel's thread is gone, which ends the agent.
-            std::future::pending::<()>().await;
-        }
-        let Some(report) = reports.borrow_and_update().clone() else { continue };
-        match link.post("report", &report).await {
-            Ok(_) => {}
-            // It was about a slice of an earlier session.
-            Err(ClientError::Refused { status: StatusCode::CONFLICT, message }) => {
-                tracing::debug!(revision = report.revision, message, "report not taken");
+        tokio::select! {
+            changed = reports.changed() => {
+                if changed.is_err() {
+                    // The kernel's thread is gone, which ends the agent.
+                    std::future::pending::<()>().await;
+                }
+                last = reports.borrow_and_update().clone();
             }
-            Err(error) => return error,
+            // The desk is as long-lived as the agent.
+            _ = news.changed() => {}
+        }
+        let mut more = last.is_some();
+        while more && let Some(report) = &last {
+            let (ways, faults, rest) = desk.news();
+            more = rest;
+            let errors = report.errors.iter().cloned().chain(faults).collect();
+            let report = Report { errors, ways, ..report.clone() };
+            match link.post("report", &report).await {
+                Ok(_) => {}
+                // It was about a slice of an earlier session.
+                Err(ClientError::Refused { status: StatusCode::CONFLICT, message }) => {
+                    tracing::debug!(revision = report.revision, message, "report not taken");
+                    desk.forget();
+                    last = None;
+                }
+                Err(error) => return error,
+            }
         }
     }
 }

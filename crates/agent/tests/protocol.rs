@@ -150,7 +150,7 @@ async fn an_error_is_of_the_network_with_that_vni() {
     let mut watch = host.watch("").await;
     watch.run().await;
     let vni = |n: u32| Some(n.try_into().unwrap());
-    let fault = |vni| Fault { vni, message: "no".to_owned() };
+    let fault = |vni| Fault::new(vni, "no");
     let errors = vec![fault(Some(network.vni)), fault(None), fault(vni(999))];
     let report = Report { revision, errors, ..Report::default() };
     let body = serde_json::to_string(&report).unwrap();

@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use crate::access::{Output, Run};
 use crate::body::Body;
+use crate::counters;
 use crate::exit::Failure;
-use crate::noun::{Noun, Row};
+use crate::noun::{self, Noun, Row};
 use crate::session::Session;
 
 #[derive(Debug, Subcommand)]
@@ -19,6 +20,11 @@ pub(crate) enum Command {
         /// Only of this zone
         #[arg(long)]
         zone: Option<String>,
+    },
+    /// Show what became of a host's packets
+    Counters {
+        /// Name, UUID, or its beginning
+        host: String,
     },
     /// Forget hosts that carry no ports; they can join again
     Delete {
@@ -49,6 +55,10 @@ impl Run for Command {
             Self::List { zone } => {
                 let query: Vec<_> = zone.into_iter().map(|zone| ("zone", zone)).collect();
                 session.list::<HostView>(&query)
+            }
+            Self::Counters { host } => {
+                let path = noun::path::<HostView>(session.resolve::<HostView>(&host)?);
+                counters::show(session, &path, counters::Host::HEADS, counters::Host::rows)
             }
             Self::Delete { hosts } => session.delete::<HostView>(&hosts),
         }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::access::Run;
 use crate::body::Body;
+use crate::counters;
 use crate::exit::Failure;
 use crate::labels::{self, LabelFilter, NewLabels, OtherLabels};
 use crate::network::{Network, Subnets};
@@ -27,6 +28,11 @@ pub(crate) enum Command {
     Enable(Named),
     /// Let no packet cross
     Disable(Named),
+    /// Show how many packets crossed, and how many were dropped and why
+    Counters {
+        /// Name, UUID, or its beginning
+        peering: String,
+    },
     /// Delete peerings: packets stop, whatever their state
     Delete {
         /// Name, UUID, or its beginning
@@ -114,6 +120,11 @@ impl Run for Command {
             Self::Modify(modify) => modify.run(session),
             Self::Enable(named) => named.configure("active", session),
             Self::Disable(named) => named.configure("disabled", session),
+            Self::Counters { peering } => {
+                let uuid = session.resolve::<Peering>(&peering)?;
+                let path = format!("/kannas/v1/peerings/{uuid}");
+                counters::show(session, &path, counters::Peering::HEADS, counters::Peering::rows)
+            }
             Self::Delete { peerings } => session.delete::<Peering>(&peerings),
         }
     }

@@ -87,6 +87,40 @@ struct traffic {
 	__u64 bytes;   /* of IP */
 };
 
+/* What a probe carries behind its IP header. Only the host that sent it reads
+ * token and sent again: they are in its own byte order. */
+struct probe {
+	__be32 magic;
+	__u8 kind; /* enum probe_kind */
+	__u8 forced; /* goes to vni at vtep, whatever this host's routes say */
+	__u8 unused[2];
+	__be32 vni;
+	struct address vtep;
+	__u32 token;
+	__u64 sent; /* ns, CLOCK_MONOTONIC */
+} __attribute__((packed));
+
+#define PROBE_MAGIC 0x6b6e7062 /* "knpb" */
+
+enum probe_kind { ASK = 1, ANSWER = 2 };
+
+/* What became of a probe here, for the agent. */
+struct probe_event {
+	__u64 sent;
+	__u64 now;
+	__u32 token;
+	__u32 kind;    /* enum probe_kind; an ASK from here is one that did not leave */
+	__u32 verdict; /* of verdict.h */
+	__u32 vni;     /* of the network here */
+	__u32 size;    /* bytes of the IP packet */
+	__u32 other;   /* VNI of the remote address, as routes here have it, or 0 */
+	struct address local; /* the address here, and the other one */
+	struct address remote;
+	struct address vtep; /* that it came from; nothing: from here */
+};
+
+_Static_assert(sizeof(struct probe) == 40, "probe.rs");
+_Static_assert(sizeof(struct probe_event) == 88, "probe.rs");
 _Static_assert(sizeof(struct host_key) == 20, "abi.rs");
 _Static_assert(sizeof(struct flow) == 12, "abi.rs");
 _Static_assert(sizeof(struct traffic) == 16, "abi.rs");
@@ -146,3 +180,9 @@ struct {
 	int (*max_entries)[1 << 16]; /* bytes: a hundred questions */
 	int (*pinning)[1];
 } QUESTIONS __attribute__((section(".maps"), used));
+
+/* Not pinned: of the agent that loaded the programs. */
+struct {
+	int (*type)[BPF_MAP_TYPE_RINGBUF];
+	int (*max_entries)[1 << 18];
+} PROBES __attribute__((section(".maps"), used));

@@ -1,4 +1,4 @@
-/* The datapath of one host: three programs, no bridge, no device or namespace
+/* The datapath of one host: four programs, no bridge, no device or namespace
  * for a router or a peering.
  *
  * from_port runs at the tcx ingress of the host's end of each port. The source
@@ -60,6 +60,9 @@
 /* Destination MAC of frames in the tunnel, and address of each host's VXLAN
  * device: so the kernel takes them as its own. */
 static const __u8 TUNNEL_MAC[ETH_ALEN] = { 0x0a, 'k', 'a', 'n', 'n', 'a' };
+
+/* The same of frames that are probes (probe.h). */
+static const __u8 PROBE_MAC[ETH_ALEN] = { 0x0a, 'k', 'a', 'n', 'n', 'p' };
 
 INLINE int end(enum verdict verdict, int action)
 {
@@ -136,6 +139,7 @@ GLOBAL int is_from(struct __sk_buff *skb, struct port *port, const struct addres
 #include "size.h"
 #include "tunnel.h"
 #include "route.h"
+#include "probe.h"
 
 INLINE int refuse_ipv4(struct __sk_buff *skb, struct port *port, const struct target *target,
 		       enum verdict verdict, __u32 mtu)
@@ -273,6 +277,8 @@ __attribute__((section("classifier"), used)) int from_vtep(struct __sk_buff *skb
 			return drop(TUNNEL);
 		from = mapped(htonl(key.remote_ipv4));
 	}
+	if (is_probe_frame(skb))
+		return take_probe(skb, key.tunnel_id, &from);
 	if (skb->protocol == htons(ETH_P_IP))
 		return out_ipv4(skb, key.tunnel_id, from, 0);
 	if (skb->protocol == htons(ETH_P_IPV6))
@@ -302,13 +308,17 @@ __attribute__((section("classifier"), used)) int from_underlay(struct __sk_buff 
 
 	if (!vtep)
 		return TC_ACT_UNSPEC;
-	if (vtep->flags & VTEP_IPV6)
-		return out_of_ipv6(skb, vtep);
+	if (vtep->flags & VTEP_IPV6) {
+		int action = probe_out_of_ipv6(skb, vtep);
+		return action != TC_ACT_UNSPEC ? action : out_of_ipv6(skb, vtep);
+	}
 	struct wrapper *it = wrapper_of(skb, vtep);
 	if (!it)
 		return TC_ACT_UNSPEC;
 	struct address from = mapped(it->ip.saddr);
 	__u32 vni = ntohl(it->in.vxlan.vni) >> 8;
+	if (is_probe(&it->in.eth))
+		return unwrap_probe(skb, sizeof(*it)) ? TC_ACT_SHOT : take_probe(skb, vni, &from);
 	if (it->in.eth.h_proto == htons(ETH_P_IP))
 		return out_ipv4(skb, vni, from, sizeof(*it));
 	if (it->in.eth.h_proto == htons(ETH_P_IPV6))

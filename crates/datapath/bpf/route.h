@@ -93,7 +93,7 @@ INLINE int to_remote(struct __sk_buff *skb, struct ethhdr *eth, const struct por
 		return drop_between(skb, from->vni, target->vni, TUNNEL);
 	count(skb, from->vni, target->vni, REMOTE);
 	__builtin_memcpy(eth->h_dest, TUNNEL_MAC, ETH_ALEN);
-	switch (large ? NOT_FOR_US : wrap(skb, vtep, target)) {
+	switch (large ? NOT_FOR_US : wrap(skb, vtep, target, 0)) {
 	case WRAPPED:
 		return end(REMOTE, into_underlay(vtep, &target->vtep));
 	case BROKEN:
@@ -101,7 +101,8 @@ INLINE int to_remote(struct __sk_buff *skb, struct ethhdr *eth, const struct por
 	case NOT_FOR_US:
 		break;
 	}
-	return by_kernel(skb, vtep, target);
+	int action = by_kernel(skb, vtep, target, 0);
+	return action == TC_ACT_SHOT ? drop(TUNNEL) : end(REMOTE, action);
 }
 
 /* Where a packet out of the tunnel goes, or the reason why it goes nowhere. */

@@ -52,13 +52,15 @@ INLINE void fill(struct inside *to, const struct vtep *vtep, const struct target
 }
 
 /* The identification is random, as routers of the underlay may fragment. */
-INLINE struct iphdr outer_ipv4(const struct vtep *vtep, const struct target *target, __u32 length)
+INLINE struct iphdr outer_ipv4(const struct vtep *vtep, const struct target *target, __u32 length,
+			       __u32 fragment)
 {
 	struct iphdr ip = {
 		.version = 4,
 		.ihl = 5,
 		.tot_len = htons(length),
 		.id = bpf_get_prandom_u32(),
+		.frag_off = htons(fragment),
 		.ttl = 64,
 		.protocol = IPPROTO_UDP,
 		.saddr = ipv4_of(&vtep->address),
@@ -101,8 +103,10 @@ NOINLINE int wrap_ipv6(struct __sk_buff *skb, const struct vtep *vtep, const str
 	return put_on(skb, &it, sizeof(it), GROW(BPF_F_ADJ_ROOM_ENCAP_L3_IPV6));
 }
 
-/* Puts the frame into VXLAN. NOT_FOR_US leaves it as it was. */
-INLINE enum wrapping wrap(struct __sk_buff *skb, const struct vtep *vtep, const struct target *target)
+/* Puts the frame into VXLAN; fragment is 0 or DONT_FRAGMENT. NOT_FOR_US leaves
+ * it as it was. */
+INLINE enum wrapping wrap(struct __sk_buff *skb, const struct vtep *vtep,
+			  const struct target *target, __u32 fragment)
 {
 	__u32 length = skb->len - sizeof(struct ethhdr) + sizeof(struct wrapper);
 	struct wrapper wrapper;
@@ -111,19 +115,20 @@ INLINE enum wrapping wrap(struct __sk_buff *skb, const struct vtep *vtep, const 
 		return NOT_FOR_US;
 	if (vtep->flags & VTEP_IPV6)
 		return wrap_ipv6(skb, vtep, target);
-	wrapper.ip = outer_ipv4(vtep, target, length);
+	wrapper.ip = outer_ipv4(vtep, target, length, fragment);
 	fill(&wrapper.in, vtep, target, length - sizeof(wrapper.ip), bpf_get_hash_recalc(skb));
 	if (bpf_skb_load_bytes(skb, 0, &wrapper.in.eth, sizeof(wrapper.in.eth)))
 		return NOT_FOR_US;
 	return put_on(skb, &wrapper, sizeof(wrapper), GROW(BPF_F_ADJ_ROOM_ENCAP_L3_IPV4));
 }
 
-/* By the kernel's VXLAN device. */
-NOINLINE int by_kernel(struct __sk_buff *skb, const struct vtep *vtep, const struct target *target)
+/* By the kernel's VXLAN device; TC_ACT_SHOT when it cannot be. */
+NOINLINE int by_kernel(struct __sk_buff *skb, const struct vtep *vtep, const struct target *target,
+		       __u64 flags)
 {
 	struct bpf_tunnel_key key = { .tunnel_id = target->vni, .tunnel_ttl = 64 };
-	__u64 flags = BPF_F_ZERO_CSUM_TX;
 
+	flags |= BPF_F_ZERO_CSUM_TX;
 	if (vtep->flags & VTEP_IPV6) {
 		flags |= BPF_F_TUNINFO_IPV6;
 		__builtin_memcpy(key.remote_ipv6, &target->vtep, sizeof(key.remote_ipv6));
@@ -133,8 +138,8 @@ NOINLINE int by_kernel(struct __sk_buff *skb, const struct vtep *vtep, const str
 		key.local_ipv4 = ntohl(ipv4_of(&vtep->address));
 	}
 	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key), flags) < 0)
-		return drop(TUNNEL);
-	return end(REMOTE, bpf_redirect(vtep->ifindex, 0));
+		return TC_ACT_SHOT;
+	return bpf_redirect(vtep->ifindex, 0);
 }
 
 /* True when what comes after the outer IP header is VXLAN for us. */

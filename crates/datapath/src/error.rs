@@ -50,6 +50,8 @@ pub enum Error {
     NoUnderlay(IpAddr),
     #[error("the underlay's MTU is too small")]
     UnderlayMtu(#[source] Malformed),
+    #[error("that is the VNI of no network")]
+    Vni(#[source] Malformed),
     #[error("the route to port {0} has no device")]
     NoPort(uuid::Uuid),
 }

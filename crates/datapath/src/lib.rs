@@ -8,13 +8,16 @@
 //! |---|---|
 //! | maps and the links of programs | the pin directory |
 //! | the devices `kannas` (VXLAN) and `kannas-room` (a bridge that is down) | their aliases |
+//! | the pair `kannas-probe`, `kannas-probe-tx` | its aliases |
 //! | the host's end of a workload's pair, `kn…` | its alias, with the port's UUID |
 //! | routes in a workload's namespace | protocol 107 |
 
 mod abi;
+pub mod damage;
 mod dhcp;
 mod error;
 mod flows;
+mod glance;
 mod headroom;
 mod inet;
 mod layout;
@@ -26,7 +29,10 @@ mod onlink;
 mod pair;
 mod pins;
 mod port;
+mod probe;
+mod prober;
 mod programs;
+mod sentinel;
 mod sys;
 mod table;
 mod tables;
@@ -38,12 +44,15 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use model::flow::Flows;
-use model::ids::Mtu;
+use model::ids::{Mtu, Vni};
 use model::plan::Step;
 use model::spec::{Condition, HostSpec, HostState, RouteKey, Target};
 use uuid::Uuid;
 
 pub use error::Error;
+pub use probe::{Kind, Probe, Sighting};
+pub use prober::Prober;
+pub use sentinel::Sentinel;
 pub use verdict::VERDICTS;
 
 use link::Wish;
@@ -51,6 +60,7 @@ use netlink::Netlink;
 use pins::{Holder, Pins};
 use port::Parts;
 use programs::Programs;
+use sentinel::Watched;
 use tables::Tables;
 
 /// What a host's datapath needs to know of its host.
@@ -111,9 +121,14 @@ pub struct Host {
     tables: Tables,
     /// Ifindex of each port's device, as last seen.
     devices: BTreeMap<Uuid, u32>,
+    /// Largest packets of networks, where a path carries less than the link.
+    limits: BTreeMap<Vni, Mtu>,
+    /// The port that was glanced at last.
+    glanced: Option<Uuid>,
     /// Of the underlay, as last seen.
     mtu: Option<Mtu>,
     _dhcp: Option<dhcp::Server>,
+    watched: Watched,
 }
 
 impl Host {
@@ -137,8 +152,11 @@ impl Host {
             programs,
             tables,
             devices,
-            mtu: None,
             _dhcp: dhcp,
+            limits: BTreeMap::new(),
+            glanced: None,
+            mtu: None,
+            watched: Watched::default(),
         })
     }
 
@@ -148,12 +166,16 @@ impl Host {
     /// The kernel cannot be read.
     pub fn observe(&mut self) -> Result<HostState, Error> {
         let vtep = self.observe_vtep()?;
-        let mtu = vtep::inner_mtu(&mut self.netlink, self.setup.underlay).ok();
-        self.mtu = mtu;
+        let own = self.own_devices();
+        let link = self.link_mtu();
+        let limits = self.limits.clone();
+        let mtu = |vni| link.map(|link| limits.get(&vni).map_or(link, |most| link.min(*most)));
+        self.mtu = link;
         let ports = port::observe(&mut self.parts(), mtu)?;
         let entries = self.tables.ports()?;
         self.tables.learn(&entries);
         self.devices = entries.iter().map(|(ifindex, port)| (port.uuid(), *ifindex)).collect();
+        self.watch_devices(own);
         let port_at = |ifindex| entries.get(&ifindex).map(abi::PortValue::uuid);
         let routes = self.tables.routes(port_at)?;
         Ok(HostState { vtep, ports, routes })
@@ -173,9 +195,12 @@ impl Host {
             }
             Step::EnsureVtep => self.ensure_vtep(),
             Step::EnsurePort { port, spec, .. } => {
-                let mtu = self.mtu.map_or_else(|| self.inner_mtu(), Ok)?;
+                let most = self.limits.get(&spec.vni).copied();
+                let link = self.mtu.map_or_else(|| self.inner_mtu(), Ok)?;
+                let mtu = most.map_or(link, |most| link.min(most));
                 let ifindex = port::ensure(&mut self.parts(), *port, spec, mtu)?;
                 self.devices.insert(*port, ifindex);
+                self.watch_device(ifindex);
                 Ok(())
             }
             Step::SetRoute { key, target } => {
@@ -205,12 +230,32 @@ impl Host {
         self.tables.set_routes(known?.into_iter())
     }
 
+    /// Sends probes of this host, and hears of all that come. There is one.
+    ///
+    /// # Errors
+    /// It was given out already; the kernel refuses.
+    pub fn prober(&mut self) -> Result<Prober, Error> {
+        Prober::open(self.programs.take_probes())
+    }
+
     /// Packets by verdict since the maps were made.
     ///
     /// # Errors
     /// The counters cannot be read.
     pub fn verdicts(&mut self) -> Result<BTreeMap<String, u64>, Error> {
         self.tables.verdicts()
+    }
+
+    /// Bytes of the largest packet of a port that the link to the underlay
+    /// takes; None when there is no such link.
+    pub fn link_mtu(&mut self) -> Option<Mtu> {
+        self.inner_mtu().ok()
+    }
+
+    /// The largest packets of these networks, where that is less; ports that
+    /// have another MTU are seen as broken by [`Self::observe`].
+    pub fn limit(&mut self, limits: BTreeMap<Vni, Mtu>) {
+        self.limits = limits;
     }
 
     /// Forgets what was counted between networks that `spec` lets exchange
@@ -234,6 +279,11 @@ impl Host {
         vtep::inner_mtu(&mut self.netlink, self.setup.underlay)
     }
 
+    /// The VXLAN device's and the underlay's, as far as they are there.
+    fn own_devices(&self) -> [u32; 2] {
+        self.tables.vtep().map(|it| [it.ifindex, it.underlay]).unwrap_or_default()
+    }
+
     fn observe_vtep(&mut self) -> Result<Condition<()>, Error> {
         let Some(vxlan) = link::named(&mut self.netlink, vtep::DEVICE)? else {
             return Ok(Condition::Missing);
@@ -254,7 +304,11 @@ impl Host {
         if self.tables.vtep()? != vtep::value(&vxlan, &underlay, link, &self.setup) {
             return Ok(Condition::Broken("is not the one in the map".to_owned()));
         }
-        for (holder, device) in [(Holder::Vtep, &vxlan), (Holder::Underlay, &underlay)] {
+        let Some(probe) = prober::device(&mut self.netlink)? else {
+            return Ok(Condition::Broken("its device for probes is gone or down".to_owned()));
+        };
+        let holders = [Holder::Vtep, Holder::Underlay, Holder::Probe];
+        for (holder, device) in holders.into_iter().zip([&vxlan, &underlay, &probe]) {
             if !self.programs.runs(holder, &device.name)? {
                 let name = &device.name;
                 return Ok(Condition::Broken(format!("the program on {name} does not run")));
@@ -272,6 +326,8 @@ impl Host {
         link::set(&mut self.netlink, &vxlan, &wish)?;
         let link = onlink::prefix(&mut self.netlink, &underlay, self.setup.underlay)?;
         self.tables.set_vtep(vtep::value(&vxlan, &underlay, link, &self.setup))?;
-        self.programs.ensure(Holder::Underlay, &underlay.name)
+        self.programs.ensure(Holder::Underlay, &underlay.name)?;
+        let probe = prober::ensure_device(&mut self.netlink)?;
+        self.programs.ensure(Holder::Probe, &probe.name)
     }
 }

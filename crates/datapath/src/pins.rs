@@ -1,8 +1,8 @@
 //! The directory in a BPF file system that holds what outlives the agent.
 //!
 //! `DIR/layout-N/NAME` are the maps, whose keys and values are those of layout
-//! N; `DIR/links/vtep`, `…/underlay` and `…/UUID` hold the programs on their
-//! devices.
+//! N; `DIR/links/vtep`, `…/underlay`, `…/probe` and `…/UUID` hold the programs
+//! on their devices.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -26,16 +26,18 @@ const MAPS: &str = "layout-";
 
 const VTEP: &str = "vtep";
 const UNDERLAY: &str = "underlay";
+const PROBE: &str = "probe";
 
 /// Whose program a link holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Holder {
     Vtep,
     Underlay,
+    Probe,
     Port(Uuid),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Pins {
     dir: PathBuf,
     layout: u32,
@@ -90,6 +92,7 @@ impl Pins {
         match holder {
             Holder::Vtep => self.links().join(VTEP),
             Holder::Underlay => self.links().join(UNDERLAY),
+            Holder::Probe => self.links().join(PROBE),
             Holder::Port(uuid) => self.links().join(uuid.to_string()),
         }
     }
@@ -104,6 +107,7 @@ impl Pins {
                 Ok(uuid) => holders.push(Holder::Port(uuid)),
                 Err(_) if name == VTEP => holders.push(Holder::Vtep),
                 Err(_) if name == UNDERLAY => holders.push(Holder::Underlay),
+                Err(_) if name == PROBE => holders.push(Holder::Probe),
                 Err(_) => {}
             }
         }

@@ -147,7 +147,7 @@ fn is_in_our_netns(place: &Attachment) -> bool {
 /// Every port there is anything of: an entry, a device or a program.
 pub(crate) fn observe(
     parts: &mut Parts<'_>,
-    mtu: Option<Mtu>,
+    mtu: impl Fn(Vni) -> Option<Mtu>,
 ) -> Result<BTreeMap<Uuid, Condition<PortSpec>>, Error> {
     let entries = parts.tables.ports()?;
     let links = link::all(parts.netlink)?;
@@ -167,7 +167,10 @@ pub(crate) fn observe(
     for (ifindex, entry) in entries {
         let mut seen = match by_index.get(&ifindex) {
             None => Err("its device is gone".to_owned()),
-            Some(link) => judge(parts.programs, &entry, link, mtu, room)?,
+            Some(link) => {
+                let mtu = Vni::try_from(entry.vni).ok().and_then(&mtu);
+                judge(parts.programs, &entry, link, mtu, room)?
+            }
         };
         if let Ok(spec) = &mut seen
             && entry.flags & PORT_DHCP != 0

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use aya::maps::Map;
 use aya::programs::links::{FdLink, LinkError, LinkInfo, LinkOrder, PinnedLink};
 use aya::programs::tc::{SchedClassifierLink, TcAttachOptions};
 use aya::programs::{ProgramError, SchedClassifier, TcAttachType};
@@ -48,13 +49,18 @@ impl Programs {
         let mut ebpf = ebpf.map_err(load_error)?;
         let tables = Tables::take(&mut ebpf)?;
         let mut it = Self { ebpf, pins, old: BTreeSet::new() };
-        for holder in [Holder::Vtep, Holder::Underlay, Holder::Port(Uuid::nil())] {
+        for holder in [Holder::Vtep, Holder::Underlay, Holder::Probe, Holder::Port(Uuid::nil())] {
             let name = name_of(holder);
             let failed = |source| program_error(name, source);
             it.program(holder)?.load().map_err(failed)?;
         }
         it.adopt(&tables)?;
         Ok((it, tables))
+    }
+
+    /// What becomes of probes; None if somebody has it already.
+    pub(crate) fn take_probes(&mut self) -> Option<Map> {
+        self.ebpf.take_map("PROBES")
     }
 
     pub(crate) fn pins(&self) -> &Pins {
@@ -158,6 +164,7 @@ fn name_of(holder: Holder) -> &'static str {
     match holder {
         Holder::Vtep => "from_vtep",
         Holder::Underlay => "from_underlay",
+        Holder::Probe => "from_probe",
         Holder::Port(_) => "from_port",
     }
 }

@@ -118,9 +118,9 @@ fn a_client_of_dhcp_is_told_where_its_network_reaches_to() {
     let routes = &shown["network"]["ip_networks"]["ip_network"][0]["dhcp_effective_routes"];
     assert_eq!(routes[0]["route"], "10.0.3.0/24", "{routes}");
 
-    let folder = it.site.folder().path().join("udhcpc");
-    std::fs::create_dir(&folder).unwrap();
-    let (output, told) = dhcp::ask(&machine, &folder, &["-t", "10"]).unwrap();
+    // Not the site's, in which no program runs.
+    let folder = tempfile::tempdir().unwrap();
+    let (output, told) = dhcp::ask(&machine, folder.path(), &["-t", "10"]).unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(told["ip"], text(&port["address"]).unwrap());
     // The router's other network is reached through the default route.

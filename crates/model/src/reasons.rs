@@ -11,8 +11,12 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use uuid::Uuid;
 
+mod hosts;
+
 use crate::admission::{Clash, Through};
 use crate::consent::Request;
+use crate::health::Arrives;
+use crate::ids::Mtu;
 use crate::objects::{Configured, Peering};
 use crate::state::{Facts, HostError};
 use crate::world::World;
@@ -31,6 +35,8 @@ impl Reason {
     }
 }
 
+use hosts::capital;
+
 /// A host that does not carry what it should.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Trouble {
@@ -45,6 +51,22 @@ pub(crate) enum TroubleKind {
     Failed(HostError),
     Silent,
     Pending,
+    /// Probes to that host do not come back.
+    NoPath {
+        to: Uuid,
+        arrives: Arrives,
+        stopped: Option<String>,
+    },
+    /// None has come back yet.
+    Unproved {
+        to: Uuid,
+    },
+    /// Packets larger than `path` are lost, though its link takes `link` bytes.
+    Narrow {
+        to: Uuid,
+        path: Mtu,
+        link: Mtu,
+    },
 }
 
 /// None for a peering that is disabled: that is what its owner wants.
@@ -160,7 +182,9 @@ impl Owner<'_> {
     }
 
     fn host(&self, trouble: &Trouble) -> Reason {
+        let host = trouble.host;
         let (code, end) = match &trouble.kind {
+            TroubleKind::Failed(error) if error.breach => ("isolation-breach", self.breach(error)),
             TroubleKind::Failed(error) if self.may_see(trouble) => {
                 ("host-failed", format!("has failed: {}", error.message))
             }
@@ -174,14 +198,29 @@ impl Owner<'_> {
             }
             TroubleKind::Silent => ("host-silent", "does not answer.".to_owned()),
             TroubleKind::Pending => ("host-pending", "has yet to apply it.".to_owned()),
+            TroubleKind::NoPath { to, arrives, stopped } => {
+                let message = self.no_path([host, *to], *arrives, stopped.as_deref());
+                return Reason::new("no-path", message);
+            }
+            TroubleKind::Unproved { to } => {
+                let [here, there] = self.pair([host, *to]);
+                let message = format!("No probe has crossed yet between {here} and {there}.");
+                return Reason::new("path-unproved", message);
+            }
+            TroubleKind::Narrow { to, path, link } => {
+                let [here, there] = self.pair([host, *to]);
+                let message = format!(
+                    "Packets of more than {path} bytes are lost between {here} and {there}, \
+                     whose links take {link}; ports are told to send no larger ones."
+                );
+                return Reason::new("mtu-black-hole", message);
+            }
         };
         if !self.may_see(trouble) {
             let peer = self.it.peer_network;
             return Reason::new(code, format!("A host that carries network {peer} {end}"));
         }
-        let host = self.world.hosts.get(&trouble.host);
-        let name = host.map_or_else(|| trouble.host.to_string(), |h| h.name.clone());
-        Reason::new(code, format!("Host {name} {end}"))
+        Reason::new(code, format!("{} {end}", capital(&self.name(host))))
     }
 
     /// A host's errors are told to the owner of the network that they are
@@ -190,13 +229,13 @@ impl Owner<'_> {
         let about = match &trouble.kind {
             TroubleKind::Failed(error) => error.network,
             TroubleKind::Lost(_) | TroubleKind::Silent | TroubleKind::Pending => None,
+            TroubleKind::NoPath { .. } | TroubleKind::Unproved { .. } => None,
+            TroubleKind::Narrow { .. } => None,
         };
         if let Some(network) = about {
             return self.owns(network);
         }
-        let networks = [self.it.network, self.it.peer_network];
-        let own = networks.into_iter().filter(|n| self.owns(*n));
-        own.into_iter().any(|n| self.world.hosts_of(n).contains(&trouble.host))
+        self.has_ports_at(trouble.host)
     }
 }
 

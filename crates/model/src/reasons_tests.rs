@@ -191,8 +191,12 @@ fn a_hosts_failure_is_told_to_whose_network_it_is_about() {
     it.port(0, 0);
     it.port(1, 1);
     let revision = it.world.revision();
-    let failed = HostError { network: Some(network_uuid(1)), message: "no netns blue".to_owned() };
-    let up = Standing { applied: revision, waiting_ms: 0, errors: vec![] };
+    let failed = HostError {
+        network: Some(network_uuid(1)),
+        message: "no netns blue".to_owned(),
+        breach: false,
+    };
+    let up = Standing { applied: revision, waiting_ms: 0, errors: vec![], ..Standing::default() };
     it.standing(0, up.clone());
     it.standing(1, Standing { errors: vec![failed], ..up.clone() });
     let (state, reasons) = it.judge(1, 0);
@@ -214,7 +218,7 @@ fn a_hosts_failure_is_told_to_whose_network_it_is_about() {
 fn p64_provisioning_ends_by_itself_whether_or_not_the_host_answers() {
     let mut it = Builder::two();
     it.port(1, 1);
-    let silent = |waiting_ms| Standing { applied: 0, waiting_ms, errors: vec![] };
+    let silent = |waiting_ms| Standing { applied: 0, waiting_ms, ..Standing::default() };
     for (standing, want) in [
         (silent(0), (State::Provisioning, vec!["host-pending"])),
         (silent(APPLY_LIMIT_MS - 1), (State::Provisioning, vec!["host-pending"])),
@@ -307,11 +311,12 @@ fn build(steps: &[Step]) -> Builder {
                     } else {
                         format!("secret-of-{account}")
                     },
+                    breach: false,
                 });
                 let applied = if how < 6 { it.world.revision() } else { 0 };
                 let waiting_ms = if how % 4 == 1 { 20_000 } else { 1 };
                 let errors = errors.into_iter().collect();
-                it.standing(b, Standing { applied, waiting_ms, errors });
+                it.standing(b, Standing { applied, waiting_ms, errors, ..Standing::default() });
             }
             _ if a == b => {}
             _ => {

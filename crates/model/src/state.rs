@@ -8,10 +8,12 @@ use uuid::Uuid;
 
 use crate::admission::{Ends, Pair};
 use crate::consent::{Patience, Request};
+use crate::health;
 use crate::ids::Revision;
 use crate::objects::{Configured, Network, Peering};
 use crate::reasons::{Reason, Trouble, TroubleKind, reasons};
 use crate::survey::Survey;
+use crate::way::Ways;
 use crate::world::World;
 
 /// Contract section 4.7.
@@ -47,7 +49,8 @@ pub struct Facts {
 /// What the hosts that carry ports of either network say, taken together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hosts {
-    /// All that are connected have applied it; or none is connected.
+    /// All that are connected have applied it, and probes cross between them;
+    /// or none is connected.
     Applied,
     Pending,
     Failed,
@@ -79,21 +82,25 @@ pub struct Standing {
     /// For how long something newer has been under way to it.
     pub waiting_ms: u64,
     pub errors: Vec<HostError>,
+    /// What it has measured by probes.
+    pub ways: Ways,
 }
 
 /// Something a host could not do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct HostError {
     /// The network whose port or route it was; None concerns the whole host.
     pub network: Option<Uuid>,
     pub message: String,
+    /// Packets reach a network that they must not reach.
+    pub breach: bool,
 }
 
 /// After this long without an answer a connected host has failed.
 pub const APPLY_LIMIT_MS: u64 = 10_000;
 
 /// The state of `peering` and the reasons for it: none when it is what its
-/// owner configured.
+/// owner configured, but for what is to be told of one that is active.
 pub fn judge(
     world: &World,
     presence: &Presence,
@@ -115,7 +122,7 @@ pub(crate) fn judge_among<'w>(
     let pair = ends.pair(peering);
     let clash = pair.and_then(|p| survey.clash(p));
     let (hosts, trouble) = match pair {
-        Some(pair) if clash.is_none() => hosts_of(world, presence, pair),
+        Some(pair) if clash.is_none() => hosts_of(world, presence, pair, patience.now),
         Some(_) | None => (Hosts::Applied, Vec::new()),
     };
     let routed = |end: Option<&Network>| end.is_some_and(|n| n.router.is_some());
@@ -132,7 +139,7 @@ pub(crate) fn judge_among<'w>(
     (peering_state(&facts), reasons(world, peering, &facts, clash.as_ref(), &trouble))
 }
 
-fn hosts_of(world: &World, presence: &Presence, pair: Pair<'_>) -> (Hosts, Vec<Trouble>) {
+fn hosts_of(world: &World, presence: &Presence, pair: Pair<'_>, now: i64) -> (Hosts, Vec<Trouble>) {
     if presence.is_empty() && world.leases.is_empty() {
         return (Hosts::Applied, Vec::new());
     }
@@ -160,18 +167,18 @@ fn hosts_of(world: &World, presence: &Presence, pair: Pair<'_>) -> (Hosts, Vec<T
             pending.push(trouble(TroubleKind::Pending));
         }
     }
+    let ways = health::findings(world, presence, pair, now);
+    failed.extend(ways.failed);
+    pending.extend(ways.pending);
+    let with = |mut trouble: Vec<Trouble>| {
+        trouble.extend(ways.told);
+        trouble
+    };
     match (failed.is_empty(), pending.is_empty()) {
-        (false, _) => (Hosts::Failed, failed),
-        (true, false) => (Hosts::Pending, pending),
-        (true, true) => (Hosts::Applied, failed),
+        (false, _) => (Hosts::Failed, with(failed)),
+        (true, false) => (Hosts::Pending, with(pending)),
+        (true, true) => (Hosts::Applied, with(failed)),
     }
-}
-
-/// True when a connected host carries ports of both networks' sides: only
-/// then is there something to measure.
-pub fn carried_by_live_hosts(world: &World, presence: &Presence, peering: &Peering) -> bool {
-    let live = |network| world.hosts_of(network).iter().any(|h| presence.contains_key(h));
-    live(peering.network) && live(peering.peer_network)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use model::consent::Patience;
 use model::op::Op;
+use model::state::{State, judge};
 use model::terms::Terms;
 use model::world::World;
 use store::{Commit, WriteError};
@@ -75,6 +76,31 @@ impl Api {
     pub(crate) async fn write_and_hold(&self, op: Op) -> Result<Arc<Commit>, WriteError> {
         let commit = self.write(op).await?;
         self.hub.settled(commit.world.revision(), LIMIT).await;
+        Ok(commit)
+    }
+
+    /// The same for a write that makes or changes a peering, and until probes
+    /// have crossed between hosts that carry it.
+    ///
+    /// # Errors
+    /// As [`store::Store::write`].
+    pub(crate) async fn write_peering(
+        &self,
+        op: Op,
+        uuid: Uuid,
+    ) -> Result<Arc<Commit>, WriteError> {
+        let commit = self.write(op).await?;
+        let decided = || {
+            let world = self.store.world();
+            let state = |it| judge(&world, &self.hub.presence(), self.patience(), it).0;
+            world.peerings.get(&uuid).is_none_or(|it| state(it) != State::Provisioning)
+        };
+        let holds = async {
+            self.hub.settled(commit.world.revision(), LIMIT).await;
+            self.hub.until(decided).await;
+        };
+        // What the limit cuts off shows in the state.
+        let _ = tokio::time::timeout(LIMIT, holds).await;
         Ok(commit)
     }
 

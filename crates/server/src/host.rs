@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use model::objects::JoinToken;
 use model::op::{self, Op};
+use model::wire::health::HostPairView;
 use model::wire::port::{HostView, NewToken};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -25,6 +26,17 @@ pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let page = call.query.page(asked_for);
     let hosts: Vec<HostView> = page.iter().map(|it| HostView::new(&world, it, &presence)).collect();
     Ok(answer(StatusCode::OK, &json!({"hosts": {"host": hosts}})))
+}
+
+/// What the connected hosts measure of each other.
+pub(crate) async fn pairs(api: Api, call: Call) -> Answer {
+    let world = api.store.world();
+    op::admin(&world, &call.account)?;
+    let presence = api.hub.presence();
+    let hosts = world.hosts.values().filter(|it| call.query.is("host", &it.name));
+    let pairs = hosts.flat_map(|it| HostPairView::all_of(&world, &presence, it.uuid));
+    let page = call.query.page(pairs);
+    Ok(answer(StatusCode::OK, &json!({"host_pairs": {"host_pair": page}})))
 }
 
 pub(crate) async fn delete(api: Api, call: Call) -> Answer {

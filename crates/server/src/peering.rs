@@ -77,7 +77,7 @@ async fn write(api: Api, by: String, uuid: Uuid, wish: Wish<Create, Modify>) -> 
         Wish::Create(_) => StatusCode::CREATED,
         Wish::Modify(_) | Wish::Delete => StatusCode::OK,
     };
-    let commit = api.write_and_hold(Op::Peering { by, uuid, wish }).await?;
+    let commit = api.write_peering(Op::Peering { by, uuid, wish }, uuid).await?;
     answer(&api, &commit, uuid, status)
 }
 

@@ -31,7 +31,8 @@ pub(crate) async fn list(api: Api, call: Call) -> Answer {
 pub(crate) async fn accept(api: Api, call: Call) -> Answer {
     let (uuid, request) = (Kind::Peering.uuid(), call.uuid(Noun::PeeringRequest)?);
     let wish = Accept::of_body(&call.body)?;
-    let commit = api.write_and_hold(Op::Accept { by: call.account, uuid, request, wish }).await?;
+    let op = Op::Accept { by: call.account, uuid, request, wish };
+    let commit = api.write_peering(op, uuid).await?;
     tracing::info!(peering = %uuid, %request, "accepted a request");
     peering::answer(&api, &commit, uuid, StatusCode::CREATED)
 }

@@ -10,5 +10,7 @@ mod forward;
 mod ipv6;
 mod isolation;
 mod layout;
+mod probes;
+mod sentinel;
 mod site;
 mod sizes;

@@ -68,12 +68,20 @@ impl Underlay {
         self.plug_in(name, Ipv4Addr::new(198, 18, 0, last))
     }
 
+    /// Its bridge is `br0`, and `portN` leads to the host with the address that ends in N.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn switch(&self) -> Result<&Netns> {
+        self.switch.as_ref().context("there is no switch")
+    }
+
     pub(super) fn host(&self, index: usize) -> Result<(Arc<Netns>, IpAddr)> {
         self.hosts.get(index).cloned().with_context(|| format!("no host {index}"))
     }
 
     fn plug_in(&self, name: &str, address: Ipv4Addr) -> Result<(Arc<Netns>, IpAddr)> {
-        let switch = self.switch.as_ref().context("there is no switch")?;
+        let switch = self.switch()?;
         let machine = Netns::new(format!("{}{name}", self.prefix))?;
         let [.., last] = address.octets();
         let plug = format!("port{last}");

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::ids::{Revision, Vni};
 use crate::spec::{HostSpec, PortSpec, RouteKey, Target};
+use crate::way::News;
 
 /// The name in the server's certificate, whatever address it is reached at:
 /// agents trust this authority for this name only.
@@ -85,6 +86,9 @@ pub struct Report {
     pub errors: Vec<Fault>,
     /// Packets by verdict since the maps were made.
     pub verdicts: BTreeMap<String, u64>,
+    /// What has changed of the ways it measures since its last report.
+    #[serde(default, skip_serializing_if = "News::is_empty")]
+    pub ways: News,
 }
 
 /// The host is there.
@@ -100,6 +104,15 @@ pub struct Fault {
     /// concerns the whole host.
     pub vni: Option<Vni>,
     pub message: String,
+    /// Packets reach a network that they must not reach.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub breach: bool,
+}
+
+impl Fault {
+    pub fn new(vni: Option<Vni>, message: impl Into<String>) -> Self {
+        Self { vni, message: message.into(), breach: false }
+    }
 }
 
 /// The lines that turn a host that has `old` into one that has `new`.

@@ -5,7 +5,9 @@
 
 pub mod account;
 pub mod agent;
+pub mod counters;
 mod fields;
+pub mod health;
 pub mod interface;
 pub mod network;
 pub mod network_view;

@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
+use super::health::HealthView;
 use super::{Fields, labels};
 use crate::admission::Ends;
 use crate::consent::Patience;
@@ -88,7 +89,7 @@ pub struct View<'w> {
     configured_status: Configured,
     state: State,
     reasons: Vec<Reason>,
-    health: Health,
+    health: HealthView,
     labels: &'w [Label],
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'w str>,
@@ -115,12 +116,6 @@ struct SubnetView<'w> {
     family: &'static str,
 }
 
-/// What was measured of the packets' way; absent numbers were not measured.
-#[derive(Serialize)]
-struct Health {
-    measured: bool,
-}
-
 impl<'w> View<'w> {
     pub fn new(world: &'w World, presence: &Presence, patience: Patience, it: &'w Peering) -> Self {
         Self::among(&mut Survey::new(world), presence, patience, it)
@@ -145,7 +140,7 @@ impl<'w> View<'w> {
             configured_status: it.configured,
             state,
             reasons,
-            health: Health { measured: false },
+            health: HealthView::of_pair(survey.world(), presence, ends.pair(it)),
             labels: &it.labels,
             note: it.note.as_deref(),
             network: side(it.network, ends.local),

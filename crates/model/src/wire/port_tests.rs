@@ -78,7 +78,7 @@ fn ports_and_hosts_are_shown() {
         "live": false, "errors": []
     });
     assert_eq!(view(&Presence::default()), away);
-    let error = HostError { network: None, message: "no BPF".to_owned() };
+    let error = HostError { network: None, message: "no BPF".to_owned(), breach: false };
     let standing = Standing { errors: vec![error], ..Standing::default() };
     let live = view(&[(host_id(1), standing)].into_iter().collect());
     assert_eq!((&live["live"], &live["errors"]), (&json!(true), &json!(["no BPF"])));

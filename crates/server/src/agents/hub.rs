@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use model::change::{Change, Key, Object};
-use model::ids::Revision;
+use model::flow::{Counted, Exchange};
+use model::ids::{Revision, Vni};
 use model::lease::Lease;
 use model::state::{HostError, Presence};
 use model::wire::agent::{Fault, Line, Report};
 use model::world::World;
 use store::{Commit, Store};
+use time::OffsetDateTime;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -19,6 +21,7 @@ use uuid::Uuid;
 use super::concern::concerned;
 use super::leases::{LeaseArgs, Leases, Look};
 use super::roster::{Heard, Roster, Start, Word};
+use super::tally::Tally;
 
 /// Worlds to resume from. They share structure: one costs what its write
 /// changed.
@@ -45,6 +48,7 @@ struct Inner {
     worlds: VecDeque<World>,
     bells: BTreeMap<Uuid, Arc<Notify>>,
     sessions: u64,
+    tally: Tally,
 }
 
 /// The task that follows the store, for as long as there is a hub.
@@ -78,6 +82,7 @@ impl Hub {
             worlds: [world].into(),
             bells: BTreeMap::new(),
             sessions: 0,
+            tally: Tally::default(),
         };
         let changed = watch::channel(()).0;
         let shared =
@@ -119,6 +124,24 @@ impl Hub {
         self.shared.lock().roster.verdicts()
     }
 
+    /// A host tells what it has counted, `at` seconds since 1970.
+    pub(crate) fn counted(&self, host: Uuid, counted: Counted, at: i64) {
+        let mut inner = self.shared.lock();
+        let world = inner.newest();
+        inner.tally.take(&world, host, counted, at);
+    }
+
+    /// Packets between two networks, and when a host last told of any.
+    pub(crate) fn exchange(&self, local: Vni, peer: Vni) -> (Exchange, Option<i64>) {
+        self.shared.lock().tally.between(local, peer)
+    }
+
+    /// What a host has counted in all, and when it said so.
+    pub(crate) fn tally(&self, host: Uuid) -> Option<(BTreeMap<String, u64>, i64)> {
+        let inner = self.shared.lock();
+        inner.tally.of(host).map(|host| (host.verdicts.clone(), host.at))
+    }
+
     /// Waits until every connected host has acted on `revision`, or `limit`
     /// has passed.
     pub async fn settled(&self, revision: Revision, limit: Duration) {
@@ -136,8 +159,13 @@ impl Hub {
 
     /// Waits until this hub has heard of `revision`, which was committed.
     pub(crate) async fn heard(&self, revision: Revision) {
+        self.until(|| self.shared.lock().newest().revision() >= revision).await;
+    }
+
+    /// Waits until `is_so`, which is asked again whenever a host says something.
+    pub(crate) async fn until(&self, is_so: impl Fn() -> bool) {
         let mut changed = self.shared.changed.subscribe();
-        while self.shared.lock().newest().revision() < revision {
+        while !is_so() {
             if changed.changed().await.is_err() {
                 return;
             }
@@ -179,8 +207,9 @@ impl Hub {
         let world = inner.newest();
         let errors = report.errors.into_iter().filter_map(|fault| host_error(&world, fault));
         let errors = errors.collect();
-        let epoch = report.epoch;
-        let word = Word { epoch, revision: report.revision, errors, verdicts: report.verdicts };
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let Report { epoch, revision, verdicts, ways, .. } = report;
+        let word = Word { epoch, revision, errors, verdicts, ways, now };
         let heard = inner.roster.reported(host, connection, word);
         if let (Some(epoch), Heard::Taken) = (epoch, &heard) {
             inner.leases.renew(host, epoch, now_ms);
@@ -225,7 +254,7 @@ fn host_error(world: &World, fault: Fault) -> Option<HostError> {
         Some(vni) => Some(world.networks.values().find(|n| n.vni == vni)?.uuid),
         None => None,
     };
-    Some(HostError { network, message: fault.message })
+    Some(HostError { network, message: fault.message, breach: fault.breach })
 }
 
 impl Shared {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use model::ids::Revision;
 use model::state::{HostError, Presence, Standing};
+use model::way::{News, Ways};
 use uuid::Uuid;
 
 /// Marks of one session that are kept apart. Beyond that the two newest count
@@ -41,6 +42,7 @@ struct Session {
     answered: Revision,
     errors: Vec<HostError>,
     verdicts: BTreeMap<String, u64>,
+    ways: Ways,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +68,9 @@ pub(crate) struct Word {
     pub(crate) revision: Revision,
     pub(crate) errors: Vec<HostError>,
     pub(crate) verdicts: BTreeMap<String, u64>,
+    pub(crate) ways: News,
+    /// When it was said, in seconds since 1970.
+    pub(crate) now: i64,
 }
 
 /// What came of it.
@@ -99,6 +104,7 @@ impl Roster {
             answered: 0,
             errors: Vec::new(),
             verdicts: BTreeMap::new(),
+            ways: Ways::new(),
         };
         self.sessions.insert(host, session);
         self.changed(host);
@@ -171,6 +177,7 @@ impl Roster {
         session.answered = word.revision;
         session.errors = word.errors;
         session.verdicts = word.verdicts;
+        word.ways.apply(&mut session.ways, word.now);
         self.changed(host);
         Heard::Taken
     }
@@ -251,7 +258,8 @@ impl Session {
 
     fn standing(&self, newest: Revision) -> Standing {
         let applied = self.floor().map_or(newest, |floor| floor - 1);
-        Standing { applied, waiting_ms: 0, errors: self.errors.clone() }
+        let (errors, ways) = (self.errors.clone(), self.ways.clone());
+        Standing { applied, waiting_ms: 0, errors, ways }
     }
 }
 

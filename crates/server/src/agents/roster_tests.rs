@@ -142,7 +142,7 @@ fn waiting_is_counted_from_the_oldest_write_without_an_answer() {
 #[test]
 fn errors_are_those_of_the_last_report() {
     let mut roster = live(7);
-    let failed = HostError { network: None, message: "no".to_owned() };
+    let failed = HostError { network: None, message: "no".to_owned(), breach: false };
     roster.reported(HOST, 1, Word { errors: vec![failed.clone()], ..report(7) });
     assert_eq!(roster.presence(0)[&HOST].errors, [failed]);
     roster.reported(HOST, 1, report(7));

@@ -1,0 +1,132 @@
+//! Where the threads that probe, mind the kernel and talk to the server meet.
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use model::ids::Mtu;
+use model::spec::HostSpec;
+use model::way::News;
+use model::wire::agent::Fault;
+use tokio::sync::watch;
+
+use super::book::{Book, Concerns};
+
+pub(crate) struct Desk {
+    started: Instant,
+    inner: Mutex<Inner>,
+    /// Told when there is something for the server.
+    news: watch::Sender<()>,
+}
+
+struct Inner {
+    book: Book,
+    /// Wakes the thread that probes; None when there is none.
+    waker: Option<UnixStream>,
+    ended: bool,
+    concerns: Concerns,
+}
+
+impl Desk {
+    pub(crate) fn new() -> Self {
+        let (book, concerns) = (Book::new(rand::random()), Concerns::default());
+        let inner = Inner { book, waker: None, ended: false, concerns };
+        Self { started: Instant::now(), inner: Mutex::new(inner), news: watch::channel(()).0 }
+    }
+
+    /// Since the agent has started.
+    pub(super) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// From now on somebody probes, who is woken by what the other end of
+    /// `waker` gets.
+    pub(super) fn open(&self, waker: UnixStream) {
+        self.lock().waker = Some(waker);
+    }
+
+    /// Probes what the kernel now carries: ways that are no more are no news
+    /// of the report that follows.
+    pub(crate) fn adopt(&self, slice: &HostSpec, link: Option<Mtu>) {
+        let now = self.now();
+        let mut inner = self.lock();
+        if inner.waker.is_none() {
+            return;
+        }
+        inner.book.adopt(slice, link, now);
+        inner.wake();
+    }
+
+    pub(crate) fn set_link(&self, link: Option<Mtu>) {
+        let now = self.now();
+        self.lock().book.set_link(link, now);
+    }
+
+    /// Does something with the book; tells who waits for news if there are.
+    /// False when it is over.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut Book, Duration) -> T) -> Option<T> {
+        let now = self.now();
+        let mut inner = self.lock();
+        if inner.ended {
+            return None;
+        }
+        let result = work(&mut inner.book, now);
+        let has_news = inner.book.has_news();
+        drop(inner);
+        if has_news {
+            self.news.send_replace(());
+        }
+        Some(result)
+    }
+
+    /// For the kernel's thread.
+    pub(super) fn concern(&self, it: Concerns) {
+        let mut inner = self.lock();
+        inner.concerns.limits |= it.limits;
+        inner.concerns.lost |= it.lost;
+    }
+
+    pub(crate) fn concerns(&self) -> Concerns {
+        std::mem::take(&mut self.lock().concerns)
+    }
+
+    pub(crate) fn limits(&self) -> std::collections::BTreeMap<model::ids::Vni, Mtu> {
+        self.lock().book.limits()
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
+    }
+
+    /// A server that knows nothing is told next.
+    pub(crate) fn forget(&self) {
+        self.lock().book.forget();
+    }
+
+    /// What is to be told, and whether there is more.
+    pub(crate) fn news(&self) -> (News, Vec<Fault>, bool) {
+        let mut inner = self.lock();
+        let news = inner.book.news();
+        (news, inner.book.faults(), inner.book.has_news())
+    }
+
+    pub(crate) fn end(&self) {
+        let mut inner = self.lock();
+        inner.ended = true;
+        inner.wake();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn wake(&mut self) {
+        if let Some(waker) = &mut self.waker {
+            // One that is full wakes as well.
+            let _ = waker.write(&[0]);
+        }
+    }
+}
