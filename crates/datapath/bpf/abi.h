@@ -35,6 +35,7 @@ struct target {
 };
 
 #define PORT_PAIR 1    /* the device is one end of a pair whose other end is the workload's */
+#define PORT_DHCP 4    /* DHCP is answered, by the agent */
 #define PORT_SEGMENT 2 /* behind the device are several machines, each with a MAC of its own */
 
 #define PORT_IPV6 4 /* addresses at most */
@@ -130,6 +131,29 @@ _Static_assert(sizeof(struct target) == 48, "abi.rs");
 _Static_assert(sizeof(struct port) == 196, "abi.rs");
 _Static_assert(sizeof(struct vtep) == 64, "abi.rs");
 
+/* What a workload asks of DHCP, as it was sent. */
+struct question {
+	__u32 ifindex;
+	__u32 length; /* of frame, in bytes */
+	__u8 port[16];
+	__u8 frame[640];
+};
+
+/* Questions of a port in a period of 2^30 ns, about a second. */
+struct rate {
+	__u64 period;
+	__u64 count;
+};
+
+/* For the agent alone: what it is to answer, as text. */
+struct offer {
+	__u32 length;
+	__u8 text[4092];
+};
+
+_Static_assert(sizeof(struct question) == 664, "abi.rs");
+_Static_assert(sizeof(struct offer) == 4096, "abi.rs");
+
 #define MAP(name, kind, entries, k, v, flags)                                   \
 	struct {                                                                \
 		int (*type)[kind];                                              \
@@ -148,6 +172,14 @@ MAP(COUNTS, BPF_MAP_TYPE_PERCPU_ARRAY, VERDICTS, __u32, __u64, 0);
 /* What the agent has not seen yet is made here: its keys are pairs of networks
  * that are in the tables, so there is an end to them. */
 MAP(FLOWS, BPF_MAP_TYPE_PERCPU_HASH, 65536, struct flow, struct traffic, BPF_F_NO_PREALLOC);
+MAP(RATES, BPF_MAP_TYPE_LRU_HASH, 4096, __u32, struct rate, 0);
+MAP(OFFERS, BPF_MAP_TYPE_HASH, 65536, __u32, struct offer, BPF_F_NO_PREALLOC);
+
+struct {
+	int (*type)[BPF_MAP_TYPE_RINGBUF];
+	int (*max_entries)[1 << 16]; /* bytes: a hundred questions */
+	int (*pinning)[1];
+} QUESTIONS __attribute__((section(".maps"), used));
 
 /* Not pinned: of the agent that loaded the programs. */
 struct {

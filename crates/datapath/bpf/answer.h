@@ -85,6 +85,8 @@ INLINE int answer_ping(struct __sk_buff *skb, struct port *port, struct iphdr *i
 {
 	struct icmp_header *icmp = (void *)(ip + 1);
 
+	if (ip->protocol == IPPROTO_UDP)
+		return drop_or_ask(skb, port, NO_PORT);
 	if (ip->protocol != IPPROTO_ICMP || ip->ihl != 5 || (ip->frag_off & htons(FRAGMENT)))
 		return drop(NO_PORT);
 	if ((void *)(icmp + 1) > (void *)(long)skb->data_end)

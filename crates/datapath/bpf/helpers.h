@@ -31,9 +31,10 @@ static struct bpf_sock *(*bpf_skc_lookup_tcp)(struct __sk_buff *skb, struct bpf_
 	(void *)BPF_FUNC_skc_lookup_tcp;
 static long (*bpf_sk_release)(void *socket) = (void *)BPF_FUNC_sk_release;
 static __u64 (*bpf_ktime_get_ns)(void) = (void *)BPF_FUNC_ktime_get_ns;
-static void *(*bpf_ringbuf_reserve)(void *map, __u64 size, __u64 flags) =
+static void *(*bpf_ringbuf_reserve)(void *ring, __u64 size, __u64 flags) =
 	(void *)BPF_FUNC_ringbuf_reserve;
 static void (*bpf_ringbuf_submit)(void *data, __u64 flags) = (void *)BPF_FUNC_ringbuf_submit;
+static void (*bpf_ringbuf_discard)(void *data, __u64 flags) = (void *)BPF_FUNC_ringbuf_discard;
 
 /* linux/bpf.h of Linux 6.3; Debian's is older. */
 #define BPF_F_ADJ_ROOM_DECAP_L3_IPV4 (1ULL << 7)

@@ -132,6 +132,7 @@ GLOBAL int is_from(struct __sk_buff *skb, struct port *port, const struct addres
 }
 
 #include "flow.h"
+#include "dhcp.h"
 #include "answer.h"
 #include "ipv6.h"
 #include "answer6.h"
@@ -166,12 +167,14 @@ INLINE int from_port_ipv4(struct __sk_buff *skb, struct port *port)
 		return drop(SPOOFED_MAC);
 	struct ends ends = { mapped(ip->saddr), mapped(ip->daddr) };
 	if (ip->saddr != ipv4_of(&port->address) && !is_from(skb, port, &ends.from))
-		return drop(SPOOFED_SOURCE);
+		return drop_or_ask(skb, port, SPOOFED_SOURCE);
 	if (ip->daddr == ipv4_of(&port->gateway))
 		return answer_ping(skb, port, ip);
 	struct target *target = find(port->vni, ends.to);
+	if (!target && is_multicast(&ends.to))
+		return drop_or_ask(skb, port, MULTICAST);
 	if (!target)
-		return drop_between(skb, port->vni, 0, is_multicast(&ends.to) ? MULTICAST : NO_ROUTE);
+		return drop_between(skb, port->vni, 0, NO_ROUTE);
 	if (target->kind == NOBODY)
 		return drop_between(skb, port->vni, target->vni, NO_PORT);
 	if (ip->ttl <= 1)

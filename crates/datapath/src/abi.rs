@@ -40,6 +40,27 @@ pub(crate) const PORT_PAIR: u32 = 1;
 /// Several machines are behind the device.
 pub(crate) const PORT_SEGMENT: u32 = 2;
 
+/// DHCP is answered.
+pub(crate) const PORT_DHCP: u32 = 4;
+
+/// What a workload asks of DHCP.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question {
+    pub(crate) ifindex: u32,
+    pub(crate) length: u32,
+    pub(crate) port: [u8; 16],
+    pub(crate) frame: [u8; 640],
+}
+
+/// What is to be answered, as text.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Offer {
+    pub(crate) length: u32,
+    pub(crate) text: [u8; 4092],
+}
+
 /// IPv6 addresses of a port at most.
 pub(crate) const PORT_IPV6: usize = 4;
 
@@ -101,6 +122,8 @@ pub(crate) struct TrafficValue {
 
 const _: () = assert!(size_of::<FlowKey>() == 12, "abi.h");
 const _: () = assert!(size_of::<TrafficValue>() == 16, "abi.h");
+const _: () = assert!(size_of::<Question>() == 664, "abi.h");
+const _: () = assert!(size_of::<Offer>() == 4096, "abi.h");
 const _: () = assert!(size_of::<HostKey>() == 20, "abi.h");
 const _: () = assert!(size_of::<TargetValue>() == 48, "abi.h");
 const _: () = assert!(size_of::<PortValue>() == 196, "abi.h");
@@ -113,7 +136,7 @@ macro_rules! pod {
         unsafe impl Pod for $name {}
     )*};
 }
-pod!(HostKey TargetValue PortValue VtepValue FlowKey TrafficValue);
+pod!(HostKey TargetValue PortValue VtepValue FlowKey TrafficValue Offer);
 
 impl HostKey {
     pub(crate) fn new(vni: Vni, address: IpAddr) -> Self {

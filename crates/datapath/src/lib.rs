@@ -14,6 +14,7 @@
 
 mod abi;
 pub mod damage;
+mod dhcp;
 mod error;
 mod flows;
 mod glance;
@@ -128,6 +129,7 @@ pub struct Host {
     glanced: Option<Uuid>,
     /// Of the underlay, as last seen.
     mtu: Option<Mtu>,
+    _dhcp: Option<dhcp::Server>,
     watched: Watched,
 }
 
@@ -143,6 +145,7 @@ impl Host {
         let layout = setup.object.as_ref().map_or(pins::LAYOUT, |object| object.layout);
         let pins = Pins::open(&setup.pin_dir, layout)?;
         let (programs, tables) = Programs::load(pins, setup.object.as_ref())?;
+        let dhcp = dhcp::Server::start(&programs.pins().maps());
         let entries = tables.ports()?;
         let devices = entries.into_iter().map(|(ifindex, port)| (port.uuid(), ifindex)).collect();
         Ok(Self {
@@ -151,6 +154,7 @@ impl Host {
             programs,
             tables,
             devices,
+            _dhcp: dhcp,
             limits: BTreeMap::new(),
             glanced: None,
             mtu: None,

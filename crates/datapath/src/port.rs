@@ -6,7 +6,7 @@ use model::ids::{Mac, Mtu, Vni};
 use model::spec::{Attachment, Condition, PortSpec};
 use uuid::Uuid;
 
-use crate::abi::{PORT_PAIR, PORT_SEGMENT, PortValue};
+use crate::abi::{PORT_DHCP, PORT_PAIR, PORT_SEGMENT, PortValue};
 use crate::error::Error;
 use crate::headroom;
 use crate::link::{self, Kind, Link, Wish};
@@ -42,7 +42,7 @@ pub(crate) fn ensure(
         Attachment::Netns { netns, device } => {
             let pair = Pair { uuid, netns, device };
             let ours = pair.ensure(parts.netlink, spec, mtu)?;
-            admit(parts, uuid, &ours, &value(uuid, spec, mtu, &ours))?;
+            admit(parts, (uuid, spec), &ours, &value(uuid, spec, mtu, &ours))?;
             let up = Wish { up: true, ..Wish::default() };
             link::set(parts.netlink, &ours, &up)?;
             pair.furnish(&ours, spec, mtu)?;
@@ -59,22 +59,29 @@ pub(crate) fn ensure(
             if link::named(parts.netlink, &pair::device_name(uuid))?.is_some() {
                 delete_pair(parts.netlink, uuid)?;
             }
-            admit(parts, uuid, &there, &value(uuid, spec, mtu, &there))?;
+            admit(parts, (uuid, spec), &there, &value(uuid, spec, mtu, &there))?;
             Ok(there.index)
         }
     }
 }
 
 /// The entry comes before the program, and nothing else has that UUID.
-fn admit(parts: &mut Parts<'_>, uuid: Uuid, link: &Link, value: &PortValue) -> Result<(), Error> {
+fn admit(
+    parts: &mut Parts<'_>,
+    (uuid, spec): (Uuid, &PortSpec),
+    link: &Link,
+    value: &PortValue,
+) -> Result<(), Error> {
     remove_entries(parts.tables, uuid, Some(link.index))?;
+    parts.tables.offers.set(link.index, spec.dhcp.as_ref())?;
     parts.tables.set_port(link.index, value)?;
     parts.programs.ensure(Holder::Port(uuid), &link.name)
 }
 
 fn value(uuid: Uuid, spec: &PortSpec, mtu: Mtu, link: &Link) -> PortValue {
     let pair = matches!(spec.attachment, Attachment::Netns { .. });
-    let flags = [(PORT_PAIR, pair), (PORT_SEGMENT, spec.segment)];
+    let dhcp = spec.dhcp.is_some();
+    let flags = [(PORT_PAIR, pair), (PORT_SEGMENT, spec.segment), (PORT_DHCP, dhcp)];
     let mut it = PortValue {
         uuid: uuid.into_bytes(),
         vni: spec.vni.into(),
@@ -158,13 +165,18 @@ pub(crate) fn observe(
     }
     let by_index: BTreeMap<u32, &Link> = links.iter().map(|link| (link.index, link)).collect();
     for (ifindex, entry) in entries {
-        let seen = match by_index.get(&ifindex) {
+        let mut seen = match by_index.get(&ifindex) {
             None => Err("its device is gone".to_owned()),
             Some(link) => {
                 let mtu = Vni::try_from(entry.vni).ok().and_then(&mtu);
                 judge(parts.programs, &entry, link, mtu, room)?
             }
         };
+        if let Ok(spec) = &mut seen
+            && entry.flags & PORT_DHCP != 0
+        {
+            spec.dhcp = parts.tables.offers.get(ifindex)?;
+        }
         found.insert(entry.uuid(), seen.map_or_else(Condition::Broken, Condition::Whole));
     }
     Ok(found)
@@ -249,5 +261,6 @@ fn decode(entry: &PortValue, attachment: Attachment) -> Option<PortSpec> {
         routes: std::collections::BTreeSet::new(),
         further: further.to_vec(),
         segment: entry.flags & PORT_SEGMENT != 0,
+        dhcp: None,
     })
 }

@@ -11,6 +11,7 @@ use model::spec::{RouteKey, Target};
 use uuid::Uuid;
 
 use crate::abi::{HostKey, PortValue, TargetValue, VNI_BITS, VtepValue, bits};
+use crate::dhcp::Offers;
 use crate::error::Error;
 use crate::flows::{self, Flows};
 use crate::table::Table;
@@ -26,6 +27,8 @@ pub(crate) struct Tables {
     vtep: Array<MapData, VtepValue>,
     counts: PerCpuArray<MapData, u64>,
     flows: Flows,
+    /// What DHCP answers to ports, by ifindex as these.
+    pub(crate) offers: Offers,
     /// Whose device is which, as last seen: `PORTS` the other way round.
     devices: BTreeSet<(Uuid, u32)>,
 }
@@ -41,7 +44,7 @@ fn failed(name: &'static str) -> impl Fn(MapError) -> Error {
 }
 
 /// Gone already is gone.
-fn removed(name: &'static str, result: Result<(), MapError>) -> Result<(), Error> {
+pub(crate) fn removed(name: &'static str, result: Result<(), MapError>) -> Result<(), Error> {
     match result {
         Err(MapError::KeyNotFound) => Ok(()),
         Err(MapError::SyscallError(error))
@@ -56,6 +59,7 @@ fn removed(name: &'static str, result: Result<(), MapError>) -> Result<(), Error
 impl Tables {
     pub(crate) fn take(ebpf: &mut Ebpf) -> Result<Self, Error> {
         let flows = Flows::take(ebpf)?;
+        let offers = Offers::take(ebpf)?;
         let mut map =
             |name| ebpf.take_map(name).ok_or(Error::Lacks("a map of the program that was built"));
         let mut it = Self {
@@ -65,6 +69,7 @@ impl Tables {
             vtep: map(VTEP)?.try_into().map_err(failed(VTEP))?,
             counts: map(COUNTS)?.try_into().map_err(failed(COUNTS))?,
             flows,
+            offers,
             devices: BTreeSet::new(),
         };
         it.learn(&it.ports()?);
@@ -99,6 +104,7 @@ impl Tables {
 
     pub(crate) fn remove_port(&mut self, port: Uuid, ifindex: u32) -> Result<(), Error> {
         removed(PORTS, self.ports.remove(&ifindex))?;
+        self.offers.set(ifindex, None)?;
         self.devices.remove(&(port, ifindex));
         Ok(())
     }

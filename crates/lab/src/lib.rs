@@ -14,6 +14,7 @@
 pub mod api;
 pub mod bench;
 pub mod demo;
+pub mod dhcp;
 pub mod eventually;
 pub mod faults;
 pub mod first_packet;

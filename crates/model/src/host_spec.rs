@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use crate::admission;
+use crate::dhcp;
 use crate::ids::Prefix;
 use crate::objects::{Network, Port, Subnet};
 use crate::spec::{Attachment, HostSpec, Inet, PortSpec, RouteKey, Target};
@@ -26,6 +27,7 @@ pub fn host_spec(world: &World, host: Uuid) -> HostSpec {
         static_routes::add(world, host, network, &mut spec.routes);
         for port in ports.iter().filter(|p| p.network == network.uuid) {
             let Some(mut it) = port_spec(port, network, &reached) else { continue };
+            it.dhcp = dhcp::offer(world, network, port);
             if matches!(it.attachment, Attachment::Netns { .. }) {
                 it.routes.extend(static_routes::inside(world, network, &it));
             }
@@ -96,6 +98,7 @@ fn port_spec(port: &Port, network: &Network, reached: &[&Network]) -> Option<Por
         routes: BTreeSet::new(),
         further,
         segment: !port.prefixes.is_empty(),
+        dhcp: None,
     };
     if matches!(port.attachment, Attachment::Netns { .. }) {
         it.routes = routes_inside(&it, network, reached);

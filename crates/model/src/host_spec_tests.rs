@@ -235,6 +235,7 @@ fn a_port_is_told_its_gateway_and_what_is_behind_it() {
         routes: ["10.1.0.0/24".parse().unwrap(), "10.2.0.0/24".parse().unwrap()].into(),
         further: Vec::new(),
         segment: false,
+        dhcp: spec.ports[&port_id(7)].dhcp.clone(),
     };
     assert_eq!(spec.ports[&port_id(7)], want);
     assert_eq!(spec.ports.keys().collect::<Vec<_>>(), [&port_id(2), &port_id(7)]);

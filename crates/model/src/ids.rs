@@ -159,6 +159,10 @@ impl Prefix {
         false
     }
 
+    pub fn is_everything(self) -> bool {
+        self.0.prefix_len() == 0
+    }
+
     pub fn is_host(self) -> bool {
         self.0.prefix_len() == self.0.max_prefix_len()
     }

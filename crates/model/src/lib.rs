@@ -8,6 +8,7 @@ pub mod brake;
 pub mod change;
 pub mod consent;
 pub mod credentials;
+pub mod dhcp;
 pub mod error;
 pub mod explain;
 pub mod flow;

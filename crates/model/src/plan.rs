@@ -98,6 +98,7 @@ fn difference(want: &PortSpec, have: Option<&Condition<PortSpec>>) -> Option<Str
         ("routes", have.routes != want.routes),
         ("further addresses", have.further != want.further),
         ("segment", have.segment != want.segment),
+        ("DHCP", have.dhcp != want.dhcp),
     ];
     let names: Vec<&str> =
         parts.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
@@ -201,6 +202,7 @@ mod tests {
             routes: ["0.0.0.0/0".parse().unwrap()].into(),
             further: Vec::new(),
             segment: false,
+            dhcp: None,
         }
     }
 

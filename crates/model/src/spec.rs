@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -41,6 +41,26 @@ pub struct PortSpec {
     /// of its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub segment: bool,
+    /// Present when DHCP answers the workload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dhcp: Option<Dhcp>,
+}
+
+/// What DHCP tells a port besides its IPv4 address (RFC 2132).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dhcp {
+    pub dns: Vec<Ipv4Addr>,
+    /// Prefixes with their next hop, the default route not among them.
+    pub routes: Vec<(Prefix, Ipv4Addr)>,
+    /// The gateway is the way to everything.
+    pub default_route: bool,
+    pub bootfile: Option<String>,
+}
+
+impl Dhcp {
+    /// As many as an answer has room for.
+    pub const MOST_ROUTES: usize = 64;
+    pub const MOST_DNS: usize = 8;
 }
 
 /// How many IPv6 addresses a port may have.

@@ -36,6 +36,7 @@ fn slice(count: u8) -> HostSpec {
             routes: BTreeSet::new(),
             further: vec![],
             segment: false,
+            dhcp: None,
         };
         slice.ports.insert(Uuid::from_u128(n.into()), port);
         let key = RouteKey { vni: vni(n.into()), prefix: Prefix::host([10, 1, n, 2].into()) };

@@ -138,6 +138,7 @@ mod tests {
             routes: BTreeSet::new(),
             further: vec![],
             segment: false,
+            dhcp: None,
         };
         slice.ports.insert(Uuid::from_u128(1), port);
         for n in 0..hosts {

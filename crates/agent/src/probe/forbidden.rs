@@ -174,6 +174,7 @@ mod tests {
                 routes: BTreeSet::new(),
                 further: vec![],
                 segment: false,
+                dhcp: None,
             };
             slice.ports.insert(Uuid::from_u128(n.into()), port);
         }

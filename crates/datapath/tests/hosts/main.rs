@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod behind;
+mod dhcp;
 mod drift;
 mod flows;
 mod forward;

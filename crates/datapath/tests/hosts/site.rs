@@ -124,6 +124,7 @@ impl Site {
             routes: ["10.0.0.0/8".parse().unwrap()].into(),
             further: Vec::new(),
             segment: false,
+            dhcp: None,
         };
         let uuid = Uuid::from_bytes([5, network, last, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
         let netns = Arc::new(Netns::new(name).unwrap());

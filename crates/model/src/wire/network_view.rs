@@ -176,6 +176,17 @@ impl<'w> SubnetView<'w> {
     }
 }
 
+/// What DHCP hands out on `subnet` of `network`: each prefix with its next hop.
+pub(crate) fn dhcp_effective_routes(
+    world: &World,
+    network: &Network,
+    subnet: &Subnet,
+) -> Vec<(Prefix, IpAddr)> {
+    let effective = effective_routes(world, network);
+    let routes = dhcp_routes(subnet, &effective, &peered_prefixes(world, network));
+    routes.into_iter().map(|it| (it.route, it.nexthop)).collect()
+}
+
 fn effective_routes(world: &World, it: &Network) -> Vec<EffectiveRoute> {
     let Some(router) = it.router.and_then(|r| world.routers.get(&r)) else { return Vec::new() };
     let gateway = it.subnets.first().map_or_else(String::new, |s| s.gateway.to_string());
