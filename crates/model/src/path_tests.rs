@@ -188,7 +188,10 @@ fn a_breach_of_isolation_is_an_error_by_its_own_name() {
     it.standing(0, standing);
     let (state, reasons) = it.judge_at(100, 0, 1);
     assert_eq!((state, codes(&reasons)), (State::Error, vec!["isolation-breach"]));
-    assert!(reasons[0].message.starts_with("Host host0 lets packets of network"), "{reasons:?}");
+    assert!(
+        reasons[0].message.starts_with("Host host0 lets packets cross between network"),
+        "{reasons:?}"
+    );
     let (_, reasons) = it.judge_at(100, 1, 0);
     assert_eq!(codes(&reasons), ["isolation-breach"]);
     assert!(!reasons[0].message.contains("host0"), "{reasons:?}");
