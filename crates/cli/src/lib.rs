@@ -7,6 +7,7 @@ mod body;
 mod client;
 mod completions;
 mod exit;
+mod health;
 mod host;
 mod labels;
 mod logging;

@@ -70,22 +70,26 @@ fn a_peering_is_active_once_probes_have_crossed_both_ways() {
 fn waiting_for_probes_ends_by_itself() {
     let mut it = two();
     it.measured(0, measure(Passage::Untried));
+    it.measured(1, measure(Passage::Open));
     assert_eq!(it.judge_at(109, 0, 1).0, State::Provisioning);
     let (state, reasons) = it.judge_at(110, 0, 1);
     assert_eq!((state, codes(&reasons)), (State::Error, vec!["no-path"]));
 }
 
 #[test]
-fn a_host_that_is_away_is_missed_only_if_it_was_reached_once() {
-    let mut it = two();
-    it.presence.remove(&host_uuid(1));
-    for passage in [Passage::Untried, Passage::Never] {
-        it.measured(0, measure(passage));
-        assert_eq!(it.judge_at(500, 0, 1), (State::Active, vec![]), "{passage:?}");
+fn a_host_that_is_away_or_measures_nothing_is_missed_only_if_it_was_reached_once() {
+    let mut old = two();
+    let mut away = two();
+    away.presence.remove(&host_uuid(1));
+    for it in [&mut old, &mut away] {
+        for passage in [Passage::Untried, Passage::Never] {
+            it.measured(0, measure(passage));
+            assert_eq!(it.judge_at(500, 0, 1), (State::Active, vec![]), "{passage:?}");
+        }
+        it.measured(0, measure(Passage::Lost));
+        let (state, reasons) = it.judge_at(500, 0, 1);
+        assert_eq!((state, codes(&reasons)), (State::Error, vec!["no-path"]));
     }
-    it.measured(0, measure(Passage::Lost));
-    let (state, reasons) = it.judge_at(500, 0, 1);
-    assert_eq!((state, codes(&reasons)), (State::Error, vec!["no-path"]));
 }
 
 #[test]
