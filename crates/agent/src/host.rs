@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use datapath::{Host, Setup};
 use model::ids::{Mtu, Vni};
 use model::plan::Step;
-use model::spec::{HostState, RouteKey, Target};
+use model::spec::{HostSpec, HostState, RouteKey, Target};
 
 use crate::config::Config;
 use crate::identity::{Card, Identity};
@@ -33,9 +33,14 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         underlay: card.underlay,
         vxlan_port: config.vxlan_port,
         object: config.object(),
-        pin_dir: config.pin_dir.clone().unwrap_or_else(|| PathBuf::from(PINS).join(&card.name)),
+        pin_dir: pin_dir(&config, &card),
     };
     run_on(config, move || Ok(Host::open(&setup)?), shutdown).await
+}
+
+/// Where a host of that name has its maps and programs.
+pub(crate) fn pin_dir(config: &Config, card: &Card) -> PathBuf {
+    config.pin_dir.clone().unwrap_or_else(|| PathBuf::from(PINS).join(&card.name))
 }
 
 impl Kernel for Host {
@@ -51,8 +56,9 @@ impl Kernel for Host {
         Ok(Self::set_routes(self, routes)?)
     }
 
-    fn settle(&mut self) -> Result<(), BoxError> {
-        Ok(Self::settle(self)?)
+    fn settle(&mut self, want: &HostSpec) -> Result<(), BoxError> {
+        Self::settle(self)?;
+        Ok(self.keep_flows(want)?)
     }
 
     fn verdicts(&mut self) -> Result<BTreeMap<String, u64>, BoxError> {

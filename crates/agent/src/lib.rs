@@ -3,6 +3,7 @@
 mod backoff;
 mod client;
 mod config;
+mod counters;
 mod files;
 mod host;
 mod identity;

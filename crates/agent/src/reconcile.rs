@@ -40,11 +40,13 @@ pub trait Kernel {
         routes.iter().try_for_each(|route| self.apply(&step(route)))
     }
     /// From now on the kernel works by what it was told, and by nothing that an
-    /// agent of another version has left.
+    /// agent of another version has left; and it remembers nothing of networks
+    /// that are not in `want`.
     ///
     /// # Errors
     /// Some of what is older is at work; again is no harm.
-    fn settle(&mut self) -> Result<(), BoxError> {
+    fn settle(&mut self, want: &HostSpec) -> Result<(), BoxError> {
+        let _ = want;
         Ok(())
     }
     /// Packets by verdict.
@@ -211,7 +213,7 @@ impl<K: Kernel> Reconciler<K> {
                     self.compare(want, &believed, &have, now);
                 }
                 self.take_steps(want, &mut have, &mut report);
-                self.settle(&mut report);
+                self.settle(want, &mut report);
                 if report.errors.is_empty() {
                     self.have = Some(have);
                 }
@@ -253,11 +255,11 @@ impl<K: Kernel> Reconciler<K> {
         }
     }
 
-    fn settle(&mut self, report: &mut Report) {
+    fn settle(&mut self, want: &HostSpec, report: &mut Report) {
         if !report.errors.is_empty() && self.failures < PATIENCE {
             return;
         }
-        if let Err(error) = self.kernel.settle() {
+        if let Err(error) = self.kernel.settle(want) {
             let message = format!("cannot leave the older programs: {}", chain(&*error));
             tracing::error!(error = message, "a pass failed");
             report.errors.push(Fault::new(None, message));

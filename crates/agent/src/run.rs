@@ -9,6 +9,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::client::{Address, ClientError};
 use crate::config::Config;
+use crate::host::pin_dir;
 use crate::identity::{self, Card, Identity, IdentityError};
 use crate::join::{JoinError, join};
 use crate::mailbox::Mailbox;
@@ -68,7 +69,8 @@ pub async fn run_on<K: Kernel>(
         };
         let tls = Arc::new(tls::member(&identity)?);
         let (slices, reports, desk) = (slices.clone(), reports.clone(), desk.clone());
-        let watch = Watch { at, tls, slices, reports, desk, known: last.take(), boot: boot() };
+        let (known, boot, pins) = (last.take(), boot(), pin_dir(&config, &identity.card));
+        let watch = Watch { at, tls, slices, reports, desk, known, boot, pins };
         watch.run().await;
         Ok(())
     };

@@ -1,6 +1,7 @@
 //! Follows the server: each whole slice goes to the kernel's thread, each of
 //! its reports to the server. Connects again for as long as it runs.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::backoff::Backoff;
 use crate::client::{Address, ClientError, Link};
+use crate::counters;
 use crate::lease::Holder;
 use crate::mailbox::Mailbox;
 use crate::probe::Desk;
@@ -41,6 +43,8 @@ pub(crate) struct Watch {
     pub(crate) known: Option<Slice>,
     /// The boot of this host's kernel.
     pub(crate) boot: String,
+    /// Where the counters are pinned.
+    pub(crate) pins: PathBuf,
 }
 
 impl Watch {
@@ -79,7 +83,7 @@ impl Watch {
         tracing::info!(revision = self.known.as_ref().map(Slice::revision), "watching");
         // A report that was made earlier answers no mark of this session.
         self.reports.mark_unchanged();
-        let Self { slices, reports, desk, known, .. } = self;
+        let Self { slices, reports, desk, known, pins, .. } = self;
         let lease = Holder::new();
         tokio::select! {
             error = follow(body, known, &lease, |slice| {
@@ -88,6 +92,7 @@ impl Watch {
             }) => error,
             error = tell(&link, reports, desk) => error,
             error = lease.renew(&link) => error,
+            error = counters::tell(&link, pins) => error,
         }
     }
 

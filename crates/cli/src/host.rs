@@ -8,9 +8,10 @@ use uuid::Uuid;
 
 use crate::access::{Output, Run};
 use crate::body::Body;
+use crate::counters;
 use crate::exit::Failure;
 use crate::health;
-use crate::noun::{Noun, Row};
+use crate::noun::{self, Noun, Row};
 use crate::session::Session;
 
 #[derive(Debug, Subcommand)]
@@ -27,6 +28,11 @@ pub(crate) enum Command {
         /// Only as this host measures: its name
         #[arg(long)]
         host: Option<String>,
+    },
+    /// Show what became of a host's packets
+    Counters {
+        /// Name, UUID, or its beginning
+        host: String,
     },
     /// Forget hosts that carry no ports; they can join again
     Delete {
@@ -61,6 +67,10 @@ impl Run for Command {
             Self::Pairs { host } => {
                 let query: Vec<_> = host.into_iter().map(|host| ("host", host)).collect();
                 session.list::<HostPairView>(&query)
+            }
+            Self::Counters { host } => {
+                let path = noun::path::<HostView>(session.resolve::<HostView>(&host)?);
+                counters::show(session, &path, counters::Host::HEADS, counters::Host::rows)
             }
             Self::Delete { hosts } => session.delete::<HostView>(&hosts),
         }

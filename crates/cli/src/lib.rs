@@ -6,6 +6,7 @@ mod agent;
 mod body;
 mod client;
 mod completions;
+mod counters;
 mod exit;
 mod health;
 mod host;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::access::Run;
 use crate::body::Body;
+use crate::counters;
 use crate::exit::Failure;
 use crate::health;
 use crate::labels::{self, LabelFilter, NewLabels, OtherLabels};
@@ -29,6 +30,11 @@ pub(crate) enum Command {
     Enable(Named),
     /// Let no packet cross
     Disable(Named),
+    /// Show how many packets crossed, and how many were dropped and why
+    Counters {
+        /// Name, UUID, or its beginning
+        peering: String,
+    },
     /// Delete peerings: packets stop, whatever their state
     Delete {
         /// Name, UUID, or its beginning
@@ -116,6 +122,11 @@ impl Run for Command {
             Self::Modify(modify) => modify.run(session),
             Self::Enable(named) => named.configure("active", session),
             Self::Disable(named) => named.configure("disabled", session),
+            Self::Counters { peering } => {
+                let uuid = session.resolve::<Peering>(&peering)?;
+                let path = format!("/kannas/v1/peerings/{uuid}");
+                counters::show(session, &path, counters::Peering::HEADS, counters::Peering::rows)
+            }
             Self::Delete { peerings } => session.delete::<Peering>(&peerings),
         }
     }

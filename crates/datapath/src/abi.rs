@@ -29,6 +29,7 @@ pub(crate) struct TargetValue {
     pub(crate) vni: u32,
     pub(crate) ifindex: u32,
     unused: u32,
+    /// Or the next hop behind the port, of [`PORT_HERE`].
     pub(crate) vtep: [u8; 16],
     pub(crate) port: [u8; 16],
 }
@@ -151,10 +152,11 @@ impl TargetValue {
         };
         match target {
             Target::Nobody => none,
-            Target::Local { port, vni } => Self {
+            Target::Local { port, vni, via } => Self {
                 kind: PORT_HERE,
                 vni: (*vni).into(),
                 ifindex,
+                vtep: via.map(mapped).unwrap_or_default(),
                 port: port.into_bytes(),
                 ..none
             },
@@ -172,7 +174,9 @@ impl TargetValue {
             PORT_HERE => {
                 let port = Uuid::from_bytes(self.port);
                 let there = port_at(self.ifindex) == Some(port);
-                Some(Target::Local { port: if there { port } else { Uuid::nil() }, vni: vni()? })
+                let port = if there { port } else { Uuid::nil() };
+                let via = (self.vtep != [0; 16]).then(|| unmapped(self.vtep));
+                Some(Target::Local { port, vni: vni()?, via })
             }
             HOST_THERE => Some(Target::Remote { vtep: unmapped(self.vtep), vni: vni()? }),
             _ => None,
@@ -276,14 +280,15 @@ mod tests {
         let (vni, port) = (Vni::try_from(7).unwrap(), Uuid::from_u128(5));
         for target in [
             Target::Nobody,
-            Target::Local { port, vni },
+            Target::local(port, vni),
+            Target::Local { port, vni, via: Some([10, 0, 0, 9].into()) },
             Target::Remote { vtep: [192, 0, 2, 1].into(), vni },
         ] {
             let value = TargetValue::new(&target, 3);
             assert_eq!(value.target(|i| (i == 3).then_some(port)), Some(target));
         }
-        let value = TargetValue::new(&Target::Local { port, vni }, 3);
-        let gone = Some(Target::Local { port: Uuid::nil(), vni });
+        let value = TargetValue::new(&Target::local(port, vni), 3);
+        let gone = Some(Target::local(Uuid::nil(), vni));
         assert_eq!(value.target(|_| None), gone);
         assert_eq!(value.target(|_| Some(Uuid::from_u128(6))), gone);
     }

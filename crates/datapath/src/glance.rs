@@ -20,7 +20,7 @@ impl Host {
         if self.is_another_layout() {
             return found;
         }
-        for (holder, device) in self.own_devices() {
+        for (holder, device) in self.programmed_devices() {
             if self.is_still(holder, &device) {
                 found.push((None, format!("the program on {device} does not run")));
             }
@@ -41,7 +41,7 @@ impl Host {
         found
     }
 
-    fn own_devices(&mut self) -> Vec<(Holder, String)> {
+    fn programmed_devices(&mut self) -> Vec<(Holder, String)> {
         let underlay = vtep::underlay(&mut self.netlink, self.setup.underlay).ok();
         let probe = prober::device(&mut self.netlink).ok().flatten();
         let vxlan = link::named(&mut self.netlink, vtep::DEVICE).ok().flatten();

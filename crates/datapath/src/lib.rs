@@ -31,6 +31,7 @@ mod port;
 mod probe;
 mod prober;
 mod programs;
+mod sentinel;
 mod sys;
 mod table;
 mod tables;
@@ -50,6 +51,7 @@ use uuid::Uuid;
 pub use error::Error;
 pub use probe::{Kind, Probe, Sighting};
 pub use prober::Prober;
+pub use sentinel::Sentinel;
 pub use verdict::VERDICTS;
 
 use link::Wish;
@@ -57,6 +59,7 @@ use netlink::Netlink;
 use pins::{Holder, Pins};
 use port::Parts;
 use programs::Programs;
+use sentinel::Watched;
 use tables::Tables;
 
 /// What a host's datapath needs to know of its host.
@@ -123,6 +126,7 @@ pub struct Host {
     glanced: Option<Uuid>,
     /// Of the underlay, as last seen.
     mtu: Option<Mtu>,
+    watched: Watched,
 }
 
 impl Host {
@@ -139,9 +143,17 @@ impl Host {
         let (programs, tables) = Programs::load(pins, setup.object.as_ref())?;
         let entries = tables.ports()?;
         let devices = entries.into_iter().map(|(ifindex, port)| (port.uuid(), ifindex)).collect();
-        let (setup, limits) = (setup.clone(), BTreeMap::new());
-        let (mtu, glanced) = (None, None);
-        Ok(Self { setup, netlink, programs, tables, devices, limits, glanced, mtu })
+        Ok(Self {
+            setup: setup.clone(),
+            netlink,
+            programs,
+            tables,
+            devices,
+            limits: BTreeMap::new(),
+            glanced: None,
+            mtu: None,
+            watched: Watched::default(),
+        })
     }
 
     /// Everything of ours that is there.
@@ -150,6 +162,7 @@ impl Host {
     /// The kernel cannot be read.
     pub fn observe(&mut self) -> Result<HostState, Error> {
         let vtep = self.observe_vtep()?;
+        let own = self.own_devices();
         let link = self.link_mtu();
         let limits = self.limits.clone();
         let mtu = |vni| link.map(|link| limits.get(&vni).map_or(link, |most| link.min(*most)));
@@ -158,6 +171,7 @@ impl Host {
         let entries = self.tables.ports()?;
         self.tables.learn(&entries);
         self.devices = entries.iter().map(|(ifindex, port)| (port.uuid(), *ifindex)).collect();
+        self.watch_devices(own);
         let port_at = |ifindex| entries.get(&ifindex).map(abi::PortValue::uuid);
         let routes = self.tables.routes(port_at)?;
         Ok(HostState { vtep, ports, routes })
@@ -182,6 +196,7 @@ impl Host {
                 let mtu = most.map_or(link, |most| link.min(most));
                 let ifindex = port::ensure(&mut self.parts(), *port, spec, mtu)?;
                 self.devices.insert(*port, ifindex);
+                self.watch_device(ifindex);
                 Ok(())
             }
             Step::SetRoute { key, target } => {
@@ -258,6 +273,11 @@ impl Host {
 
     fn inner_mtu(&mut self) -> Result<Mtu, Error> {
         vtep::inner_mtu(&mut self.netlink, self.setup.underlay)
+    }
+
+    /// The VXLAN device's and the underlay's, as far as they are there.
+    fn own_devices(&self) -> [u32; 2] {
+        self.tables.vtep().map(|it| [it.ifindex, it.underlay]).unwrap_or_default()
     }
 
     fn observe_vtep(&mut self) -> Result<Condition<()>, Error> {

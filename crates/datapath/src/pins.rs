@@ -37,7 +37,7 @@ pub(crate) enum Holder {
     Port(Uuid),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Pins {
     dir: PathBuf,
     layout: u32,

@@ -1,12 +1,17 @@
 //! bpf(2) for what aya has no words for: maps by bytes, and many entries at a
 //! time.
 
+use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// Commands of bpf(2), as in linux/bpf.h.
 const MAP_UPDATE_ELEM: libc::c_int = 2;
 const MAP_DELETE_ELEM: libc::c_int = 3;
+const OBJ_GET: libc::c_int = 7;
+const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const MAP_LOOKUP_BATCH: libc::c_int = 24;
 const MAP_UPDATE_BATCH: libc::c_int = 26;
 
@@ -48,19 +53,20 @@ fn address_mut(bytes: &mut [u8]) -> u64 {
 }
 
 #[expect(unsafe_code, reason = "a system call")]
-fn bpf<T>(command: libc::c_int, attributes: &mut T) -> io::Result<()> {
+fn bpf<T>(command: libc::c_int, attributes: &mut T) -> io::Result<libc::c_long> {
     // SAFETY: the kernel reads and writes `size` bytes of `attributes`, which
     // are plain integers; what they point to is borrowed by our callers for
     // longer than the call, with the sizes that the map has.
     let done =
         unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut *attributes, size_of::<T>()) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(done) }
 }
 
 /// A key and a value must have the sizes that the map has.
 pub(crate) fn update(map: BorrowedFd<'_>, key: &[u8], value: &[u8]) -> io::Result<()> {
     let (key, value) = (address(key), address(value));
-    bpf(MAP_UPDATE_ELEM, &mut Element { map: map_of(map), key, value, ..Element::default() })
+    bpf(MAP_UPDATE_ELEM, &mut Element { map: map_of(map), key, value, ..Element::default() })?;
+    Ok(())
 }
 
 /// False when there was none.
@@ -69,9 +75,9 @@ pub(crate) fn delete(map: BorrowedFd<'_>, key: &[u8]) -> io::Result<bool> {
     there(bpf(MAP_DELETE_ELEM, element))
 }
 
-fn there(result: io::Result<()>) -> io::Result<bool> {
+fn there(result: io::Result<libc::c_long>) -> io::Result<bool> {
     match result {
-        Ok(()) => Ok(true),
+        Ok(_) => Ok(true),
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
         Err(error) => Err(error),
     }
@@ -88,7 +94,9 @@ pub(crate) fn update_batch(
     values: &[u8],
 ) -> io::Result<()> {
     let (keys, values) = (address(keys), address(values));
-    bpf(MAP_UPDATE_BATCH, &mut Batch { map: map_of(map), count, keys, values, ..Batch::default() })
+    let batch = Batch { map: map_of(map), count, keys, values, ..Batch::default() };
+    bpf(MAP_UPDATE_BATCH, &mut { batch })?;
+    Ok(())
 }
 
 /// Where a reading of a map goes on.
@@ -119,4 +127,51 @@ pub(crate) fn lookup_batch(
     cursor.done = !there(bpf(MAP_LOOKUP_BATCH, &mut batch))?;
     cursor.place = Some(next);
     Ok(usize::try_from(batch.count).unwrap_or(0))
+}
+
+/// `struct { … }` of BPF_OBJ_GET.
+#[repr(C)]
+#[derive(Default)]
+struct Pinned {
+    path: u64,
+    fd: u32,
+    flags: u32,
+}
+
+/// `info` of `union bpf_attr`.
+#[repr(C)]
+#[derive(Default)]
+struct InfoOf {
+    fd: u32,
+    length: u32,
+    info: u64,
+}
+
+/// The beginning of `struct bpf_link_info`, with the fields of a tcx link.
+#[repr(C)]
+#[derive(Default)]
+struct LinkInfo {
+    kind: u32,
+    id: u32,
+    program: u32,
+    unused: u32,
+    device: u32,
+    attached: u32,
+}
+
+/// The device that a pinned tcx link is on, 0 when it is on none any more, and
+/// the number of its program.
+pub(crate) fn tcx_link(pin: &Path) -> io::Result<(u32, u32)> {
+    let path = CString::new(pin.as_os_str().as_bytes())?;
+    let path = address(path.as_bytes_with_nul());
+    let fd = bpf(OBJ_GET, &mut Pinned { path, ..Pinned::default() })?;
+    let fd = i32::try_from(fd).map_err(io::Error::other)?;
+    #[expect(unsafe_code, reason = "a descriptor that the kernel has just given")]
+    // SAFETY: it is ours alone.
+    let link = unsafe { OwnedFd::from_raw_fd(fd) };
+    let mut info = LinkInfo::default();
+    let (length, at) = (u32::try_from(size_of::<LinkInfo>()).unwrap_or(0), &raw mut info);
+    let fd = link.as_raw_fd().cast_unsigned();
+    bpf(OBJ_GET_INFO_BY_FD, &mut InfoOf { fd, length, info: at.addr() as u64 })?;
+    Ok((info.device, info.program))
 }

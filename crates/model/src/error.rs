@@ -157,6 +157,7 @@ pub enum Noun {
     Interface,
     Token,
     Permission,
+    Storage,
 }
 
 impl std::fmt::Display for Noun {
@@ -173,6 +174,7 @@ impl std::fmt::Display for Noun {
             Self::Port => "port",
             Self::Account => "account",
             Self::Server => "server",
+            Self::Storage => "storage",
             Self::Interface => "interface",
             Self::Token => "token",
             Self::Permission => "permission",

@@ -35,6 +35,59 @@ impl Traffic {
     }
 }
 
+/// What a host has counted since it last said so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// All that was said before is forgotten.
+    pub anew: bool,
+    /// As they stand now.
+    pub flows: Vec<(Flow, Traffic)>,
+    pub gone: Vec<Flow>,
+    /// Packets by verdict, all of the host.
+    pub verdicts: BTreeMap<String, u64>,
+}
+
+impl Counted {
+    /// What turns who knows `old` into one who knows `new`; None when there is
+    /// nothing to say. Without `old` it is all.
+    pub fn between(old: Option<&Flows>, new: &Flows) -> Option<Self> {
+        let Some(old) = old else {
+            let flows = new.iter().map(|(flow, it)| (flow.clone(), *it)).collect();
+            return Some(Self { anew: true, flows, ..Self::default() });
+        };
+        let news = new.iter().filter(|(flow, it)| old.get(flow) != Some(it));
+        let flows: Vec<_> = news.map(|(flow, it)| (flow.clone(), *it)).collect();
+        let gone: Vec<_> = old.keys().filter(|flow| !new.contains_key(flow)).cloned().collect();
+        let silent = flows.is_empty() && gone.is_empty();
+        (!silent).then(|| Self { flows, gone, ..Self::default() })
+    }
+
+    /// The same in parts of at most so many flows, to be taken in this order.
+    pub fn parts(mut self, most: usize) -> Vec<Self> {
+        let mut parts = Vec::new();
+        loop {
+            let flows = self.flows.split_off(most.min(self.flows.len()));
+            let gone = self.gone.split_off(most.min(self.gone.len()));
+            let verdicts = self.verdicts.clone();
+            let last = flows.is_empty() && gone.is_empty();
+            parts.push(std::mem::replace(&mut self, Self { anew: false, flows, gone, verdicts }));
+            if last {
+                return parts;
+            }
+        }
+    }
+
+    pub fn apply(self, to: &mut Flows) {
+        if self.anew {
+            to.clear();
+        }
+        for flow in &self.gone {
+            to.remove(flow);
+        }
+        to.extend(self.flows);
+    }
+}
+
 /// Of the two networks of a peering, seen from one of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Exchange {
@@ -49,21 +102,25 @@ pub struct Exchange {
 impl Exchange {
     /// Adds what one host has counted.
     pub fn add(&mut self, flows: &Flows, local: Vni, peer: Vni) {
-        for (flow, traffic) in flows {
-            let out = (flow.from, flow.to) == (Some(local), Some(peer));
-            let back = (flow.from, flow.to) == (Some(peer), Some(local));
-            match flow.verdict.as_str() {
-                "remote" if out => self.sent.add(*traffic),
-                "local" if out => self.sent.add(*traffic),
-                "local" | "delivered" if back => self.received.add(*traffic),
-                "remote" | "local" | "delivered" => {}
-                verdict if out || back => {
-                    self.dropped.entry(verdict.to_owned()).or_default().add(*traffic);
+        for (out, (from, to)) in [(true, (local, peer)), (false, (peer, local))] {
+            for (flow, traffic) in between(flows, from, to) {
+                match flow.verdict.as_str() {
+                    "remote" | "local" if out => self.sent.add(*traffic),
+                    "local" | "delivered" if !out => self.received.add(*traffic),
+                    "remote" | "local" | "delivered" => {}
+                    verdict => {
+                        self.dropped.entry(verdict.to_owned()).or_default().add(*traffic);
+                    }
                 }
-                _ => {}
             }
         }
     }
+}
+
+fn between(flows: &Flows, from: Vni, to: Vni) -> impl Iterator<Item = (&Flow, &Traffic)> {
+    let first = Flow { from: Some(from), to: Some(to), verdict: String::new() };
+    let same = move |(flow, _): &(&Flow, &Traffic)| (flow.from, flow.to) == (Some(from), Some(to));
+    flows.range(first..).take_while(same)
 }
 
 #[cfg(test)]
@@ -106,5 +163,26 @@ mod tests {
         assert_eq!((exchange.sent, exchange.received), (of(8), of(10)));
         let dropped = [("too-big".to_owned(), of(7)), ("wrong-vtep".to_owned(), of(8))];
         assert_eq!(exchange.dropped, dropped.into());
+    }
+
+    #[test]
+    fn what_is_said_between_two_looks_makes_the_other_side_equal() {
+        let first: Flows = [counted(1, 2, "remote", 3), counted(2, 1, "delivered", 4)].into();
+        let second: Flows = [counted(1, 2, "remote", 5), counted(1, 0, "no-route", 1)].into();
+        let mut other: Flows = [counted(7, 8, "local", 9)].into();
+        Counted::between(None, &first).unwrap().apply(&mut other);
+        assert_eq!(other, first);
+        let news = Counted::between(Some(&first), &second).unwrap();
+        assert_eq!((news.flows.len(), news.gone.len()), (2, 1));
+        news.apply(&mut other);
+        assert_eq!(other, second);
+        assert_eq!(Counted::between(Some(&second), &second), None);
+
+        let parts = Counted::between(None, &first).unwrap().parts(1);
+        assert_eq!(parts.len(), 2);
+        for part in parts {
+            part.apply(&mut other);
+        }
+        assert_eq!(other, first);
     }
 }

@@ -8,6 +8,7 @@ use crate::admission;
 use crate::ids::Prefix;
 use crate::objects::{Network, Port, Subnet};
 use crate::spec::{Attachment, HostSpec, Inet, PortSpec, RouteKey, Target};
+use crate::static_routes;
 use crate::world::World;
 
 /// The slice of `host`: its ports, and for each network they are on the
@@ -22,8 +23,14 @@ pub fn host_spec(world: &World, host: Uuid) -> HostSpec {
     for network in networks.values() {
         let reached = reachable(world, network);
         add_routes(world, host, network, &reached, &mut spec.routes);
-        let mine = ports.iter().filter(|p| p.network == network.uuid);
-        spec.ports.extend(mine.filter_map(|p| Some((p.uuid, port_spec(p, network, &reached)?))));
+        static_routes::add(world, host, network, &mut spec.routes);
+        for port in ports.iter().filter(|p| p.network == network.uuid) {
+            let Some(mut it) = port_spec(port, network, &reached) else { continue };
+            if matches!(it.attachment, Attachment::Netns { .. }) {
+                it.routes.extend(static_routes::inside(world, network, &it));
+            }
+            spec.ports.insert(port.uuid, it);
+        }
     }
     spec
 }
@@ -59,10 +66,15 @@ fn add_routes(
 }
 
 /// Where packets to `port`, which is on `network`, go from `host`.
-fn target_of(world: &World, host: Uuid, port: &Port, network: &Network) -> Option<Target> {
+pub(crate) fn target_of(
+    world: &World,
+    host: Uuid,
+    port: &Port,
+    network: &Network,
+) -> Option<Target> {
     let at = port.host.filter(|at| *at == host || !world.is_lost(*at))?;
     if at == host {
-        return Some(Target::Local { port: port.uuid, vni: network.vni });
+        return Some(Target::local(port.uuid, network.vni));
     }
     Some(Target::Remote { vtep: world.hosts.get(&at)?.underlay, vni: network.vni })
 }

@@ -107,11 +107,13 @@ impl Hosts {
         let here = self.0.values().find(|spec| spec.ports.contains_key(&from.uuid))?;
         match longest(here, here.ports[&from.uuid].vni, to)? {
             Target::Nobody => None,
-            Target::Local { port, vni } => take(here, port, vni, source),
+            Target::Local { port, vni, .. } => take(here, port, vni, source),
             Target::Remote { vtep, vni } => {
                 let there = self.0.get(&vtep)?;
                 match longest(there, vni, to)? {
-                    Target::Local { port, vni: of } if of == vni => take(there, port, vni, source),
+                    Target::Local { port, vni: of, .. } if of == vni => {
+                        take(there, port, vni, source)
+                    }
                     Target::Local { .. } | Target::Remote { .. } | Target::Nobody => None,
                 }
             }

@@ -14,7 +14,7 @@ fn routes(play: &Play, host: u128) -> Vec<String> {
         format!("n{}", network.uuid.as_u128() - network_id(0).as_u128())
     };
     let target = |target: &Target| match target {
-        Target::Local { port, vni } => {
+        Target::Local { port, vni, .. } => {
             format!("p{} {}", port.as_u128() - port_id(0).as_u128(), name(*vni))
         }
         Target::Remote { vtep, vni } => {

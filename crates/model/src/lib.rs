@@ -41,6 +41,7 @@ pub mod scope;
 pub mod server;
 pub mod spec;
 pub mod state;
+mod static_routes;
 pub mod survey;
 pub mod terms;
 pub mod way;

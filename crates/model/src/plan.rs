@@ -167,7 +167,7 @@ mod tests {
         let port = Uuid::from_u128(1);
         let key =
             RouteKey { vni: Vni::try_from(7).unwrap(), prefix: "10.0.0.2/32".parse().unwrap() };
-        let target = Target::Local { port, vni: key.vni };
+        let target = Target::local(port, key.vni);
         let want = HostSpec {
             revision: 1,
             ports: [(port, port_of(2))].into(),
@@ -214,7 +214,7 @@ mod tests {
     fn target() -> impl Strategy<Value = Target> {
         let vni = Vni::try_from(7).unwrap();
         prop_oneof![
-            (1u128..4).prop_map(move |n| Target::Local { port: Uuid::from_u128(n), vni }),
+            (1u128..4).prop_map(move |n| Target::local(Uuid::from_u128(n), vni)),
             (1u8..4).prop_map(move |n| Target::Remote { vtep: [192, 0, 2, n].into(), vni }),
             Just(Target::Nobody),
         ]

@@ -175,7 +175,7 @@ fn a_port_becomes_a_device_in_the_servers_namespace() {
     let vni = world.network(network_uuid()).unwrap().vni;
     let prefix = "10.0.0.3/32".parse().unwrap();
     let target = spec.routes[&spec::RouteKey { vni, prefix }];
-    assert_eq!(target, spec::Target::Local { port: Uuid::from_u128(52), vni });
+    assert_eq!(target, spec::Target::local(Uuid::from_u128(52), vni));
 }
 
 #[test]

@@ -106,17 +106,33 @@ impl fmt::Display for RouteKey {
 #[serde(rename_all = "lowercase", tag = "to")]
 pub enum Target {
     /// A port of this host, whose network is `vni`.
-    Local { port: Uuid, vni: Vni },
+    Local {
+        port: Uuid,
+        vni: Vni,
+        /// Of the machines behind the port the one that passes them on; None:
+        /// the one that they are for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        via: Option<IpAddr>,
+    },
     /// The host at `vtep`, in VXLAN with the destination network's `vni`.
     Remote { vtep: IpAddr, vni: Vni },
     /// Nobody has this address: drop and count as `no-port`.
     Nobody,
 }
 
+impl Target {
+    pub fn local(port: Uuid, vni: Vni) -> Self {
+        Self::Local { port, vni, via: None }
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Local { port, vni } => write!(f, "port {port} vni {vni}"),
+            Self::Local { port, vni, via: None } => write!(f, "port {port} vni {vni}"),
+            Self::Local { port, vni, via: Some(via) } => {
+                write!(f, "port {port} vni {vni} via {via}")
+            }
             Self::Remote { vtep, vni } => write!(f, "vtep {vtep} vni {vni}"),
             Self::Nobody => write!(f, "nobody"),
         }

@@ -7,6 +7,7 @@ mod api;
 mod auth;
 mod body;
 mod config;
+mod counters;
 mod events;
 mod founding;
 mod hold;

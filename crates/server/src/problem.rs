@@ -257,6 +257,7 @@ fn forbidden_code(noun: Noun) -> &'static str {
         Noun::Peering | Noun::PeeringRequest => "PEERING_FORBIDDEN",
         Noun::Router => "ROUTER_FORBIDDEN",
         Noun::Server => "SERVER_FORBIDDEN",
+        Noun::Storage => "STORAGE_FORBIDDEN",
         Noun::Interface => "INTERFACE_FORBIDDEN",
         Noun::Port => "PORT_FORBIDDEN",
         Noun::Zone | Noun::Host | Noun::Account => "ACCOUNT_FORBIDDEN",
@@ -279,6 +280,7 @@ fn absent_code(noun: Noun) -> &'static str {
         Noun::Token => "TOKEN_NOT_FOUND",
         Noun::Permission => "PERMISSION_NOT_FOUND",
         Noun::Server => "SERVER_NOT_FOUND",
+        Noun::Storage => "STORAGE_NOT_FOUND",
         Noun::Interface => "INTERFACE_NOT_FOUND",
     }
 }
@@ -295,6 +297,7 @@ fn exists_code(noun: Noun) -> &'static str {
         Noun::Account => "ACCOUNT_EXISTS",
         Noun::Token | Noun::Permission => "REQUEST_INVALID",
         Noun::Server => "SERVER_EXISTS",
+        Noun::Storage => "STORAGE_EXISTS",
         Noun::Interface => "INTERFACE_EXISTS",
     }
 }

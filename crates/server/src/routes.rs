@@ -9,8 +9,8 @@ use percent_encoding::percent_decode_str;
 use crate::api::{Api, Call};
 use crate::problem::Problem;
 use crate::{
-    account, host, interface, network, openapi, peering, peering_request, port, router, server,
-    sub_account, token, unserved, webhook, zone,
+    account, counters, host, interface, network, openapi, peering, peering_request, port, router,
+    server, sub_account, token, unserved, webhook, zone,
 };
 
 pub(crate) type Answer = Result<Response, Problem>;
@@ -108,12 +108,15 @@ pub(crate) static ROUTES: &[Route] = routes! {
     User GET "/1.3/load-balancer/certificate-bundles" unserved::services;
     User GET "/1.3/object-storage-2" unserved::services;
     User GET "/1.3/server-group" unserved::server_groups;
-    User GET "/1.3/storage/private" unserved::storages;
+    User GET "/1.3/storage" unserved::storages;
+    User GET "/1.3/storage/{kind}" unserved::storages_of;
     User GET "/1.3/tag" unserved::tags;
 
     User GET "/kannas/v1/peering-requests" peering_request::list;
     User POST "/kannas/v1/peering-requests/{uuid}/accept" peering_request::accept;
     User POST "/kannas/v1/peering-requests/{uuid}/decline" peering_request::decline;
+
+    User GET "/kannas/v1/peerings/{uuid}/counters" counters::of_peering;
 
     Account GET "/kannas/v1/webhook" webhook::show;
     Account PUT "/kannas/v1/webhook" webhook::set;
@@ -129,6 +132,7 @@ pub(crate) static ROUTES: &[Route] = routes! {
 
     Account GET "/kannas/v1/hosts" host::list;
     Account DELETE "/kannas/v1/hosts/{id}" host::delete;
+    Account GET "/kannas/v1/hosts/{id}/counters" counters::of_host;
     Account GET "/kannas/v1/host-pairs" host::pairs;
     Account POST "/kannas/v1/host-tokens" host::create_token;
 

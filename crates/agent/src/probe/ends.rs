@@ -153,12 +153,14 @@ mod tests {
         let mut slice = slice(2);
         let key = |prefix: &str| RouteKey { vni: vni(1), prefix: prefix.parse().unwrap() };
         slice.routes.insert(key("10.0.2.0/24"), Target::Nobody);
-        slice
-            .routes
-            .insert(key("10.0.1.2/32"), Target::Local { port: Uuid::from_u128(1), vni: vni(1) });
-        slice
-            .routes
-            .insert(key("10.0.3.2/32"), Target::Local { port: Uuid::from_u128(3), vni: vni(3) });
+        slice.routes.insert(
+            key("10.0.1.2/32"),
+            Target::Local { port: Uuid::from_u128(1), vni: vni(1), via: None },
+        );
+        slice.routes.insert(
+            key("10.0.3.2/32"),
+            Target::Local { port: Uuid::from_u128(3), vni: vni(3), via: None },
+        );
         // Of a network that has no port here.
         let elsewhere = RouteKey { vni: vni(9), ..key("10.0.2.1/32") };
         let there = Target::Remote { vtep: [192, 0, 2, 1].into(), vni: vni(2) };

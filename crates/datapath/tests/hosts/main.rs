@@ -2,6 +2,7 @@
 //! programs, real packets. Needs root.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod behind;
 mod drift;
 mod flows;
 mod forward;
@@ -9,5 +10,6 @@ mod ipv6;
 mod isolation;
 mod layout;
 mod probes;
+mod sentinel;
 mod site;
 mod sizes;

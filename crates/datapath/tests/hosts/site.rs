@@ -166,9 +166,9 @@ impl Site {
         })
     }
 
-    fn target(&self, it: &Workload, seen_from: usize) -> Target {
+    pub(crate) fn target(&self, it: &Workload, seen_from: usize) -> Target {
         if it.host == seen_from {
-            Target::Local { port: it.uuid, vni: it.spec.vni }
+            Target::local(it.uuid, it.spec.vni)
         } else {
             Target::Remote { vtep: self.underlay[it.host], vni: it.spec.vni }
         }

@@ -90,8 +90,8 @@ mod tests {
     #[test]
     fn a_body_ends_where_its_length_says() {
         let whole = b"HTTP/1.1 201 Created\r\ncontent-Length:  3\r\n\r\nabc";
-        assert_eq!(body_of(whole).unwrap(), Some((43, 46)));
-        assert_eq!(&whole[43..46], b"abc");
+        assert_eq!(body_of(whole).unwrap(), Some((44, 47)));
+        assert_eq!(&whole[44..47], b"abc");
         assert_eq!(body_of(&whole[..40]).unwrap(), None);
         assert!(body_of(b"HTTP/1.1 201 Created\r\n\r\n").is_err(), "a length is needed");
         assert!(body_of(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").is_err());

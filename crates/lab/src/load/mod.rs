@@ -55,7 +55,7 @@ struct Ours {
 
 impl Ours {
     fn start(name: &str) -> Result<Self> {
-        let site = Site::open(Medium::Disk, name, 1, Cabling::Direct)?;
+        let site = Site::open(Medium::Disk, name, 2, Cabling::Direct)?;
         let password = std::fs::read_to_string(site.server.password_file())?;
         let pair = BASE64_STANDARD.encode(format!("admin:{}", password.trim_end()));
         let target = Target { address: site.server.api, pid: site.server.pid() };

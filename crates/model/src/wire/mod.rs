@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod agent;
+pub mod counters;
 mod fields;
 pub mod health;
 pub mod interface;

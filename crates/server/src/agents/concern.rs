@@ -43,7 +43,7 @@ enum Touched {
     EveryHost,
     /// All that is sent to this host.
     Routes(Uuid),
-    /// A port of these networks came, went or is another.
+    /// A port of these networks, or what is behind it, came, went or is another.
     Port(Vec<Uuid>),
     /// What these networks may exchange packets with may be another.
     Admission(Vec<Uuid>),
@@ -81,10 +81,19 @@ fn touched(before: &World, change: &Change) -> Touched {
         }
         Change::Delete(Key::Lease(host)) if before.is_lost(*host) => Touched::Routes(*host),
         Change::Put(Object::Lease(_)) | Change::Delete(Key::Lease(_)) => Touched::Nothing,
-        // A router is no more than what its networks name, and a server than
-        // its ports.
-        Change::Put(Object::Router(_) | Object::Server(_))
-        | Change::Delete(Key::Router(_) | Key::Server(_)) => Touched::Nothing,
+        Change::Put(Object::Router(new)) => {
+            let old = before.routers.get(&new.uuid);
+            if old.is_some_and(|old| old.static_routes != new.static_routes) {
+                Touched::Port(before.networks_on(new.uuid).map(|n| n.uuid).collect())
+            } else {
+                Touched::Nothing
+            }
+        }
+        // Nothing is on a router that goes, and a server is no more than its
+        // ports.
+        Change::Put(Object::Server(_)) | Change::Delete(Key::Router(_) | Key::Server(_)) => {
+            Touched::Nothing
+        }
         Change::Put(
             Object::Account(_) | Object::Authority(_) | Object::Done(_) | Object::JoinToken(_),
         )

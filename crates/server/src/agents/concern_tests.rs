@@ -2,7 +2,7 @@ use model::host::Join;
 use model::host_spec::host_spec;
 use model::lease::{Claim, Loss};
 use model::network::{self, Attach};
-use model::objects::{Account, Authority, Configured, JoinToken, Size, Subnet};
+use model::objects::{Account, Authority, Configured, JoinToken, Size, StaticRoute, Subnet};
 use model::op::{Op, Wish, decide};
 use model::spec::{Attachment, HostSpec};
 use model::{interface, peering, port, router, server};
@@ -133,9 +133,22 @@ fn step() -> impl Strategy<Value = Op> {
             peering_op(a, b, Wish::Modify(peering::Modify { configured, ..Default::default() }))
         }),
         1 => (network.clone(), network.clone()).prop_map(|(a, b)| peering_op(a, b, Wish::Delete)),
-        4 => server_step(network),
+        4 => server_step(network.clone()),
+        3 => (0..ROUTERS, proptest::option::of(network)).prop_map(|(r, n)| static_route(r, n)),
         3 => (0..HOSTS, any::<bool>()).prop_map(|(n, taken)| lease_step(host(n), taken)),
     ]
+}
+
+/// Behind the second address of that network, or no static route.
+fn static_route(router: u128, network: Option<u128>) -> Op {
+    let route = |n: u128| StaticRoute {
+        name: "s".to_owned(),
+        route: "192.168.0.0/16".parse().unwrap(),
+        nexthop: format!("10.0.{}.2", n / 2).parse().ok(),
+    };
+    let static_routes = Some(network.into_iter().map(route).collect());
+    let wish = Wish::Modify(router::Modify { static_routes, ..Default::default() });
+    Op::Router { by: "a".to_owned(), uuid: Uuid::from_u128(200 + router), wish }
 }
 
 /// Each boot is another, so each lease is a new one.

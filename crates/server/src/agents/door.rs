@@ -1,4 +1,4 @@
-//! The agents' three requests.
+//! The agents' requests.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,6 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use model::error::Rule;
+use model::flow::Counted;
 use model::host;
 use model::ids::Revision;
 use model::lease::{Claim, resumed};
@@ -59,6 +60,7 @@ pub(crate) fn router(door: Door) -> Router {
         .route("/agent/v1/watch", get(watch_slice))
         .route("/agent/v1/report", post(report))
         .route("/agent/v1/renew", post(renew))
+        .route("/agent/v1/counters", post(counters))
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(door)
 }
@@ -238,6 +240,16 @@ async fn renew(
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(Refusal::new(StatusCode::CONFLICT, "The lease is lost: watch anew."))
+}
+
+async fn counters(
+    member: Member,
+    State(door): State<Door>,
+    body: Result<Json<Counted>, JsonRejection>,
+) -> Result<StatusCode, Refusal> {
+    let Json(counted) = body?;
+    door.hub.counted(member.host, counted, now());
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn report(

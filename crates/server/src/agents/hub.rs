@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use model::change::{Change, Key, Object};
-use model::ids::Revision;
+use model::flow::{Counted, Exchange};
+use model::ids::{Revision, Vni};
 use model::lease::Lease;
 use model::state::{HostError, Presence};
 use model::wire::agent::{Fault, Line, Report};
@@ -20,6 +21,7 @@ use uuid::Uuid;
 use super::concern::concerned;
 use super::leases::{LeaseArgs, Leases, Look};
 use super::roster::{Heard, Roster, Start, Word};
+use super::tally::Tally;
 
 /// Worlds to resume from. They share structure: one costs what its write
 /// changed.
@@ -46,6 +48,7 @@ struct Inner {
     worlds: VecDeque<World>,
     bells: BTreeMap<Uuid, Arc<Notify>>,
     sessions: u64,
+    tally: Tally,
 }
 
 /// The task that follows the store, for as long as there is a hub.
@@ -79,6 +82,7 @@ impl Hub {
             worlds: [world].into(),
             bells: BTreeMap::new(),
             sessions: 0,
+            tally: Tally::default(),
         };
         let changed = watch::channel(()).0;
         let shared =
@@ -118,6 +122,24 @@ impl Hub {
     /// Packets by verdict, as each connected host counted them.
     pub fn verdicts(&self) -> BTreeMap<Uuid, BTreeMap<String, u64>> {
         self.shared.lock().roster.verdicts()
+    }
+
+    /// A host tells what it has counted, `at` seconds since 1970.
+    pub(crate) fn counted(&self, host: Uuid, counted: Counted, at: i64) {
+        let mut inner = self.shared.lock();
+        let world = inner.newest();
+        inner.tally.take(&world, host, counted, at);
+    }
+
+    /// Packets between two networks, and when a host last told of any.
+    pub(crate) fn exchange(&self, local: Vni, peer: Vni) -> (Exchange, Option<i64>) {
+        self.shared.lock().tally.between(local, peer)
+    }
+
+    /// What a host has counted in all, and when it said so.
+    pub(crate) fn tally(&self, host: Uuid) -> Option<(BTreeMap<String, u64>, i64)> {
+        let inner = self.shared.lock();
+        inner.tally.of(host).map(|host| (host.verdicts.clone(), host.at))
     }
 
     /// Waits until every connected host has acted on `revision`, or `limit`

@@ -8,6 +8,7 @@ mod leases;
 mod lessor;
 mod listener;
 mod roster;
+mod tally;
 mod watch;
 
 pub use authority::{fingerprint, new_authority};

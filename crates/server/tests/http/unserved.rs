@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::site::Site;
+use crate::site::{NOBODY, Site, at};
 
 #[tokio::test]
 async fn u03_every_list_that_upctl_reads_is_there() {
@@ -18,7 +18,9 @@ async fn u03_every_list_that_upctl_reads_is_there() {
         ("/1.3/router", json!({"routers": {"router": []}})),
         ("/1.3/server", json!({"servers": {"server": []}})),
         ("/1.3/server-group/", json!({"server_groups": {"server_group": []}})),
+        ("/1.3/storage", json!({"storages": {"storage": []}})),
         ("/1.3/storage/private", json!({"storages": {"storage": []}})),
+        ("/1.3/storage/template/", json!({"storages": {"storage": []}})),
         ("/1.3/tag", json!({"tags": {"tag": []}})),
     ] {
         assert_eq!(site.bob.read(path).await, want, "{path}");
@@ -26,6 +28,15 @@ async fn u03_every_list_that_upctl_reads_is_there() {
         stranger.get(path).await.refuses(401, "AUTHENTICATION_REQUIRED");
     }
     assert_eq!(site.bob.networks("/1.3/network").await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_storage_is_not_found() {
+    let site = Site::start().await;
+    for id in [NOBODY, "templates", "x"] {
+        let path = at("/1.3/storage", id);
+        site.bob.get(&path).await.refuses(404, "STORAGE_NOT_FOUND");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,33 @@
+//! What hosts have counted: of a peering for its owner, of a host for
+//! administrators.
+
+use axum::http::StatusCode;
+use model::error::Noun;
+use model::peering::own;
+use model::wire::counters::{HostView, One, PeeringView};
+use model::{host, op, scope};
+
+use crate::api::{Api, Call};
+use crate::body::json;
+use crate::peering_request::calendar;
+use crate::routes::Answer;
+
+pub(crate) async fn of_peering(api: Api, call: Call) -> Answer {
+    let world = api.store.world();
+    let it = own(&world, &call.account, call.id())?;
+    scope::check(api.scope(&world)?.has_peering(it), Noun::Peering, it.uuid)?;
+    let vni = |uuid| world.network(uuid).map(|network| network.vni);
+    let networks = vni(it.network).zip(vni(it.peer_network));
+    let counted = networks.map(|(local, peer)| api.hub.exchange(local, peer));
+    let (exchange, at) = counted.unwrap_or_default();
+    Ok(json(StatusCode::OK, &One { counters: PeeringView::new(exchange, at.map(calendar)) }))
+}
+
+pub(crate) async fn of_host(api: Api, call: Call) -> Answer {
+    let world = api.store.world();
+    op::admin(&world, &call.account)?;
+    let it = host::find(&world, call.id())?;
+    let (packets, at) = api.hub.tally(it.uuid).unzip();
+    let counters = HostView { packets: packets.unwrap_or_default(), counted_at: at.map(calendar) };
+    Ok(json(StatusCode::OK, &One { counters }))
+}
