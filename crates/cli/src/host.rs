@@ -1,6 +1,7 @@
 //! `kannas host`.
 
 use clap::{Args, Subcommand};
+use model::wire::health::HostPairView;
 use model::wire::port::HostView;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -9,6 +10,7 @@ use crate::access::{Output, Run};
 use crate::body::Body;
 use crate::counters;
 use crate::exit::Failure;
+use crate::health;
 use crate::noun::{self, Noun, Row};
 use crate::session::Session;
 
@@ -20,6 +22,12 @@ pub(crate) enum Command {
         /// Only of this zone
         #[arg(long)]
         zone: Option<String>,
+    },
+    /// List what hosts measure of each other: loss, round trip, largest packet
+    Pairs {
+        /// Only as this host measures: its name
+        #[arg(long)]
+        host: Option<String>,
     },
     /// Show what became of a host's packets
     Counters {
@@ -55,6 +63,10 @@ impl Run for Command {
             Self::List { zone } => {
                 let query: Vec<_> = zone.into_iter().map(|zone| ("zone", zone)).collect();
                 session.list::<HostView>(&query)
+            }
+            Self::Pairs { host } => {
+                let query: Vec<_> = host.into_iter().map(|host| ("host", host)).collect();
+                session.list::<HostPairView>(&query)
             }
             Self::Counters { host } => {
                 let path = noun::path::<HostView>(session.resolve::<HostView>(&host)?);
@@ -98,6 +110,28 @@ impl Row for HostView {
             self.underlay.to_string(),
             live(self),
             self.errors.join("; "),
+        ]
+    }
+}
+
+impl Row for HostPairView {
+    const PATH: &'static str = "/kannas/v1/host-pairs";
+    const ENVELOPES: [&'static str; 2] = ["host_pairs", "host_pair"];
+    const HEADS: &'static [&'static str] =
+        &["HOST", "PEER", "WAYS", "CLOSED", "HEARD", "LOSS", "RTT US", "MTU", "OF"];
+
+    fn cells(&self) -> Vec<String> {
+        let number = |it: Option<u32>| it.map_or_else(String::new, |it| it.to_string());
+        vec![
+            self.host.clone(),
+            self.peer.clone(),
+            self.ways.to_string(),
+            self.closed.to_string(),
+            if self.heard { "yes" } else { "no" }.to_owned(),
+            self.health.loss.map_or_else(String::new, health::percent),
+            number(self.health.rtt_us),
+            number(self.health.path_mtu.map(u32::from)),
+            number(self.link_mtu.map(u32::from)),
         ]
     }
 }

@@ -9,6 +9,7 @@ mod completions;
 mod counters;
 mod exit;
 mod explain;
+mod health;
 mod host;
 mod labels;
 mod logging;

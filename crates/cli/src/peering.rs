@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use model::label::Label;
+use model::wire::health::HealthView;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -10,6 +11,7 @@ use crate::access::Run;
 use crate::body::Body;
 use crate::counters;
 use crate::exit::Failure;
+use crate::health;
 use crate::labels::{self, LabelFilter, NewLabels, OtherLabels};
 use crate::network::{Network, Subnets};
 use crate::noun::{self, Noun, Row};
@@ -178,6 +180,8 @@ pub(crate) struct Peering {
     pub(crate) state: String,
     #[serde(default)]
     reasons: Vec<Reason>,
+    #[serde(default)]
+    health: HealthView,
     labels: Vec<Label>,
     network: Side,
     peer_network: Side,
@@ -195,6 +199,11 @@ struct Side {
 }
 
 impl Peering {
+    /// True when there is something to tell, in whatever state it is.
+    pub(crate) fn has_reasons(&self) -> bool {
+        !self.reasons.is_empty()
+    }
+
     /// Why it is in its state; empty when that is what was configured.
     pub(crate) fn why(&self) -> String {
         let messages = self.reasons.iter().map(|reason| reason.message.trim_end_matches('.'));
@@ -246,6 +255,7 @@ impl Noun for Peering {
         ];
         lines.extend(self.reasons.iter().map(|it| ("Reason", it.message.clone())));
         lines.extend([
+            ("Health", health::text(&self.health)),
             ("Configured", self.configured_status.clone()),
             ("Network", self.network.text()),
             ("Peer network", self.peer_network.text()),

@@ -74,7 +74,7 @@ fn host_in_trouble(it: &HostView) -> bool {
 }
 
 fn peering_in_trouble(it: &Peering) -> bool {
-    !matches!(&*it.state, "active" | "disabled")
+    !matches!(&*it.state, "active" | "disabled") || it.has_reasons()
 }
 
 fn show_hosts(all: &All<HostView>, out: &mut dyn Write) -> io::Result<()> {

@@ -141,8 +141,11 @@ impl Fault {
     }
 }
 
-/// Of the switch's port to `fra`, the second host.
-fn set_mtu(pair: &Pair, mtu: u32) -> Result<()> {
+/// Has the switch carry so many bytes to `fra`, the second host, and no more.
+///
+/// # Errors
+/// There is no switch.
+pub fn set_mtu(pair: &Pair, mtu: u32) -> Result<()> {
     pair.site.underlay.switch()?.ip(&format!("link set port2 mtu {mtu}")).map(drop)
 }
 

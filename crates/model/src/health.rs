@@ -73,8 +73,9 @@ pub(crate) struct Findings {
     pub(crate) told: Vec<Trouble>,
 }
 
-/// `now` in seconds since 1970. A host that is away and was never reached is
-/// not there to be measured; one that was reached once is missed.
+/// `now` in seconds since 1970. A host that is away, or of a version without
+/// probes, and was never reached is not there to be measured; one that was
+/// reached once is missed.
 pub(crate) fn findings(world: &World, presence: &Presence, pair: Pair<'_>, now: i64) -> Findings {
     let mut it = Findings::default();
     for sight in sights(world, presence, pair) {
@@ -82,10 +83,10 @@ pub(crate) fn findings(world: &World, presence: &Presence, pair: Pair<'_>, now: 
         let trouble = |kind| Trouble { host, kind };
         let waited = now.saturating_sub(measured.since).saturating_mul(1000);
         let too_long = u64::try_from(waited).is_ok_and(|ms| ms >= APPLY_LIMIT_MS);
-        let live = presence.contains_key(&other);
+        let measures = presence.get(&other).is_some_and(|it| !it.ways.is_empty());
         match measured.measure.passage {
             Passage::Lost => it.failed.push(trouble(sight.no_path())),
-            Passage::Untried | Passage::Never if !live => {}
+            Passage::Untried | Passage::Never if !measures => {}
             Passage::Untried if !too_long => {
                 it.pending.push(trouble(TroubleKind::Unproved { to: other }));
             }

@@ -10,6 +10,9 @@ use crate::objects::{Host, Network, Port, Subnet};
 use crate::spec::Attachment;
 use crate::state::{APPLY_LIMIT_MS, Presence, Standing, State, judge};
 
+#[path = "path_tests.rs"]
+mod paths;
+
 const ACCOUNTS: [&str; 3] = ["alice", "bob", "carol"];
 
 fn network_uuid(n: u128) -> Uuid {

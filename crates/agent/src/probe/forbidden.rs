@@ -64,11 +64,13 @@ impl Forbidden {
         *missed >= LOST_AFTER && self.open.remove(&trial).is_some()
     }
 
+    /// One for each of the two networks.
     pub(crate) fn faults(&self) -> impl Iterator<Item = Fault> {
-        self.open.keys().map(|trial| {
+        self.open.keys().flat_map(|trial| {
             let ((from, a), (to, b)) = (trial.from, trial.to);
             let message = format!("packets of VNI {from} cross from {a} to {b} of VNI {to}");
-            Fault { vni: Some(from), message, breach: true }
+            let fault = |vni| Fault { vni: Some(vni), message: message.clone(), breach: true };
+            [fault(from), fault(to)]
         })
     }
 }
@@ -220,7 +222,7 @@ mod tests {
         let trial = it.send(Duration::ZERO).unwrap();
         assert!(it.answered(trial));
         assert!(!it.answered(trial));
-        assert!(it.faults().all(|fault| fault.breach) && it.faults().count() == 1);
+        assert!(it.faults().all(|fault| fault.breach) && it.faults().count() == 2);
         assert_eq!(it.send(Duration::from_secs(1)), Some(trial), "it is watched");
         assert!(!it.refused(trial) && !it.refused(trial));
         assert!(it.refused(trial));

@@ -57,12 +57,13 @@ impl Owner<'_> {
         }
     }
 
-    /// To end a sentence about the host. What is leaked into belongs to others.
+    /// To end a sentence about the host. What the other network is, is not for
+    /// everybody.
     pub(super) fn breach(&self, error: &HostError) -> String {
         match error.network.filter(|n| self.owns(*n)) {
-            Some(network) => {
-                format!("lets packets of network {network} out to one it must not reach.")
-            }
+            Some(network) => format!(
+                "lets packets cross between network {network} and one that it must not reach."
+            ),
             None => "does not keep networks apart.".to_owned(),
         }
     }
