@@ -100,7 +100,7 @@ fn the_same_addresses_in_two_accounts_never_meet() {
 
 #[test]
 fn a_workload_sends_from_its_own_addresses_only() {
-    let site = start("spoof", &[HEL, FRA]);
+    let mut site = start("spoof", &[HEL, FRA]);
     let admin = &site.admin;
     let (a, network_a) = add_machine(&site, admin, HEL, ("a", "10.0.1.0/24")).unwrap();
     let (b, network_b) = add_machine(&site, admin, FRA, ("b", "10.0.2.0/24")).unwrap();
@@ -119,9 +119,12 @@ fn a_workload_sends_from_its_own_addresses_only() {
     both_ways(&a, &b).flow(100).unwrap();
 
     let mac = text(&a.port["mac"]).unwrap();
+    // Its agent would give the workload its own MAC again.
+    site.host_mut("hel").unwrap().pause().unwrap();
     machine.ip("link set eth0 address 0a:00:00:00:00:99").unwrap();
     machine.ip(&format!("neigh replace 10.0.1.1 lladdr {gateway} nud permanent dev eth0")).unwrap();
     nothing_arrives(&site, (&a, &b), "hel", "spoofed-mac");
+    site.host_mut("hel").unwrap().resume().unwrap();
     machine.ip(&format!("link set eth0 address {mac}")).unwrap();
     both_ways(&a, &b).flow(100).unwrap();
 }

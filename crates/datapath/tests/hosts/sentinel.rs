@@ -8,6 +8,10 @@ use crate::site::{DEADLINE, Site};
 
 const GLANCE: Duration = Duration::from_millis(50);
 
+/// The kernel tells of one change in several pieces, of carriers only once a
+/// second (net/core/link_watch.c).
+const SETTLED: Duration = Duration::from_millis(1500);
+
 /// A sentinel of the first host, which has one port.
 fn posted(site: &Site) -> Sentinel {
     let (a, b) = (site.workload(0, 1, 2), site.workload(1, 2, 2));
@@ -21,9 +25,20 @@ fn posted(site: &Site) -> Sentinel {
         host.sentinel().unwrap()
     };
     let mut sentinel = site.hosts[0].run(post).unwrap();
+    settle(&mut sentinel, "what the test has made");
     sentinel.forget();
     assert!(!sentinel.watch(GLANCE) && !sentinel.watch(GLANCE), "nothing has happened");
     sentinel
+}
+
+fn settle(sentinel: &mut Sentinel, of: &str) {
+    let (start, mut quiet_since) = (Instant::now(), Instant::now());
+    while quiet_since.elapsed() < SETTLED {
+        assert!(start.elapsed() < DEADLINE, "told without end of: {of}");
+        if sentinel.watch(GLANCE) {
+            quiet_since = Instant::now();
+        }
+    }
 }
 
 fn tells(sentinel: &mut Sentinel, of: &str) {
@@ -31,7 +46,7 @@ fn tells(sentinel: &mut Sentinel, of: &str) {
     while !sentinel.watch(GLANCE) {
         assert!(start.elapsed() < DEADLINE, "not told of: {of}");
     }
-    sentinel.forget();
+    settle(sentinel, of);
     assert!(!sentinel.watch(GLANCE), "told twice of: {of}");
 }
 
