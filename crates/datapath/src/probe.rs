@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use model::ids::{Vni, mapped, unmapped};
 
+use crate::packet::checksum;
 use crate::verdict::VERDICTS;
 
 /// A question whether packets cross: see `bpf/probe.h`.
@@ -117,10 +118,7 @@ fn header(size: u16, from: Ipv4Addr, to: Ipv4Addr) -> [u8; IPV4] {
     header[9] = PROTOCOL;
     header[12..16].copy_from_slice(&from.octets());
     header[16..].copy_from_slice(&to.octets());
-    let words = header.chunks_exact(2).map(|w| u32::from(u16::from_be_bytes([w[0], w[1]])));
-    let sum: u32 = words.sum();
-    let sum = (sum & 0xffff) + (sum >> 16);
-    let sum = !u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap_or(0);
+    let sum = checksum(&[&header]);
     header[10..12].copy_from_slice(&sum.to_be_bytes());
     header
 }

@@ -13,6 +13,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 use crate::error::Error;
 use crate::link::{self, Kind, Link, Peer, Wish};
 use crate::netlink::Netlink;
+use crate::packet;
 use crate::probe::{Probe, Sighting};
 
 /// What is written into the second comes out of the first, where the program is.
@@ -102,7 +103,7 @@ impl Prober {
             Some(device) => device,
             None => if_nametoindex(DEVICES[1])?,
         };
-        let sent = send_to(self.socket.as_fd(), &frame, device);
+        let sent = packet::send(self.socket.as_fd(), device, &frame);
         // A device that was made anew has another index.
         self.device = sent.is_ok().then_some(device);
         sent
@@ -132,30 +133,4 @@ impl Prober {
         }
         None
     }
-}
-
-fn send_to(socket: BorrowedFd<'_>, frame: &[u8], device: u32) -> io::Result<()> {
-    let address = libc::sockaddr_ll {
-        sll_family: u16::try_from(libc::AF_PACKET).unwrap_or(0),
-        sll_protocol: 0,
-        sll_ifindex: i32::try_from(device).unwrap_or(0),
-        sll_hatype: 0,
-        sll_pkttype: 0,
-        sll_halen: 6,
-        sll_addr: [0; 8],
-    };
-    let length = libc::socklen_t::try_from(size_of_val(&address)).unwrap_or(0);
-    #[expect(unsafe_code, reason = "nobody makes this address from an index")]
-    // SAFETY: frame and address are read within their sizes, during the call.
-    let sent = unsafe {
-        libc::sendto(
-            socket.as_raw_fd(),
-            frame.as_ptr().cast(),
-            frame.len(),
-            0,
-            (&raw const address).cast(),
-            length,
-        )
-    };
-    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -105,12 +105,12 @@ impl Hosts {
     /// delivered only if the receiver has a route back.
     fn deliver(&self, (from, source): (&Port, IpAddr), to: IpAddr) -> Option<Uuid> {
         let here = self.0.values().find(|spec| spec.ports.contains_key(&from.uuid))?;
-        match longest(here, here.ports[&from.uuid].vni, to)? {
+        match here.target(here.ports[&from.uuid].vni, to)? {
             Target::Nobody => None,
             Target::Local { port, vni, .. } => take(here, port, vni, source),
             Target::Remote { vtep, vni } => {
                 let there = self.0.get(&vtep)?;
-                match longest(there, vni, to)? {
+                match there.target(vni, to)? {
                     Target::Local { port, vni: of, .. } if of == vni => {
                         take(there, port, vni, source)
                     }
@@ -122,12 +122,7 @@ impl Hosts {
 }
 
 fn take(host: &HostSpec, port: Uuid, vni: Vni, from: IpAddr) -> Option<Uuid> {
-    let back = longest(host, vni, from)?;
+    let back = host.target(vni, from)?;
     let it = host.ports.get(&port)?;
     (it.vni == vni && back != Target::Nobody).then_some(port)
-}
-
-fn longest(host: &HostSpec, vni: Vni, to: IpAddr) -> Option<Target> {
-    let fits = host.routes.iter().filter(|(k, _)| k.vni == vni && k.prefix.contains(to));
-    fits.max_by_key(|(k, _)| k.prefix.len()).map(|(_, target)| *target)
 }

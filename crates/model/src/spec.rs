@@ -18,6 +18,15 @@ pub struct HostSpec {
     pub routes: BTreeMap<RouteKey, Target>,
 }
 
+impl HostSpec {
+    /// Where packets of that network to `address` go: by the longest prefix.
+    pub(crate) fn target(&self, vni: Vni, address: IpAddr) -> Option<Target> {
+        let table = self.routes.iter().filter(|(key, _)| key.vni == vni);
+        let fitting = table.filter(|(key, _)| key.prefix.contains(address));
+        fitting.max_by_key(|(key, _)| key.prefix.len()).map(|(_, target)| *target)
+    }
+}
+
 /// A NIC of a workload on this host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortSpec {

@@ -1,18 +1,13 @@
-use std::collections::BTreeSet;
-
-use model::ids::{Mac, Prefix};
-use model::spec::{Attachment, PortSpec, RouteKey, Target};
+use model::ids::Prefix;
+use model::spec::{RouteKey, Target};
 use model::way::Passage;
 use uuid::Uuid;
 
+use super::super::sample::{port, vni};
 use super::*;
 
 const THERE: [u8; 4] = [192, 0, 2, 9];
 const RTT: Duration = Duration::from_micros(100);
-
-fn vni(n: u32) -> Vni {
-    Vni::try_from(n).unwrap()
-}
 
 fn mtu(n: u32) -> Mtu {
     Mtu::try_from(n).unwrap()
@@ -26,18 +21,7 @@ fn at(ms: u64) -> Duration {
 fn slice(count: u8) -> HostSpec {
     let mut slice = HostSpec::default();
     for n in 1..=count {
-        let port = PortSpec {
-            vni: vni(n.into()),
-            address: [10, 0, n, 2].into(),
-            subnet: format!("10.0.{n}.0/24").parse().unwrap(),
-            gateway: [10, 0, n, 1].into(),
-            mac: Mac::local([0; 5]),
-            attachment: Attachment::Device { device: "tap0".parse().unwrap() },
-            routes: BTreeSet::new(),
-            further: vec![],
-            segment: false,
-            dhcp: None,
-        };
+        let port = port(n.into(), [10, 0, n, 2], &format!("10.0.{n}.0/24"));
         slice.ports.insert(Uuid::from_u128(n.into()), port);
         let key = RouteKey { vni: vni(n.into()), prefix: Prefix::host([10, 1, n, 2].into()) };
         let target = Target::Remote { vtep: THERE.into(), vni: vni(u32::from(n) + 100) };

@@ -115,31 +115,17 @@ pub(crate) fn hash(it: impl Hash, seed: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use model::ids::{Mac, Prefix};
-    use model::spec::{Attachment, PortSpec, RouteKey};
+    use model::ids::Prefix;
+    use model::spec::RouteKey;
     use uuid::Uuid;
 
+    use super::super::sample::{port, vni};
     use super::*;
-
-    fn vni(n: u32) -> Vni {
-        Vni::try_from(n).unwrap()
-    }
 
     /// A port on network 1, and routes to a port of network 2 at each of many hosts.
     fn slice(hosts: u8) -> HostSpec {
         let mut slice = HostSpec::default();
-        let port = PortSpec {
-            vni: vni(1),
-            address: [10, 0, 1, 2].into(),
-            subnet: "10.0.1.0/24".parse().unwrap(),
-            gateway: [10, 0, 1, 1].into(),
-            mac: Mac::local([0; 5]),
-            attachment: Attachment::Device { device: "tap0".parse().unwrap() },
-            routes: BTreeSet::new(),
-            further: vec![],
-            segment: false,
-            dhcp: None,
-        };
+        let port = port(1, [10, 0, 1, 2], "10.0.1.0/24");
         slice.ports.insert(Uuid::from_u128(1), port);
         for n in 0..hosts {
             let prefix = Prefix::host([10, 0, 2, n].into());

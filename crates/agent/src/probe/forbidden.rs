@@ -150,34 +150,18 @@ fn trials(slice: &HostSpec) -> BTreeSet<Trial> {
 
 #[cfg(test)]
 mod tests {
-    use model::ids::Mac;
-    use model::spec::{Attachment, PortSpec};
     use uuid::Uuid;
 
+    use super::super::sample::{port, vni};
     use super::*;
 
     const THERE: [u8; 4] = [192, 0, 2, 9];
-
-    fn vni(n: u32) -> Vni {
-        Vni::try_from(n).unwrap()
-    }
 
     /// Networks 1 and 3 here, of which 1 reaches network 2 at another host.
     fn slice(third: [u8; 4]) -> HostSpec {
         let mut slice = HostSpec::default();
         for (n, address) in [(1, [10, 0, 1, 2]), (3, third)] {
-            let port = PortSpec {
-                vni: vni(n),
-                address: address.into(),
-                subnet: "10.0.0.0/8".parse().unwrap(),
-                gateway: [10, 0, 0, 1].into(),
-                mac: Mac::local([0; 5]),
-                attachment: Attachment::Device { device: "tap0".parse().unwrap() },
-                routes: BTreeSet::new(),
-                further: vec![],
-                segment: false,
-                dhcp: None,
-            };
+            let port = port(n, address, "10.0.0.0/8");
             slice.ports.insert(Uuid::from_u128(n.into()), port);
         }
         let key = RouteKey { vni: vni(1), prefix: Prefix::host([10, 0, 2, 2].into()) };

@@ -11,6 +11,8 @@ mod ends;
 mod forbidden;
 mod path;
 mod run;
+#[cfg(test)]
+mod sample;
 mod track;
 mod trial;
 

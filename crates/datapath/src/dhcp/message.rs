@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 use model::ids::Prefix;
 use model::spec::Dhcp;
 
+use crate::packet::checksum;
+
 /// Of Ethernet, IPv4 and UDP.
 const ETHERNET: usize = 14;
 const IP: usize = 20;
@@ -272,16 +274,6 @@ fn packet(question: &Question<'_>, lease: &Lease, kind: u8, message: &[u8]) -> V
     };
     udp[6..8].copy_from_slice(&sum.to_be_bytes());
     [&mac[..], &lease.gateway_mac, &[8, 0], &ip, &udp, message].concat()
-}
-
-/// RFC 1071; each part but the last has an even length.
-fn checksum(parts: &[&[u8]]) -> u16 {
-    let word = |pair: &[u8]| u64::from(pair[0]) << 8 | pair.get(1).copied().map_or(0, u64::from);
-    let mut sum: u64 = parts.iter().flat_map(|part| part.chunks(2)).map(word).sum();
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !u16::try_from(sum).unwrap_or(u16::MAX)
 }
 
 #[cfg(test)]

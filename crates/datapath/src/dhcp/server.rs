@@ -14,6 +14,7 @@ use super::message::{Lease, answer};
 use super::offers::Offers;
 use crate::abi::{PortValue, Question};
 use crate::error::Error;
+use crate::packet;
 
 const PORTS: &str = "PORTS";
 const QUESTIONS: &str = "QUESTIONS";
@@ -108,7 +109,7 @@ impl Desk {
         let length = usize::try_from(question.length).unwrap_or(usize::MAX);
         let frame = question.frame.get(..length).unwrap_or(&question.frame);
         match answer(frame, &lease) {
-            Some(reply) => send(self.socket.as_fd(), question.ifindex, &reply),
+            Some(reply) => packet::send(self.socket.as_fd(), question.ifindex, &reply),
             None => Ok(()),
         }
     }
@@ -161,25 +162,4 @@ fn wait(ring: i32, stopped: &PipeReader) -> io::Result<bool> {
         // Its other end is gone.
         Ok(_) => Ok(wanted[1].revents().is_none_or(|it| it.is_empty())),
     }
-}
-
-fn send(socket: BorrowedFd<'_>, ifindex: u32, frame: &[u8]) -> io::Result<()> {
-    let mut to = libc::sockaddr_ll {
-        sll_family: libc::AF_PACKET.try_into().unwrap_or_default(),
-        sll_protocol: 0x0800_u16.to_be(),
-        sll_ifindex: ifindex.try_into().unwrap_or_default(),
-        sll_hatype: 0,
-        sll_pkttype: 0,
-        sll_halen: 6,
-        sll_addr: [0; 8],
-    };
-    to.sll_addr[..6].copy_from_slice(&frame[..6]);
-    let size = u32::try_from(size_of::<libc::sockaddr_ll>()).unwrap_or_default();
-    #[expect(unsafe_code, reason = "nobody wraps this kind of address")]
-    // SAFETY: the kernel reads `frame` and one sockaddr_ll, which both live.
-    let sent = unsafe {
-        let (data, length) = (frame.as_ptr().cast(), frame.len());
-        libc::sendto(socket.as_raw_fd(), data, length, 0, (&raw const to).cast(), size)
-    };
-    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

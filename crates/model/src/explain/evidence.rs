@@ -1,11 +1,9 @@
 //! From the hosts: what their kernels hold, and what a packet met.
 
-use std::net::IpAddr;
-
 use super::walk::Known;
 use super::{End, Fate, Found, Outcome, SMALL, Step, Trail, Trial, Walk};
 use crate::host_spec::host_spec;
-use crate::spec::{HostSpec, Target};
+use crate::spec::Target;
 
 /// Adds what the hosts of a trail have found; None when one did not answer.
 pub fn conclude(
@@ -71,7 +69,7 @@ impl Looks<'_> {
         let wish = host_spec(self.known.world, here.host);
         let ends = [(there.address, found.away), (here.address, found.home)];
         for (address, have) in ends {
-            let want = longest(&wish, here, address);
+            let want = wish.target(here.vni, address);
             if want != have {
                 let text = |it: Option<Target>| it.map_or("nowhere".to_owned(), |t| t.to_string());
                 let message = format!(
@@ -179,13 +177,6 @@ impl Looks<'_> {
             ),
         })
     }
-}
-
-/// Where the slice sends packets of that network.
-fn longest(wish: &HostSpec, here: &End, address: IpAddr) -> Option<Target> {
-    let of = wish.routes.iter().filter(|(key, _)| key.vni == here.vni);
-    let of = of.filter(|(key, _)| key.prefix.contains(address));
-    of.max_by_key(|(key, _)| key.prefix.len()).map(|(_, target)| *target)
 }
 
 /// What a datapath's verdict says, to end a sentence.

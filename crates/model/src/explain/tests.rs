@@ -114,11 +114,7 @@ fn what_is_no_port_of_the_callers_is_refused() {
 fn well(play: &Play, trail: &Trail) -> [Found; 2] {
     let found = |here: &End, there: &End| {
         let spec = host_spec(&play.world, here.host);
-        let route = |address| {
-            let all = spec.routes.iter().filter(|(key, _)| key.vni == here.vni);
-            let all = all.filter(|(key, _)| key.prefix.contains(address));
-            all.max_by_key(|(key, _)| key.prefix.len()).map(|(_, to)| *to)
-        };
+        let route = |address| spec.target(here.vni, address);
         let (away, home) = (route(there.address), route(here.address));
         Found { away, home, mtu: Some(1450), ..Found::default() }
     };

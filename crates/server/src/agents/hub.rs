@@ -121,11 +121,6 @@ impl Hub {
         self.shared.changed.subscribe()
     }
 
-    /// Packets by verdict, as each connected host counted them.
-    pub fn verdicts(&self) -> BTreeMap<Uuid, BTreeMap<String, u64>> {
-        self.shared.lock().roster.verdicts()
-    }
-
     /// A host tells what it has counted, `at` seconds since 1970.
     pub(crate) fn counted(&self, host: Uuid, counted: Counted, at: i64) {
         let mut inner = self.shared.lock();
@@ -210,8 +205,8 @@ impl Hub {
         let errors = report.errors.into_iter().filter_map(|fault| host_error(&world, fault));
         let errors = errors.collect();
         let now = OffsetDateTime::now_utc().unix_timestamp();
-        let Report { epoch, revision, verdicts, ways, repairs, .. } = report;
-        let word = Word { epoch, revision, errors, repairs, verdicts, ways, now };
+        let Report { epoch, revision, ways, repairs, .. } = report;
+        let word = Word { epoch, revision, errors, repairs, ways, now };
         let heard = inner.roster.reported(host, connection, word);
         if let (Some(epoch), Heard::Taken) = (epoch, &heard) {
             inner.leases.renew(host, epoch, now_ms);

@@ -43,7 +43,6 @@ struct Session {
     answered: Revision,
     errors: Vec<HostError>,
     repairs: Repairs,
-    verdicts: BTreeMap<String, u64>,
     ways: Ways,
 }
 
@@ -70,7 +69,6 @@ pub(crate) struct Word {
     pub(crate) revision: Revision,
     pub(crate) errors: Vec<HostError>,
     pub(crate) repairs: Repairs,
-    pub(crate) verdicts: BTreeMap<String, u64>,
     pub(crate) ways: News,
     /// When it was said, in seconds since 1970.
     pub(crate) now: i64,
@@ -107,7 +105,6 @@ impl Roster {
             answered: 0,
             errors: Vec::new(),
             repairs: Repairs::default(),
-            verdicts: BTreeMap::new(),
             ways: Ways::new(),
         };
         self.sessions.insert(host, session);
@@ -181,7 +178,6 @@ impl Roster {
         session.answered = word.revision;
         session.errors = word.errors;
         session.repairs = word.repairs;
-        session.verdicts = word.verdicts;
         word.ways.apply(&mut session.ways, word.now);
         self.changed(host);
         Heard::Taken
@@ -209,12 +205,6 @@ impl Roster {
     pub(crate) fn settled(&self, revision: Revision) -> bool {
         let floors = self.behind.iter().filter_map(|h| self.sessions.get(h)?.floor());
         self.newest >= revision && floors.min().is_none_or(|floor| floor > revision)
-    }
-
-    /// Packets by verdict, as each live host counted them.
-    pub(crate) fn verdicts(&self) -> BTreeMap<Uuid, BTreeMap<String, u64>> {
-        let live = self.sessions.iter().filter(|(_, s)| s.live);
-        live.map(|(host, s)| (*host, s.verdicts.clone())).collect()
     }
 
     fn session(&mut self, host: Uuid, id: u64) -> Option<&mut Session> {
