@@ -88,8 +88,4 @@ impl Kernel for Host {
     fn sentinel(&mut self) -> Result<Option<Box<dyn Sentinel>>, BoxError> {
         Ok(Some(Box::new(Self::sentinel(self)?)))
     }
-
-    fn glance(&mut self) -> Vec<(Option<Vni>, String)> {
-        Self::glance(self)
-    }
 }

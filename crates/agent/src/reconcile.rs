@@ -82,11 +82,6 @@ pub trait Kernel {
     fn sentinel(&mut self) -> Result<Option<Box<dyn Sentinel>>, BoxError> {
         Ok(None)
     }
-
-    /// What others did that costs little to see, and the network it concerns.
-    fn glance(&mut self) -> Vec<(Option<Vni>, String)> {
-        Vec::new()
-    }
 }
 
 /// How often the kernel is read in full, for what others did to it, at least;
@@ -100,7 +95,7 @@ const HUNDRED: u32 = 100;
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 
-/// How often it is looked at for what costs little to see.
+/// How often the link to the underlay is looked at.
 const GLANCE: Duration = Duration::from_secs(1);
 
 /// Reading it out of turn takes at most this part of the time.
@@ -182,7 +177,7 @@ pub(crate) fn work(
         }
         if glance <= now {
             glance = now + GLANCE;
-            if reconciler.glance(&out.desk, now) && newest {
+            if reconciler.glance(&out.desk) && newest {
                 again = again.map(|_| now);
             }
         }

@@ -36,8 +36,7 @@ pub struct Inspection {
 /// # Errors
 /// The maps or devices cannot be read.
 pub fn inspect(pin_dir: &Path, look: &Look) -> Result<Inspection, Error> {
-    let maps = maps_in_use(pin_dir)?;
-    let mut eye = Eye { maps: &maps, pins: Pins::at(pin_dir), netlink: open()? };
+    let mut eye = Eye::open(pin_dir)?;
     let port = eye.port(look)?;
     let fault = match eye.host_fault()? {
         None => eye.port_fault(look, port.as_ref())?,
@@ -51,34 +50,42 @@ pub fn inspect(pin_dir: &Path, look: &Look) -> Result<Inspection, Error> {
     Ok(Inspection { fault, away, home, mtu: port.map(|(_, it)| it.mtu), listens })
 }
 
-fn open() -> Result<Netlink, Error> {
-    let what = || "open a netlink socket".to_owned();
-    Netlink::open().map_err(|source| Error::Netlink { what: what(), source })
-}
-
-struct Eye<'a> {
-    maps: &'a Path,
+struct Eye {
+    ports: HashMap<MapData, u32, PortValue>,
+    hosts: HashMap<MapData, HostKey, TargetValue>,
+    prefixes: LpmTrie<MapData, HostKey, TargetValue>,
+    vtep: Array<MapData, VtepValue>,
     pins: Pins,
     netlink: Netlink,
 }
 
-impl Eye<'_> {
-    fn map<T>(&self, name: &'static str) -> Result<T, Error>
-    where
-        T: TryFrom<Map, Error = MapError>,
-    {
-        let map = MapData::from_pin(self.maps.join(name)).and_then(Map::from_map_data);
-        map.and_then(T::try_from).map_err(|source| Error::Map { name, source })
-    }
+fn pinned<T>(maps: &Path, name: &'static str) -> Result<T, Error>
+where
+    T: TryFrom<Map, Error = MapError>,
+{
+    let map = MapData::from_pin(maps.join(name)).and_then(Map::from_map_data);
+    map.and_then(T::try_from).map_err(|source| Error::Map { name, source })
+}
 
-    fn ports(&self) -> Result<HashMap<MapData, u32, PortValue>, Error> {
-        self.map("PORTS")
+impl Eye {
+    fn open(pin_dir: &Path) -> Result<Self, Error> {
+        let maps = maps_in_use(pin_dir)?;
+        let what = || "open a netlink socket".to_owned();
+        let netlink = Netlink::open().map_err(|source| Error::Netlink { what: what(), source })?;
+        Ok(Self {
+            ports: pinned(&maps, "PORTS")?,
+            hosts: pinned(&maps, "HOSTS")?,
+            prefixes: pinned(&maps, "PREFIXES")?,
+            vtep: pinned(&maps, "VTEP")?,
+            pins: Pins::at(pin_dir),
+            netlink,
+        })
     }
 
     /// The port and its device.
     fn port(&self, look: &Look) -> Result<Option<(u32, PortValue)>, Error> {
         let failed = |source| Error::Map { name: "PORTS", source };
-        for entry in self.ports()?.iter() {
+        for entry in self.ports.iter() {
             let (index, port) = entry.map_err(failed)?;
             if port.uuid() == look.port {
                 return Ok(Some((index, port)));
@@ -89,22 +96,16 @@ impl Eye<'_> {
 
     fn route(&self, vni: Vni, to: IpAddr) -> Result<Option<Target>, Error> {
         let key = HostKey::new(vni, to);
-        let hosts: HashMap<MapData, HostKey, TargetValue> = self.map("HOSTS")?;
-        let found = match there("HOSTS", hosts.get(&key, 0))? {
+        let found = match there("HOSTS", self.hosts.get(&key, 0))? {
             Some(target) => Some(target),
-            None => {
-                let prefixes: LpmTrie<MapData, HostKey, TargetValue> = self.map("PREFIXES")?;
-                there("PREFIXES", prefixes.get(&Key::new(VNI_BITS + 128, key), 0))?
-            }
+            None => there("PREFIXES", self.prefixes.get(&Key::new(VNI_BITS + 128, key), 0))?,
         };
-        let Some(target) = found else { return Ok(None) };
-        let ports = self.ports()?;
-        Ok(target.target(|index| ports.get(&index, 0).ok().map(|port| port.uuid())))
+        let port_at = |index| self.ports.get(&index, 0).ok().map(|port| port.uuid());
+        Ok(found.and_then(|target| target.target(port_at)))
     }
 
     fn host_fault(&mut self) -> Result<Option<String>, Error> {
-        let vtep: Array<MapData, VtepValue> = self.map("VTEP")?;
-        let vtep = vtep.get(&0, 0).map_err(|source| Error::Map { name: "VTEP", source })?;
+        let vtep = self.vtep.get(&0, 0).map_err(|source| Error::Map { name: "VTEP", source })?;
         for (what, index, holder) in [
             ("the VXLAN device", vtep.ifindex, Holder::Vtep),
             ("the underlay's device", vtep.underlay, Holder::Underlay),

@@ -17,7 +17,6 @@ pub mod damage;
 mod dhcp;
 mod error;
 mod flows;
-mod glance;
 mod headroom;
 mod inet;
 mod inspect;
@@ -27,6 +26,7 @@ mod netlink;
 mod netns;
 mod offload;
 mod onlink;
+mod packet;
 mod pair;
 mod pins;
 mod port;
@@ -125,12 +125,12 @@ pub struct Host {
     devices: BTreeMap<Uuid, u32>,
     /// Largest packets of networks, where a path carries less than the link.
     limits: BTreeMap<Vni, Mtu>,
-    /// The port that was glanced at last.
-    glanced: Option<Uuid>,
     /// Of the underlay, as last seen.
     mtu: Option<Mtu>,
     _dhcp: Option<dhcp::Server>,
     watched: Watched,
+    /// Routes were changed, or may have been, since flows were kept.
+    rerouted: bool,
 }
 
 impl Host {
@@ -156,9 +156,9 @@ impl Host {
             devices,
             _dhcp: dhcp,
             limits: BTreeMap::new(),
-            glanced: None,
             mtu: None,
             watched: Watched::default(),
+            rerouted: true,
         })
     }
 
@@ -189,6 +189,7 @@ impl Host {
     /// The kernel refused. What was done until then stays, and is seen by
     /// [`Self::observe`].
     pub fn apply(&mut self, step: &Step) -> Result<(), Error> {
+        self.rerouted |= matches!(step, Step::RemoveRoute(_) | Step::SetRoute { .. });
         match step {
             Step::RemoveRoute(route) => self.tables.remove_route(*route),
             Step::RemovePort(uuid) => {
@@ -229,6 +230,7 @@ impl Host {
         };
         let known: Result<Vec<_>, Error> =
             routes.iter().map(|(key, to)| Ok((*key, *to, ifindex(to)?))).collect();
+        self.rerouted = true;
         self.tables.set_routes(known?.into_iter())
     }
 
@@ -261,16 +263,21 @@ impl Host {
     }
 
     /// Forgets what was counted between networks that `spec` lets exchange
-    /// nothing.
+    /// nothing; no work when no route was changed since the last time.
     ///
     /// # Errors
     /// The counters cannot be read or changed.
     pub fn keep_flows(&mut self, spec: &HostSpec) -> Result<(), Error> {
+        if !self.rerouted {
+            return Ok(());
+        }
         let pairs = spec.routes.iter().filter_map(|(key, target)| match target {
             Target::Local { vni, .. } | Target::Remote { vni, .. } => Some((key.vni, *vni)),
             Target::Nobody => None,
         });
-        self.tables.keep_flows(&pairs.collect())
+        self.tables.keep_flows(&pairs.collect())?;
+        self.rerouted = false;
+        Ok(())
     }
 
     fn parts(&mut self) -> Parts<'_> {

@@ -1,4 +1,4 @@
-//! What others did to the kernel: seen now and then, at a glance, or when
+//! What others did to the kernel: seen now and then, by its news, or when
 //! probes are lost; mended, and told.
 
 use std::collections::BTreeSet;
@@ -30,24 +30,15 @@ impl<K: Kernel> Reconciler<K> {
         concerns.lost.then_some(at)
     }
 
-    /// True when there is something to mend, or to try again at once.
-    pub(super) fn glance(&mut self, desk: &Desk, now: Instant) -> bool {
+    /// True when the link takes packets of another size than before.
+    pub(super) fn glance(&mut self, desk: &Desk) -> bool {
         let link = self.kernel.link_mtu();
         desk.set_link(link);
-        if self.link.replace(link).is_some_and(|before| before != link) {
+        let changed = self.link.replace(link).is_some_and(|before| before != link);
+        if changed {
             self.have = None;
-            return true;
         }
-        // What is not known to be whole is mended in its own time.
-        let seen = if self.have.is_some() { self.kernel.glance() } else { Vec::new() };
-        if seen.is_empty() {
-            return false;
-        }
-        for (vni, what) in seen {
-            self.tell_of(vni, &what, now);
-        }
-        self.have = None;
-        true
+        changed
     }
 
     /// Sees to what the kernel has told of; the time by which a pass is due.
