@@ -69,7 +69,7 @@ schemathesis: ## the server asked at random what /openapi.json says and does not
 
 .PHONY: bench
 bench: root ## Kannas beside other ways to move a packet and a bare HTTP handler; ONLY=paths, first or api for a part
-	@.ci/deps run
+	@.ci/deps bench
 	@$(call step,build)
 	cargo build --release --workspace --bins
 	@$(call step,bench)
