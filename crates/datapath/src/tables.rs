@@ -7,7 +7,7 @@ use aya::Ebpf;
 use aya::maps::lpm_trie::Key;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues};
 use model::ids::{Prefix, Vni};
-use model::spec::{RouteKey, Target};
+use model::spec::{RouteKey, Routes, Target};
 use uuid::Uuid;
 
 use crate::abi::{HostKey, PortValue, TargetValue, VNI_BITS, VtepValue, bits};
@@ -117,20 +117,50 @@ impl Tables {
         self.vtep.set(0, vtep, 0).map_err(failed(VTEP))
     }
 
-    /// All routes; `port_at` says which port a device is.
+    /// All routes; `port_at` says which port a device is. They share memory
+    /// with `near` as far as they are those, which nearly all are.
     pub(crate) fn routes(
         &self,
         port_at: impl Fn(u32) -> Option<Uuid>,
-    ) -> Result<BTreeMap<RouteKey, Target>, Error> {
-        let mut routes = BTreeMap::new();
+        near: &Routes,
+    ) -> Result<Routes, Error> {
+        let (mut same, mut known, mut others) = (0, 0, Vec::new());
+        self.each_route(&port_at, |key, target| match near.get(&key) {
+            Some(at) if *at == target => same += 1,
+            at => {
+                known += usize::from(at.is_some());
+                others.push((key, target));
+            }
+        })?;
+        if same + known == near.len() {
+            let mut routes = near.clone();
+            routes.extend(others);
+            return Ok(routes);
+        }
+        // Some are gone, and to see which costs more than to read once more.
+        let mut routes = Routes::new();
+        self.each_route(&port_at, |key, target| {
+            routes.insert(key, target);
+        })?;
+        Ok(routes)
+    }
+
+    fn each_route(
+        &self,
+        port_at: &impl Fn(u32) -> Option<Uuid>,
+        mut take: impl FnMut(RouteKey, Target),
+    ) -> Result<(), Error> {
         self.hosts.each(|key, value| {
-            routes.extend(key.route(VNI_BITS + 128).zip(value.target(&port_at)));
+            if let Some((key, target)) = key.route(VNI_BITS + 128).zip(value.target(port_at)) {
+                take(key, target);
+            }
         })?;
         self.prefixes.each(|key, value| {
             let (length, key) = (key.prefix_len(), key.data());
-            routes.extend(key.route(length).zip(value.target(&port_at)));
-        })?;
-        Ok(routes)
+            if let Some((key, target)) = key.route(length).zip(value.target(port_at)) {
+                take(key, target);
+            }
+        })
     }
 
     pub(crate) fn set_route(

@@ -8,7 +8,7 @@ use crate::admission;
 use crate::dhcp;
 use crate::ids::Prefix;
 use crate::objects::{Network, Port, Subnet};
-use crate::spec::{Attachment, HostSpec, Inet, PortSpec, RouteKey, Target};
+use crate::spec::{Attachment, HostSpec, Inet, PortSpec, RouteKey, Routes, Target};
 use crate::static_routes;
 use crate::world::World;
 
@@ -55,7 +55,7 @@ fn add_routes(
     host: Uuid,
     from: &Network,
     reached: &[&Network],
-    routes: &mut BTreeMap<RouteKey, Target>,
+    routes: &mut Routes,
 ) {
     for to in reached.iter().copied().chain([from]) {
         let key = |prefix| RouteKey { vni: from.vni, prefix };

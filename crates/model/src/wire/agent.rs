@@ -14,6 +14,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use imbl::ordmap::DiffItem;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -157,17 +158,19 @@ impl Fault {
 }
 
 /// The lines that turn a host that has `old` into one that has `new`.
-pub fn changes(old: &HostSpec, new: &HostSpec) -> Vec<Line> {
+pub fn changes<'a>(old: &'a HostSpec, new: &'a HostSpec) -> impl Iterator<Item = Line> + 'a {
     let ports = differences(&old.ports, &new.ports);
     let ports = ports.map(|(uuid, spec)| match spec {
         Some(spec) => Line::Port { uuid: *uuid, spec: spec.clone() },
         None => Line::NoPort { uuid: *uuid },
     });
-    let routes = differences(&old.routes, &new.routes).map(|(key, target)| match target {
-        Some(target) => Line::Route { key: *key, target: *target },
-        None => Line::NoRoute { key: *key },
+    let routes = old.routes.diff(&new.routes).map(|difference| match difference {
+        DiffItem::Add(key, target) | DiffItem::Update { new: (key, target), .. } => {
+            Line::Route { key: *key, target: *target }
+        }
+        DiffItem::Remove(key, _) => Line::NoRoute { key: *key },
     });
-    ports.chain(routes).collect()
+    ports.chain(routes)
 }
 
 /// Keys whose value is gone (None), new or another.
