@@ -283,6 +283,7 @@ impl<K: Kernel> Reconciler<K> {
     }
 
     fn take_steps(&mut self, want: &HostSpec, have: &mut HostState, report: &mut Report) {
+        let began = Instant::now();
         let steps = plan::plan(want, have);
         let revision = want.revision;
         let few = steps.len() <= SPELLED_OUT;
@@ -313,7 +314,7 @@ impl<K: Kernel> Reconciler<K> {
             report.errors.push(Fault::new(None, message));
         }
         if !few {
-            tracing::info!(revision, steps = steps.len(), failed, "applied");
+            tracing::info!(revision, steps = steps.len(), failed, took = ?began.elapsed(), "applied in bulk");
         }
     }
 

@@ -95,6 +95,15 @@ pub fn verdicts(pin_dir: &Path) -> Result<BTreeMap<String, u64>, Error> {
     tables::pinned_verdicts(&maps_in_use(pin_dir)?)
 }
 
+/// How many routes a host with this pin directory has in its maps; as
+/// [`verdicts`].
+///
+/// # Errors
+/// As [`verdicts`].
+pub fn routes(pin_dir: &Path) -> Result<usize, Error> {
+    tables::pinned_routes(&maps_in_use(pin_dir)?)
+}
+
 /// As [`verdicts`], for each pair of networks; nothing under programs that do
 /// not count it.
 ///

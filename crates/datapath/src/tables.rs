@@ -216,6 +216,19 @@ pub(crate) fn pinned_verdicts(maps: &Path) -> Result<BTreeMap<String, u64>, Erro
     named(&pinned_counts(maps)?)
 }
 
+/// How many routes there are in the maps that are pinned in that directory.
+pub(crate) fn pinned_routes(maps: &Path) -> Result<usize, Error> {
+    let pinned = |name| {
+        let map = MapData::from_pin(maps.join(name)).and_then(Map::from_map_data);
+        map.map_err(failed(name))
+    };
+    let mut count = 0;
+    Table::<HostKey, TargetValue>::of(HOSTS, pinned(HOSTS)?)?.each(|_, _| count += 1)?;
+    let prefixes = Table::<Key<HostKey>, TargetValue>::of(PREFIXES, pinned(PREFIXES)?)?;
+    prefixes.each(|_, _| count += 1)?;
+    Ok(count)
+}
+
 fn pinned_counts(maps: &Path) -> Result<PerCpuArray<MapData, u64>, Error> {
     let counts = MapData::from_pin(maps.join(COUNTS)).and_then(Map::from_map_data);
     counts.and_then(PerCpuArray::try_from).map_err(failed(COUNTS))
