@@ -168,7 +168,7 @@ fn parse(mut file: impl BufRead) -> io::Result<Option<Slice>> {
     let mut assembly = Assembly::default();
     let (mut lease, mut whole, mut text) = (None, false, Vec::new());
     while file.read_until(b'\n', &mut text)? > 0 {
-        let Ok(line) = serde_json::from_slice(&text) else { return Ok(None) };
+        let Ok(line) = Line::parse(&text) else { return Ok(None) };
         if let Line::Lease { epoch, .. } = line {
             lease = Some(epoch);
         }

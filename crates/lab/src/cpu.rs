@@ -115,7 +115,7 @@ pub(crate) fn last_core() -> Result<usize> {
 }
 
 /// What the threads of a process have run; those that have ended meanwhile are left out.
-fn ran(pid: u32) -> Result<Duration> {
+pub(crate) fn ran(pid: u32) -> Result<Duration> {
     let tasks = format!("/proc/{pid}/task");
     let mut sum = Duration::ZERO;
     for thread in fs::read_dir(&tasks).context(tasks)?.flatten() {

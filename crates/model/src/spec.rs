@@ -138,7 +138,7 @@ impl fmt::Display for RouteKey {
 
 /// Where packets to a prefix go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", tag = "to")]
+#[serde(rename_all = "lowercase", tag = "to", try_from = "target::Fields")]
 pub enum Target {
     /// A port of this host, whose network is `vni`.
     Local {
@@ -154,6 +154,8 @@ pub enum Target {
     /// Nobody has this address: drop and count as `no-port`.
     Nobody,
 }
+
+mod target;
 
 impl Target {
     pub fn local(port: Uuid, vni: Vni) -> Self {

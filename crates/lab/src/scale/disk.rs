@@ -14,7 +14,7 @@ use model::ids::{Prefix, Vni};
 use model::spec::{RouteKey, Target};
 use model::wire::agent::Line;
 
-use super::{Filled, path, status};
+use super::{Filled, filled, path, status};
 use crate::bench::{self, Measured};
 use crate::eventually::eventually;
 use crate::paths;
@@ -76,13 +76,11 @@ fn boot(host: &mut Host, ports: usize, before: u64) -> Result<Filled> {
     let fills = host.fills();
     let begun = Instant::now();
     host.start()?;
-    let all_set = || (host.fills() > fills).then(|| begun.elapsed());
-    let fill =
-        eventually(PATIENCE, "all routes are set", all_set).with_context(|| host.log_tail())?;
+    let (fill, cpu) = filled(host, fills, begun)?;
     let there = datapath::routes(host.pins()).context("the maps")?;
     ensure!(there >= ports, "{there} of {ports} routes are in the maps");
     let (with, most) = at_rest(host)?;
-    Ok(Filled { ports: there, fill, again: None, before, with, most })
+    Ok(Filled { ports: there, fill, cpu, again: None, before, with, most })
 }
 
 /// Resident, once that has not grown or shrunk for a second, and the most until then.

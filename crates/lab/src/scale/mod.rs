@@ -5,12 +5,14 @@ mod disk;
 mod server;
 
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::cpu::ran;
+use crate::eventually::eventually;
 use crate::paths::{self, Path};
-use crate::site::{Host, Pair};
+use crate::site::{Host, PATIENCE, Pair};
 
 pub use disk::{NAME, Reboot};
 pub use server::serve;
@@ -28,6 +30,8 @@ pub struct Filled {
     pub ports: usize,
     /// From the start of the process until they are all set.
     pub fill: Duration,
+    /// Of it on a core: what is left on a machine that does nothing else.
+    pub cpu: Duration,
     /// Started once more, with all of them in the kernel: until it has seen that. None where it was not.
     pub again: Option<Duration>,
     /// Bytes resident of an agent that has no remote port.
@@ -40,6 +44,13 @@ pub struct Filled {
 
 /// What an agent may have resident beside the ports, and for each.
 const ALLOWED: (u64, u64) = (64 << 20, 256);
+
+/// Waits until the agent, started at `begun`, has set all; how long it took, and how long on a core.
+fn filled(host: &Host, fills: usize, begun: Instant) -> Result<(Duration, Duration)> {
+    let all_set = || (host.fills() > fills).then(|| begun.elapsed());
+    let took = eventually(PATIENCE, "all routes are set", all_set);
+    Ok((took.with_context(|| host.log_tail())?, ran(host.pid().context("no agent")?)?))
+}
 
 /// A line of `/proc/PID/status`, which is in KiB, in bytes.
 fn status(host: &Host, name: &str) -> Result<u64> {
@@ -71,6 +82,7 @@ pub fn write(filled: &[(&str, Filled)], out: &mut impl Write) -> io::Result<()> 
     };
     row("remote ports in the maps", &|it| it.ports.to_string())?;
     row("start of the process until all are set", &|it| seconds(it.fill))?;
+    row("of it on a core", &|it| seconds(it.cpu))?;
     row("started again: until all are seen", &|it| it.again.map_or("-".to_owned(), seconds))?;
     row("memory without remote ports", &|it| mib(it.before))?;
     row("memory with them, at rest", &|it| mib(it.with))?;

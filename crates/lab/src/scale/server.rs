@@ -9,10 +9,13 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::json;
 
 use super::disk::at_rest;
-use super::{Filled, status};
+use super::{Filled, filled, status};
 use crate::api::{Client, NewNetwork};
 use crate::eventually::eventually;
-use crate::site::{Cabling, HOSTS, PATIENCE, Site};
+use crate::site::{Cabling, PATIENCE, Site};
+
+/// Names and zones: both in one, as a network is.
+const HOSTS: [(&str, &str); 2] = [("near", "fi-hel1"), ("far", "fi-hel1")];
 
 /// An agent that is told of `ports` remote ports by the server, at the end of its snapshot.
 ///
@@ -20,8 +23,9 @@ use crate::site::{Cabling, HOSTS, PATIENCE, Site};
 /// The API refuses; the agent does not come up.
 pub fn serve(prefix: &str, ports: usize, progress: &mut impl Write) -> Result<Filled> {
     let mut site = Site::start(&format!("{prefix}server"), &HOSTS, Cabling::Direct)?;
+    let [(near, zone), (far, _)] = HOSTS;
     let admin = site.admin.clone();
-    let network = NewNetwork { name: "big", zone: HOSTS[1].1, subnet: "10.0.0.0/8", router: None };
+    let network = NewNetwork { name: "big", zone, subnet: "10.0.0.0/8", router: None };
     let network = admin.make_network(network)?;
     let port = |host: &str, index: usize| {
         let index = u32::try_from(index)?;
@@ -31,7 +35,6 @@ pub fn serve(prefix: &str, ports: usize, progress: &mut impl Write) -> Result<Fi
         });
         anyhow::Ok(body)
     };
-    let (near, far) = (HOSTS[0].0, HOSTS[1].0);
     // So that nobody's kernel has to make the far ports.
     site.host_mut(far)?.stop()?;
     let workload = site.netns("near")?;
@@ -45,15 +48,13 @@ pub fn serve(prefix: &str, ports: usize, progress: &mut impl Write) -> Result<Fi
     let (fills, begun) = (site.host(near)?.fills(), Instant::now());
     site.host_mut(near)?.start()?;
     let host = site.host(near)?;
-    let all_set = || (host.fills() > fills).then(|| begun.elapsed());
-    let fill =
-        eventually(PATIENCE, "all routes are set", all_set).with_context(|| host.log_tail())?;
+    let (fill, cpu) = filled(host, fills, begun)?;
     site.live(near)?;
     let there = datapath::routes(host.pins()).context("the maps")?;
     ensure!(there >= ports, "{there} of {ports} routes are in the maps");
     let (with, most) = at_rest(host)?;
     let again = restart(&mut site, near)?;
-    Ok(Filled { ports: there, fill, again: Some(again), before, with, most })
+    Ok(Filled { ports: there, fill, cpu, again: Some(again), before, with, most })
 }
 
 /// Until the server has heard of the next agent that all is well.
