@@ -314,7 +314,7 @@ impl<K: Kernel> Reconciler<K> {
             report.errors.push(Fault::new(None, message));
         }
         if !few {
-            tracing::info!(revision, steps = steps.len(), failed, took = ?began.elapsed(), "applied in bulk");
+            tracing::info!(revision, steps = steps.len(), failed, took = ?began.elapsed(), "applied");
         }
     }
 

@@ -164,9 +164,15 @@ pub fn bridge_vxlan(prefix: &str) -> Result<Path> {
 /// What a pair of hosts under Kannas carries; `pair` must be kept, its networks peered.
 #[must_use]
 pub fn kannas(pair: &Pair) -> Path {
+    kannas_as(KANNAS, pair)
+}
+
+/// The same under another name: of a pair that is set up otherwise.
+#[must_use]
+pub fn kannas_as(name: &str, pair: &Pair) -> Path {
     let [client, server] = pair.machines.each_ref().map(|machine| machine.end.clone());
     let between = pair.site.hosts.values().map(|host| Arc::clone(&host.netns)).collect();
-    Path { name: KANNAS.to_owned(), tunnel: None, client, server, between }
+    Path { name: name.to_owned(), tunnel: None, client, server, between }
 }
 
 fn bridged_guest(name: &str, host: &Netns, here: usize) -> Result<Arc<Netns>> {

@@ -14,7 +14,7 @@ use model::ids::{Prefix, Vni};
 use model::spec::{RouteKey, Target};
 use model::wire::agent::Line;
 
-use super::{Filled, filled, path, status};
+use super::{Filled, filled, status};
 use crate::bench::{self, Measured};
 use crate::eventually::eventually;
 use crate::paths;
@@ -66,7 +66,7 @@ impl Reboot {
     ) -> Result<Vec<Measured>> {
         let few = Pair::start(&format!("{prefix}few"), Cabling::Direct)?;
         few.peer()?;
-        bench::run(&[paths::kannas(&few), path(&self.pair, NAME)], rounds, progress)
+        bench::run(&[paths::kannas(&few), paths::kannas_as(NAME, &self.pair)], rounds, progress)
     }
 }
 

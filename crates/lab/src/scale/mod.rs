@@ -11,8 +11,7 @@ use anyhow::{Context, Result};
 
 use crate::cpu::ran;
 use crate::eventually::eventually;
-use crate::paths::{self, Path};
-use crate::site::{Host, PATIENCE, Pair};
+use crate::site::{Host, PATIENCE};
 
 pub use disk::{NAME, Reboot};
 pub use server::serve;
@@ -59,11 +58,6 @@ fn status(host: &Host, name: &str) -> Result<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
     let number = line.trim_matches(|c: char| !c.is_ascii_digit());
     Ok(number.parse::<u64>().context("a number")? * 1024)
-}
-
-/// What a host of `pair` carries, under another name.
-fn path(pair: &Pair, name: &str) -> Path {
-    Path { name: name.to_owned(), ..paths::kannas(pair) }
 }
 
 /// One column for each.
