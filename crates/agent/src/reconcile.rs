@@ -50,11 +50,6 @@ pub trait Kernel {
         let _ = want;
         Ok(())
     }
-    /// Packets by verdict.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    fn verdicts(&mut self) -> Result<BTreeMap<String, u64>, BoxError>;
 
     /// Probes of this kernel, once; None if it has none.
     ///
@@ -235,10 +230,6 @@ impl<K: Kernel> Reconciler<K> {
                 tracing::error!(error = message, "a pass failed");
                 report.errors.push(Fault::new(None, message));
             }
-        }
-        match self.kernel.verdicts() {
-            Ok(verdicts) => report.verdicts = verdicts,
-            Err(error) => tracing::warn!(error = chain(&*error), "cannot read the counters"),
         }
         let again = if report.errors.is_empty() {
             self.failures = 0;

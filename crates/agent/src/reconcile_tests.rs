@@ -156,8 +156,4 @@ impl Kernel for Fake {
         plan::after(&mut inner.state, step);
         Ok(())
     }
-
-    fn verdicts(&mut self) -> Result<BTreeMap<String, u64>, BoxError> {
-        Ok(BTreeMap::new())
-    }
 }

@@ -49,3 +49,31 @@ fn a_peering_has_counters_that_its_owner_and_nobody_else_sees() {
     })
     .unwrap();
 }
+
+#[test]
+fn drops_of_packets_that_belong_to_no_network_are_told_though_nothing_else_happens() {
+    let pair = Pair::start(&format!("{}drops", netns::prefix("kt")), Cabling::Direct).unwrap();
+    let admin = &pair.site.admin;
+    let spoofed = || {
+        let host = admin.get("/kannas/v1/hosts/hel/counters").ok()?;
+        host["counters"]["packets"]["spoofed-mac"].as_u64()
+    };
+    // Twice, as the first counters of a connection are told in any case.
+    let machine = &pair.machines[0].end;
+    let before = eventually(PATIENCE, "the host has counters", spoofed).unwrap();
+    machine.netns.ip("link set eth0 address 0a:00:00:00:00:99").unwrap();
+    let to = std::net::SocketAddr::new(pair.machines[1].end.address, 9);
+    let socket = machine.netns.run(|| std::net::UdpSocket::bind((machine.address, 0)));
+    let socket = socket.unwrap().unwrap();
+    let mut told = before;
+    for _ in 0..2 {
+        let least = told;
+        told = eventually(PATIENCE, "the host tells of them", || {
+            // The agent gives the machine its address back as soon as it sees that.
+            machine.netns.ip("link set eth0 address 0a:00:00:00:00:99").ok()?;
+            socket.send_to(b"x", to).ok()?;
+            spoofed().filter(|now| *now > least)
+        })
+        .unwrap();
+    }
+}
