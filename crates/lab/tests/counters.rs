@@ -58,20 +58,16 @@ fn drops_of_packets_that_belong_to_no_network_are_told_though_nothing_else_happe
         let host = admin.get("/kannas/v1/hosts/hel/counters").ok()?;
         host["counters"]["packets"]["spoofed-mac"].as_u64()
     };
+    let machine = &pair.machines[0].end.netns;
+    // A header of IPv4 and no more, from a MAC that is not the port's.
+    let mut frame = [0xff; 60];
+    frame[6..15].copy_from_slice(&[2, 0, 0, 0, 0, 9, 0x08, 0x00, 0x45]);
+    let mut told = eventually(PATIENCE, "the host has counters", spoofed).unwrap();
     // Twice, as the first counters of a connection are told in any case.
-    let machine = &pair.machines[0].end;
-    let before = eventually(PATIENCE, "the host has counters", spoofed).unwrap();
-    machine.netns.ip("link set eth0 address 0a:00:00:00:00:99").unwrap();
-    let to = std::net::SocketAddr::new(pair.machines[1].end.address, 9);
-    let socket = machine.netns.run(|| std::net::UdpSocket::bind((machine.address, 0)));
-    let socket = socket.unwrap().unwrap();
-    let mut told = before;
     for _ in 0..2 {
         let least = told;
         told = eventually(PATIENCE, "the host tells of them", || {
-            // The agent gives the machine its address back as soon as it sees that.
-            machine.netns.ip("link set eth0 address 0a:00:00:00:00:99").ok()?;
-            socket.send_to(b"x", to).ok()?;
+            lab::raw::send_frame(machine, "eth0", &frame).ok()?;
             spoofed().filter(|now| *now > least)
         })
         .unwrap();
