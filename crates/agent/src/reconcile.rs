@@ -123,6 +123,8 @@ pub(crate) struct Reconciler<K> {
     /// What others did, and until when that is told.
     mended: Vec<(Instant, Fault)>,
     repairs: Repairs,
+    /// What others did that the pass under way has found.
+    untold: Vec<(Option<Vni>, String)>,
 }
 
 /// Where a pass's results go.
@@ -135,6 +137,8 @@ pub(crate) struct Outlet {
 /// What came of a pass, and when the next is due.
 pub(crate) struct Pass {
     pub(crate) report: Report,
+    /// What others did, and the pass has mended.
+    pub(crate) repaired: Vec<(Option<Vni>, String)>,
     pub(crate) again: Instant,
 }
 
@@ -186,6 +190,7 @@ pub(crate) fn work(
             }
             let pass = reconciler.pass(&want.spec, now);
             out.desk.adopt(&want.spec, reconciler.kernel.link_mtu());
+            pass.repaired.into_iter().for_each(|(vni, step)| out.desk.mended(vni, step));
             out.said.send_replace(Some(Report { epoch: want.epoch, ..pass.report }));
             again = Some(pass.again);
             keeper.offer(want);
@@ -197,8 +202,8 @@ impl<K: Kernel> Reconciler<K> {
     pub(crate) fn new(kernel: K, now: Instant) -> Self {
         let (not_before, link, mended) = (now, None, Vec::new());
         let (have, failures, repairs) = (None, 0, Repairs::default());
-        let read_again = now;
-        Self { kernel, have, read_again, failures, not_before, link, mended, repairs }
+        let (read_again, untold) = (now, Vec::new());
+        Self { kernel, have, read_again, failures, not_before, link, mended, repairs, untold }
     }
 
     /// True when the kernel is known to hold nothing of ours, as after a
@@ -243,7 +248,8 @@ impl<K: Kernel> Reconciler<K> {
         let until = self.mended.iter().map(|(until, _)| *until).min();
         report.repairs = self.repairs.clone();
         report.errors.extend(self.mended.iter().map(|(_, fault)| fault.clone()));
-        Pass { report, again: until.map_or(again, |until| again.min(until)) }
+        let again = until.map_or(again, |until| again.min(until));
+        Pass { report, repaired: std::mem::take(&mut self.untold), again }
     }
 
     fn known(&mut self, now: Instant) -> Result<HostState, BoxError> {

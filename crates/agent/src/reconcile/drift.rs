@@ -58,6 +58,7 @@ impl<K: Kernel> Reconciler<K> {
     fn tell_of(&mut self, vni: Option<Vni>, what: &str, now: Instant) {
         tracing::warn!(what, "somebody else changed the kernel");
         self.repairs.add(what);
+        self.untold.push((vni, what.to_owned()));
         if self.mended.len() < FAULTS {
             let message = format!("somebody else changed the kernel, which was mended: {what}");
             self.mended.push((now + NAMED_FOR, Fault::new(vni, message)));
