@@ -120,8 +120,13 @@ pub(crate) struct Reconciler<K> {
     not_before: Instant,
     /// What the link to the underlay was seen to take; None: not seen yet.
     link: Option<Option<Mtu>>,
-    /// What others did, and until when that is told.
-    mended: Vec<(Instant, Fault)>,
+    /// Ports are to have another MTU than when the kernel was last read.
+    resized: bool,
+    /// What others did, by its number among the repairs: told until the server
+    /// has heard of it, and for a while more.
+    mended: Vec<(u64, Fault)>,
+    /// How many repairs the server has heard of, and when of the last.
+    heard: Option<(u64, Instant)>,
     repairs: Repairs,
     /// What others did that the pass under way has found.
     untold: Vec<(Option<Vni>, String)>,
@@ -170,13 +175,14 @@ pub(crate) fn work(
             Mail::Rung => {
                 let sooner = reconciler.heed(&out.desk, now);
                 let sooner = sooner.or(reconciler.heed_news(&out.news, now));
+                let sooner = sooner.into_iter().chain(reconciler.heed_told(&out.desk)).min();
                 again = again.map(|again| sooner.map_or(again, |sooner| again.min(sooner)));
             }
             Mail::Closed => return,
         }
         if glance <= now {
             glance = now + GLANCE;
-            if reconciler.glance(&out.desk) && newest {
+            if reconciler.glance(&out.desk, now) && newest {
                 again = again.map(|_| now);
             }
         }
@@ -200,10 +206,19 @@ pub(crate) fn work(
 
 impl<K: Kernel> Reconciler<K> {
     pub(crate) fn new(kernel: K, now: Instant) -> Self {
-        let (not_before, link, mended) = (now, None, Vec::new());
-        let (have, failures, repairs) = (None, 0, Repairs::default());
-        let (read_again, untold) = (now, Vec::new());
-        Self { kernel, have, read_again, failures, not_before, link, mended, repairs, untold }
+        Self {
+            kernel,
+            have: None,
+            read_again: now,
+            failures: 0,
+            not_before: now,
+            link: None,
+            resized: false,
+            mended: Vec::new(),
+            heard: None,
+            repairs: Repairs::default(),
+            untold: Vec::new(),
+        }
     }
 
     /// True when the kernel is known to hold nothing of ours, as after a
@@ -222,7 +237,7 @@ impl<K: Kernel> Reconciler<K> {
         match self.known(now) {
             Ok(mut have) => {
                 if let Some(believed) = believed {
-                    self.compare(want, &believed, &have, now);
+                    self.compare(want, &believed, &have);
                 }
                 self.take_steps(want, &mut have, &mut report);
                 self.settle(want, &mut report);
@@ -244,8 +259,7 @@ impl<K: Kernel> Reconciler<K> {
             self.failures = self.failures.saturating_add(1);
             now + delay
         };
-        self.mended.retain(|(until, _)| *until > now);
-        let until = self.mended.iter().map(|(until, _)| *until).min();
+        let until = self.forget_mended(now);
         report.repairs = self.repairs.clone();
         report.errors.extend(self.mended.iter().map(|(_, fault)| fault.clone()));
         let again = until.map_or(again, |until| again.min(until));

@@ -2,8 +2,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use model::spec::{RouteKey, Target};
+use uuid::Uuid;
 
 use super::*;
+use crate::probe::{Concerns, sample};
 
 #[test]
 fn a_route_deleted_behind_our_back_returns() {
@@ -47,6 +49,53 @@ fn news_have_the_kernel_read_out_of_turn_unless_something_has_failed() {
     reconciler.pass(&want(), later);
     news.put();
     assert_eq!(reconciler.heed_news(&news, later), None, "its own failures make news");
+}
+
+#[test]
+fn what_others_do_while_ports_get_another_mtu_is_told_and_the_mtu_is_not() {
+    let kernel = Fake::default();
+    let now = Instant::now();
+    let (desk, port) = (Desk::new(), Uuid::from_u128(1));
+    let mut want = want();
+    want.ports.insert(port, sample::port(7, [10, 0, 0, 2], "10.0.0.0/24"));
+    let mut reconciler = Reconciler::new(kernel.clone(), now);
+    reconciler.pass(&want, now);
+    for (others, told) in [(false, 0), (true, 1)] {
+        desk.concern(Concerns { limits: true, lost: false });
+        let differs = Condition::Broken(datapath::MTU_DIFFERS.to_owned());
+        kernel.0.borrow_mut().state.ports.insert(port, differs);
+        if others {
+            kernel.0.borrow_mut().state.routes.clear();
+        }
+        let at = reconciler.heed(&desk, now).unwrap();
+        let pass = reconciler.pass(&want, at);
+        assert_eq!(pass.report.repairs.count, told);
+        assert_eq!(kernel.0.borrow().state.routes, want.routes);
+        assert!(matches!(kernel.0.borrow().state.ports[&port], Condition::Whole(_)));
+    }
+}
+
+#[test]
+fn what_others_did_is_told_until_the_server_has_heard_of_it_and_a_second_more() {
+    let kernel = Fake::default();
+    let now = Instant::now();
+    let desk = Desk::new();
+    let mut reconciler = Reconciler::new(kernel.clone(), now);
+    let first = reconciler.pass(&want(), now);
+    kernel.0.borrow_mut().state.routes.clear();
+    let pass = reconciler.pass(&want(), first.again);
+    assert_eq!((pass.report.errors.len(), pass.repaired.len()), (1, 1));
+    let later = first.again + RESYNC;
+    assert_eq!(reconciler.heed_told(&desk), None);
+    assert_eq!(reconciler.pass(&want(), later).report.errors.len(), 1, "nobody was there");
+
+    assert!(desk.hear(1, later) && !desk.hear(1, later + RESYNC));
+    let until = reconciler.heed_told(&desk).unwrap();
+    assert!(until > later);
+    let pass = reconciler.pass(&want(), later);
+    assert_eq!((pass.report.errors.len(), pass.again <= until), (1, true));
+    let pass = reconciler.pass(&want(), until);
+    assert_eq!((pass.report.errors.len(), pass.repaired.len()), (0, 0));
 }
 
 #[test]

@@ -52,6 +52,7 @@ use uuid::Uuid;
 
 pub use error::Error;
 pub use inspect::{Inspection, inspect};
+pub use port::MTU_DIFFERS;
 pub use probe::{Kind, Probe, Sighting};
 pub use prober::Prober;
 pub use sentinel::Sentinel;

@@ -36,14 +36,16 @@ struct Inner {
     concerns: Concerns,
     /// What others did and was mended, oldest first.
     repairs: VecDeque<(Duration, Option<Vni>, String)>,
+    /// How many of them the server has heard of, and when of the last.
+    heard: Option<(u64, Instant)>,
 }
 
 impl Desk {
     pub(crate) fn new() -> Self {
         let (book, concerns) = (Book::new(rand::random()), Concerns::default());
         let trials = Trials::default();
-        let repairs = VecDeque::new();
-        let inner = Inner { book, trials, waker: None, ended: false, concerns, repairs };
+        let (repairs, heard) = (VecDeque::new(), None);
+        let inner = Inner { book, trials, waker: None, ended: false, concerns, repairs, heard };
         Self { started: Instant::now(), inner: Mutex::new(inner), news: watch::channel(()).0 }
     }
 
@@ -101,6 +103,21 @@ impl Desk {
         inner.repairs.push_back((now, vni, step));
     }
 
+    /// The server has heard of so many repairs, at that time; true if that is
+    /// more than before.
+    pub(crate) fn hear(&self, count: u64, at: Instant) -> bool {
+        let mut inner = self.lock();
+        let more = count > inner.heard.map_or(0, |(count, _)| count);
+        if more {
+            inner.heard = Some((count, at));
+        }
+        more
+    }
+
+    pub(crate) fn heard_repairs(&self) -> Option<(u64, Instant)> {
+        self.lock().heard
+    }
+
     /// What was lately mended of that network, or of the whole host.
     pub(crate) fn repairs(&self, vni: Vni) -> Vec<Repair> {
         let now = self.now();
@@ -133,7 +150,7 @@ impl Desk {
     }
 
     /// For the kernel's thread.
-    pub(super) fn concern(&self, it: Concerns) {
+    pub(crate) fn concern(&self, it: Concerns) {
         let mut inner = self.lock();
         inner.concerns.limits |= it.limits;
         inner.concerns.lost |= it.lost;
