@@ -270,9 +270,10 @@ impl<K: Kernel> Reconciler<K> {
         match self.have.take() {
             Some(have) if now < self.read_again => Ok(have),
             Some(_) | None => {
-                let began = Instant::now();
+                // On a machine that is busy a reading takes long and costs no more.
+                let before = datapath::effort();
                 let have = self.kernel.observe()?;
-                let cost = began.elapsed();
+                let cost = datapath::effort().saturating_sub(before);
                 self.read_again = now + (cost * HUNDRED).clamp(OFTEN, RESYNC);
                 self.not_before = now + cost * SHARE;
                 Ok(have)

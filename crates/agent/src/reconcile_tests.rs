@@ -119,6 +119,21 @@ fn between_two_full_readings_the_kernel_is_not_read() {
 }
 
 #[test]
+fn a_reading_that_had_to_wait_makes_the_next_no_later() {
+    let kernel = Fake::default();
+    kernel.0.borrow_mut().slow = Duration::from_millis(200);
+    let now = Instant::now();
+    let mut reconciler = Reconciler::new(kernel.clone(), now);
+    let pass = reconciler.pass(&want(), now);
+    assert!(now.elapsed() >= Duration::from_millis(200));
+    assert!(pass.again < now + Duration::from_millis(200) * HUNDRED, "{:?}", pass.again - now);
+    let news = News::default();
+    news.put();
+    let at = reconciler.heed_news(&news, now).unwrap();
+    assert!(at < now + Duration::from_millis(200) * SHARE, "{:?}", at - now);
+}
+
+#[test]
 fn a_failed_step_is_reported_with_its_network_and_tried_again() {
     let kernel = Fake::default();
     kernel.0.borrow_mut().refuse_routes = true;
@@ -179,6 +194,8 @@ struct Inner {
     applied: u32,
     refuse_routes: bool,
     blind: bool,
+    /// How long a reading waits for others.
+    slow: Duration,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -193,6 +210,8 @@ impl Kernel for Fake {
     fn observe(&mut self) -> Result<HostState, BoxError> {
         let mut inner = self.0.borrow_mut();
         inner.observed += 1;
+        let (_open, nothing) = std::sync::mpsc::channel::<()>();
+        let _ = nothing.recv_timeout(inner.slow);
         if inner.blind { Err(Refusal(Cause).into()) } else { Ok(inner.state.clone()) }
     }
 

@@ -15,6 +15,7 @@
 mod abi;
 pub mod damage;
 mod dhcp;
+mod effort;
 mod error;
 mod flows;
 mod headroom;
@@ -50,6 +51,7 @@ use model::plan::Step;
 use model::spec::{Condition, HostSpec, HostState, RouteKey, Target};
 use uuid::Uuid;
 
+pub use effort::effort;
 pub use error::Error;
 pub use inspect::{Inspection, inspect};
 pub use port::MTU_DIFFERS;
