@@ -67,6 +67,15 @@ pub enum Key {
     NextVni,
 }
 
+impl Change {
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Put(object) => object.key(),
+            Self::Delete(key) => key.clone(),
+        }
+    }
+}
+
 impl Object {
     pub fn key(&self) -> Key {
         match self {

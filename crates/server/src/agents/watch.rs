@@ -4,6 +4,7 @@
 //! slice is compared with the one that was sent last.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,7 +33,7 @@ pub(crate) type Pieces = mpsc::Sender<Result<Bytes, Infallible>>;
 /// host has begun or the server stops.
 pub(crate) async fn run(
     seat: Seat,
-    resumed: Option<World>,
+    resumed: Option<Arc<World>>,
     (pieces, mut asks): (Pieces, mpsc::Receiver<Line>),
     mut stop: watch::Receiver<bool>,
 ) {
