@@ -5,6 +5,9 @@ use super::{End, Fate, Found, Outcome, Repair, SMALL, Step, Trail, Trial, Walk};
 use crate::host_spec;
 use crate::spec::Target;
 
+/// What to do about a host that is not as it should be.
+const MENDS: &str = "The agent mends this within a minute; if it comes back, somebody changes it.";
+
 /// Adds what the hosts of a trail have found; None when one did not answer.
 pub fn conclude(
     known: Known<'_>,
@@ -65,10 +68,9 @@ impl Looks<'_> {
             let message = format!("Host {name} did not say what its kernel holds.");
             return Some(Step { fix: Some(fix), ..Step::unknown(step, message) });
         };
-        let again = "The agent mends this within a minute; if it comes back, somebody changes it.";
         if let Some(fault) = &found.fault {
             let what = if here.own { fault.as_str() } else { "its owner is told what" };
-            return Some(Step::bad(step, format!("On host {name} {what}."), again));
+            return Some(Step::bad(step, format!("On host {name} {what}."), MENDS));
         }
         let ends = [(there.address, found.away), (here.address, found.home)];
         for (address, have) in ends {
@@ -87,7 +89,7 @@ impl Looks<'_> {
                 } else {
                     format!("Host {name} has another route to {address} than it should.")
                 };
-                return Some(Step::bad(step, message, again));
+                return Some(Step::bad(step, message, MENDS));
             }
         }
         Some(Step::good(step, format!("Host {name} holds the port and the routes as it should.")))
@@ -148,7 +150,7 @@ impl Looks<'_> {
     fn stopped(&self, at: &End, verdict: &str) -> Step {
         let name = self.name(at);
         let message = format!("Host {name} does not send the packet on: {}.", meaning(verdict));
-        Step::bad("packet", message, "See the steps before this one.")
+        Step::bad("packet", message, MENDS)
     }
 
     /// One was sent and none came back.
@@ -162,7 +164,7 @@ impl Looks<'_> {
             ),
             Some(Some(heard)) => (
                 format!("Host {there} drops the packet: {}.", meaning(&heard.verdict)),
-                "See the steps before this one.".to_owned(),
+                MENDS.to_owned(),
             ),
             Some(None) => (
                 format!("A packet of {size} bytes from host {here} did not arrive at host {there}."),
