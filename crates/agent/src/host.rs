@@ -69,10 +69,6 @@ impl Kernel for Host {
         Ok(self.keep_flows(want)?)
     }
 
-    fn verdicts(&mut self) -> Result<BTreeMap<String, u64>, BoxError> {
-        Ok(Self::verdicts(self)?)
-    }
-
     fn probes(&mut self) -> Result<Option<Box<dyn Probes>>, BoxError> {
         Ok(Some(Box::new(self.prober()?)))
     }

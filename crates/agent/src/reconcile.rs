@@ -51,11 +51,6 @@ pub trait Kernel {
         let _ = want;
         Ok(())
     }
-    /// Packets by verdict.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    fn verdicts(&mut self) -> Result<BTreeMap<String, u64>, BoxError>;
 
     /// Probes of this kernel, once; None if it has none.
     ///
@@ -126,9 +121,16 @@ pub(crate) struct Reconciler<K> {
     not_before: Instant,
     /// What the link to the underlay was seen to take; None: not seen yet.
     link: Option<Option<Mtu>>,
-    /// What others did, and until when that is told.
-    mended: Vec<(Instant, Fault)>,
+    /// Ports are to have another MTU than when the kernel was last read.
+    resized: bool,
+    /// What others did, by its number among the repairs: told until the server
+    /// has heard of it, and for a while more.
+    mended: Vec<(u64, Fault)>,
+    /// How many repairs the server has heard of, and when of the last.
+    heard: Option<(u64, Instant)>,
     repairs: Repairs,
+    /// What others did that the pass under way has found.
+    untold: Vec<(Option<Vni>, String)>,
 }
 
 /// Where a pass's results go.
@@ -141,6 +143,8 @@ pub(crate) struct Outlet {
 /// What came of a pass, and when the next is due.
 pub(crate) struct Pass {
     pub(crate) report: Report,
+    /// What others did, and the pass has mended.
+    pub(crate) repaired: Vec<(Option<Vni>, String)>,
     pub(crate) again: Instant,
 }
 
@@ -172,13 +176,14 @@ pub(crate) fn work(
             Mail::Rung => {
                 let sooner = reconciler.heed(&out.desk, now);
                 let sooner = sooner.or(reconciler.heed_news(&out.news, now));
+                let sooner = sooner.into_iter().chain(reconciler.heed_told(&out.desk)).min();
                 again = again.map(|again| sooner.map_or(again, |sooner| again.min(sooner)));
             }
             Mail::Closed => return,
         }
         if glance <= now {
             glance = now + GLANCE;
-            if reconciler.glance(&out.desk) && newest {
+            if reconciler.glance(&out.desk, now) && newest {
                 again = again.map(|_| now);
             }
         }
@@ -192,6 +197,7 @@ pub(crate) fn work(
             }
             let pass = reconciler.pass(&want.spec, now);
             out.desk.adopt(&want.spec, reconciler.kernel.link_mtu());
+            pass.repaired.into_iter().for_each(|(vni, step)| out.desk.mended(vni, step));
             out.said.send_replace(Some(Report { epoch: want.epoch, ..pass.report }));
             again = Some(pass.again);
             keeper.offer(want);
@@ -201,10 +207,19 @@ pub(crate) fn work(
 
 impl<K: Kernel> Reconciler<K> {
     pub(crate) fn new(kernel: K, now: Instant) -> Self {
-        let (not_before, link, mended) = (now, None, Vec::new());
-        let (have, failures, repairs) = (None, 0, Repairs::default());
-        let read_again = now;
-        Self { kernel, have, read_again, failures, not_before, link, mended, repairs }
+        Self {
+            kernel,
+            have: None,
+            read_again: now,
+            failures: 0,
+            not_before: now,
+            link: None,
+            resized: false,
+            mended: Vec::new(),
+            heard: None,
+            repairs: Repairs::default(),
+            untold: Vec::new(),
+        }
     }
 
     /// True when the kernel is known to hold nothing of ours, as after a
@@ -223,7 +238,7 @@ impl<K: Kernel> Reconciler<K> {
         match self.known(want, now) {
             Ok(mut have) => {
                 if let Some(believed) = believed {
-                    self.compare(want, &believed, &have, now);
+                    self.compare(want, &believed, &have);
                 }
                 self.take_steps(want, &mut have, &mut report);
                 self.settle(want, &mut report);
@@ -237,10 +252,6 @@ impl<K: Kernel> Reconciler<K> {
                 report.errors.push(Fault::new(None, message));
             }
         }
-        match self.kernel.verdicts() {
-            Ok(verdicts) => report.verdicts = verdicts,
-            Err(error) => tracing::warn!(error = chain(&*error), "cannot read the counters"),
-        }
         let again = if report.errors.is_empty() {
             self.failures = 0;
             self.read_again
@@ -249,11 +260,11 @@ impl<K: Kernel> Reconciler<K> {
             self.failures = self.failures.saturating_add(1);
             now + delay
         };
-        self.mended.retain(|(until, _)| *until > now);
-        let until = self.mended.iter().map(|(until, _)| *until).min();
+        let until = self.forget_mended(now);
         report.repairs = self.repairs.clone();
         report.errors.extend(self.mended.iter().map(|(_, fault)| fault.clone()));
-        Pass { report, again: until.map_or(again, |until| again.min(until)) }
+        let again = until.map_or(again, |until| again.min(until));
+        Pass { report, repaired: std::mem::take(&mut self.untold), again }
     }
 
     fn known(&mut self, want: &HostSpec, now: Instant) -> Result<HostState, BoxError> {
@@ -261,9 +272,10 @@ impl<K: Kernel> Reconciler<K> {
             Some(have) if now < self.read_again => Ok(have),
             last => {
                 let near = last.map_or_else(|| want.routes.clone(), |last| last.routes);
-                let began = Instant::now();
+                // On a machine that is busy a reading takes long and costs no more.
+                let before = datapath::effort();
                 let have = self.kernel.observe(&near)?;
-                let cost = began.elapsed();
+                let cost = datapath::effort().saturating_sub(before);
                 self.read_again = now + (cost * HUNDRED).clamp(OFTEN, RESYNC);
                 self.not_before = now + cost * SHARE;
                 Ok(have)

@@ -15,6 +15,7 @@
 mod abi;
 pub mod damage;
 mod dhcp;
+mod effort;
 mod error;
 mod flows;
 mod headroom;
@@ -50,8 +51,10 @@ use model::plan::Step;
 use model::spec::{Condition, HostSpec, HostState, RouteKey, Routes, Target};
 use uuid::Uuid;
 
+pub use effort::effort;
 pub use error::Error;
 pub use inspect::{Inspection, inspect};
+pub use port::MTU_DIFFERS;
 pub use probe::{Kind, Probe, Sighting};
 pub use prober::Prober;
 pub use sentinel::Sentinel;

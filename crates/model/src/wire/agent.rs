@@ -113,14 +113,20 @@ pub struct Report {
     /// The mark that was acted on.
     pub revision: Revision,
     pub errors: Vec<Fault>,
-    /// Packets by verdict since the maps were made.
-    pub verdicts: BTreeMap<String, u64>,
+    /// Servers of versions before counters had a request of their own refuse a
+    /// report without it.
+    #[serde(default)]
+    pub verdicts: Nothing,
     #[serde(default, skip_serializing_if = "Repairs::is_none")]
     pub repairs: Repairs,
     /// What has changed of the ways it measures since its last report.
     #[serde(default, skip_serializing_if = "News::is_empty")]
     pub ways: News,
 }
+
+/// An object of which nobody reads anything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nothing {}
 
 /// What others have changed in a host's kernel since its agent started, and the
 /// agent has mended.

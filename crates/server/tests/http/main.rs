@@ -9,6 +9,7 @@ mod bad_input;
 mod client;
 mod consent;
 mod etag;
+mod explain;
 mod filters;
 mod first_start;
 mod fuzz;
