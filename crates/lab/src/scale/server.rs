@@ -17,6 +17,9 @@ use crate::site::{Cabling, PATIENCE, Site};
 /// Names and zones: both in one, as a network is.
 const HOSTS: [(&str, &str); 2] = [("near", "fi-hel1"), ("far", "fi-hel1")];
 
+/// Seconds.
+const GRACE: &str = "100000";
+
 /// An agent that is told of `ports` remote ports by the server, at the end of its snapshot.
 ///
 /// # Errors
@@ -24,6 +27,10 @@ const HOSTS: [(&str, &str); 2] = [("near", "fi-hel1"), ("far", "fi-hel1")];
 pub fn serve(prefix: &str, ports: usize, progress: &mut impl Write) -> Result<Filled> {
     let mut site = Site::start(&format!("{prefix}server"), &HOSTS, Cabling::Direct)?;
     let [(near, zone), (far, _)] = HOSTS;
+    // The far host is without an agent for as long as ports are made.
+    site.server.flags.extend(["--host-grace", GRACE].map(str::to_owned));
+    site.server.kill9()?;
+    site.server.restart()?;
     let admin = site.admin.clone();
     let network = NewNetwork { name: "big", zone, subnet: "10.0.0.0/8", router: None };
     let network = admin.make_network(network)?;
