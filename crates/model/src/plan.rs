@@ -53,7 +53,7 @@ impl fmt::Display for Step {
 /// 4. routes, new or changed, and those to a port of step 3: its device may
 ///    be another one than before.
 pub fn plan(want: &HostSpec, have: &HostState) -> Vec<Step> {
-    let (stale, differing) = differences(want, have);
+    let stale = have.routes.diff(&want.routes).filter_map(to_remove);
     let gone = have.ports.keys().filter(|p| !want.ports.contains_key(p));
     let vtep = (have.vtep != Condition::Whole(())).then_some(Step::EnsureVtep);
     let ports: BTreeMap<Uuid, Step> = want
@@ -65,28 +65,34 @@ pub fn plan(want: &HostSpec, have: &HostState) -> Vec<Step> {
         })
         .collect();
     let again = to_remade(want, have, &ports);
-    stale
-        .into_iter()
-        .chain(gone.map(|port| Step::RemovePort(*port)))
-        .chain(vtep)
-        .chain(ports.into_values())
-        .chain(differing)
-        .chain(again)
-        .collect()
+    // Of a host that has nothing yet there may be a million, which are not to be moved about.
+    let many = want.routes.len().saturating_sub(have.routes.len());
+    let mut steps = Vec::with_capacity(1 + ports.len() + many + again.len());
+    steps.extend(stale);
+    steps.extend(gone.map(|port| Step::RemovePort(*port)));
+    steps.extend(vtep);
+    steps.extend(ports.into_values());
+    steps.extend(have.routes.diff(&want.routes).filter_map(to_set));
+    steps.extend(again);
+    steps
 }
 
-/// Routes that must go, and those that are new or others.
-fn differences(want: &HostSpec, have: &HostState) -> (Vec<Step>, Vec<Step>) {
-    let (mut stale, mut differing) = (Vec::new(), Vec::new());
-    for difference in have.routes.diff(&want.routes) {
-        match difference {
-            DiffItem::Remove(key, _) => stale.push(Step::RemoveRoute(*key)),
-            DiffItem::Add(key, target) | DiffItem::Update { new: (key, target), .. } => {
-                differing.push(Step::SetRoute { key: *key, target: *target });
-            }
-        }
+type Difference<'a> = DiffItem<'a, 'a, RouteKey, Target>;
+
+fn to_remove(difference: Difference<'_>) -> Option<Step> {
+    match difference {
+        DiffItem::Remove(key, _) => Some(Step::RemoveRoute(*key)),
+        DiffItem::Add(..) | DiffItem::Update { .. } => None,
     }
-    (stale, differing)
+}
+
+fn to_set(difference: Difference<'_>) -> Option<Step> {
+    match difference {
+        DiffItem::Add(key, target) | DiffItem::Update { new: (key, target), .. } => {
+            Some(Step::SetRoute { key: *key, target: *target })
+        }
+        DiffItem::Remove(..) => None,
+    }
 }
 
 /// Routes that do not differ, to ports that are made anew.
