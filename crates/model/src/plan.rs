@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use imbl::ordmap::DiffItem;
 use uuid::Uuid;
 
 use crate::spec::{Condition, HostSpec, HostState, PortSpec, RouteKey, Target};
@@ -52,7 +53,7 @@ impl fmt::Display for Step {
 /// 4. routes, new or changed, and those to a port of step 3: its device may
 ///    be another one than before.
 pub fn plan(want: &HostSpec, have: &HostState) -> Vec<Step> {
-    let stale = have.routes.keys().filter(|k| !want.routes.contains_key(k));
+    let (stale, differing) = differences(want, have);
     let gone = have.ports.keys().filter(|p| !want.ports.contains_key(p));
     let vtep = (have.vtep != Condition::Whole(())).then_some(Step::EnsureVtep);
     let ports: BTreeMap<Uuid, Step> = want
@@ -63,21 +64,40 @@ pub fn plan(want: &HostSpec, have: &HostState) -> Vec<Step> {
             Some((*port, Step::EnsurePort { port: *port, spec: Box::new(spec.clone()), why }))
         })
         .collect();
-    let remade =
-        |target: &Target| matches!(target, Target::Local { port, .. } if ports.contains_key(port));
-    let routes: Vec<Step> = want
-        .routes
-        .iter()
-        .filter(|(k, t)| have.routes.get(k) != Some(t) || remade(t))
-        .map(|(key, target)| Step::SetRoute { key: *key, target: *target })
-        .collect();
+    let again = to_remade(want, have, &ports);
     stale
-        .map(|key| Step::RemoveRoute(*key))
+        .into_iter()
         .chain(gone.map(|port| Step::RemovePort(*port)))
         .chain(vtep)
         .chain(ports.into_values())
-        .chain(routes)
+        .chain(differing)
+        .chain(again)
         .collect()
+}
+
+/// Routes that must go, and those that are new or others.
+fn differences(want: &HostSpec, have: &HostState) -> (Vec<Step>, Vec<Step>) {
+    let (mut stale, mut differing) = (Vec::new(), Vec::new());
+    for difference in have.routes.diff(&want.routes) {
+        match difference {
+            DiffItem::Remove(key, _) => stale.push(Step::RemoveRoute(*key)),
+            DiffItem::Add(key, target) | DiffItem::Update { new: (key, target), .. } => {
+                differing.push(Step::SetRoute { key: *key, target: *target });
+            }
+        }
+    }
+    (stale, differing)
+}
+
+/// Routes that do not differ, to ports that are made anew.
+fn to_remade(want: &HostSpec, have: &HostState, ports: &BTreeMap<Uuid, Step>) -> Vec<Step> {
+    if ports.is_empty() {
+        return Vec::new();
+    }
+    let remade =
+        |target: &Target| matches!(target, Target::Local { port, .. } if ports.contains_key(port));
+    let routes = want.routes.iter().filter(|(k, t)| remade(t) && have.routes.get(*k) == Some(*t));
+    routes.map(|(key, target)| Step::SetRoute { key: *key, target: *target }).collect()
 }
 
 /// What differs, in words, or None.
@@ -114,11 +134,12 @@ pub fn after(have: &mut HostState, step: &Step) {
         }
         Step::RemovePort(port) => {
             have.ports.remove(port);
-            for target in have.routes.values_mut() {
-                if let Target::Local { port: p, .. } = target
-                    && p == port
-                {
-                    *p = Uuid::nil();
+            let to_it = |to: &Target| matches!(to, Target::Local { port: p, .. } if p == port);
+            let lost: Vec<RouteKey> =
+                have.routes.iter().filter(|(_, to)| to_it(to)).map(|(key, _)| *key).collect();
+            for key in lost {
+                if let Some(Target::Local { port, .. }) = have.routes.get_mut(&key) {
+                    *port = Uuid::nil();
                 }
             }
         }
@@ -138,8 +159,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use std::net::IpAddr;
+
     use crate::ids::{Mac, Prefix, Vni};
-    use crate::spec::Attachment;
+    use crate::spec::{Attachment, Routes};
 
     proptest! {
         #[test]
@@ -164,6 +187,29 @@ mod tests {
     }
 
     #[test]
+    fn of_many_routes_that_share_memory_those_that_differ_are_set() {
+        let vni = Vni::try_from(7).unwrap();
+        let key = |n: u32| RouteKey { vni, prefix: Prefix::host(IpAddr::from(n.to_be_bytes())) };
+        let to = |n: u8| Target::Remote { vtep: [192, 0, 2, n].into(), vni };
+        let all: Routes = (0..10_000).map(|n| (key(2 * n), to(1))).collect();
+        let (mut have, mut want) = (HostState::default(), HostSpec::default());
+        (have.vtep, have.routes, want.routes) = (Condition::Whole(()), all.clone(), all);
+        assert_eq!(plan(&want, &have), []);
+        let mut expected = Vec::new();
+        for n in (0..10_000).step_by(777) {
+            want.routes.remove(&key(2 * n));
+            expected.push(Step::RemoveRoute(key(2 * n)));
+        }
+        for n in (1..10_000).step_by(777) {
+            want.routes.insert(key(2 * n), to(2));
+            want.routes.insert(key(2 * n + 1), to(3));
+            expected.push(Step::SetRoute { key: key(2 * n), target: to(2) });
+            expected.push(Step::SetRoute { key: key(2 * n + 1), target: to(3) });
+        }
+        assert_eq!(plan(&want, &have), expected);
+    }
+
+    #[test]
     fn a_plan_reads_as_text() {
         let port = Uuid::from_u128(1);
         let key =
@@ -172,10 +218,11 @@ mod tests {
         let want = HostSpec {
             revision: 1,
             ports: [(port, port_of(2))].into(),
-            routes: [(key, target)].into(),
+            routes: vec![(key, target)].into(),
         };
         let stale = RouteKey { prefix: "10.0.0.9/32".parse().unwrap(), ..key };
-        let have = HostState { routes: [(stale, Target::Nobody)].into(), ..HostState::default() };
+        let have =
+            HostState { routes: vec![(stale, Target::Nobody)].into(), ..HostState::default() };
         let text: Vec<String> = plan(&want, &have).iter().map(Step::to_string).collect();
         assert_eq!(
             text,
@@ -229,7 +276,7 @@ mod tests {
         btree_map(key(), target(), 0..20).prop_map(move |routes| HostSpec {
             revision: 1,
             ports: ports.clone(),
-            routes,
+            routes: routes.into(),
         })
     }
 
@@ -243,7 +290,7 @@ mod tests {
         (ports, btree_map(key(), target(), 0..20)).prop_map(|(ports, routes)| HostState {
             vtep: Condition::Missing,
             ports,
-            routes,
+            routes: routes.into(),
         })
     }
 }
