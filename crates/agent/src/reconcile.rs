@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use model::ids::{Mtu, Vni};
 use model::plan::{self, Step};
+use model::seal::{End, Generation};
 use model::spec::{Condition, HostSpec, HostState, RouteKey, Target};
 use model::wire::agent::{Fault, Repairs, Report};
 use tokio::sync::watch;
@@ -55,6 +56,14 @@ pub trait Kernel {
     /// # Errors
     /// They cannot be read.
     fn verdicts(&mut self) -> Result<BTreeMap<String, u64>, BoxError>;
+
+    /// The public keys of the tunnels that are there.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn ends(&mut self) -> Result<BTreeMap<Generation, End>, BoxError> {
+        Ok(BTreeMap::new())
+    }
 
     /// Probes of this kernel, once; None if it has none.
     ///
@@ -236,6 +245,13 @@ impl<K: Kernel> Reconciler<K> {
                 report.errors.push(Fault::new(None, message));
             }
         }
+        match self.kernel.ends() {
+            Ok(ends) => report.ends = ends,
+            Err(error) => {
+                let message = format!("cannot read the keys: {}", chain(&*error));
+                report.errors.push(Fault::new(None, message));
+            }
+        }
         match self.kernel.verdicts() {
             Ok(verdicts) => report.verdicts = verdicts,
             Err(error) => tracing::warn!(error = chain(&*error), "cannot read the counters"),
@@ -339,6 +355,9 @@ fn pair_of(step: &Step) -> Option<(RouteKey, Target)> {
         Step::SetRoute { key, target } => Some((*key, *target)),
         Step::RemoveRoute(_) | Step::RemovePort(_) => None,
         Step::EnsureVtep | Step::EnsurePort { .. } => None,
+        Step::EnsureTunnel { .. } | Step::RemoveTunnel(_) => None,
+        Step::SetPeer { .. } | Step::RemovePeer(_) => None,
+        Step::Seal { .. } | Step::Unseal(_) => None,
     }
 }
 
@@ -351,7 +370,9 @@ fn vni_of(step: &Step, have: &HostState) -> Option<Vni> {
             Condition::Whole(spec) => Some(spec.vni),
             Condition::Missing | Condition::Broken(_) => None,
         },
-        Step::EnsureVtep => None,
+        Step::EnsureVtep | Step::EnsureTunnel { .. } | Step::RemoveTunnel(_) => None,
+        Step::SetPeer { .. } | Step::RemovePeer(_) => None,
+        Step::Seal { .. } | Step::Unseal(_) => None,
     }
 }
 

@@ -89,6 +89,9 @@ pub(crate) struct PortValue {
 /// The underlay is IPv6.
 const VTEP_IPV6: u32 = 1;
 
+/// Some host is sent to encrypted only.
+const VTEP_SEALS: u32 = 2;
+
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct VtepValue {
@@ -222,6 +225,14 @@ impl VtepValue {
         let nowhere = ([0xff; 16], [0; 16]);
         let (link, link_mask) = link.map_or(nowhere, |it| (mapped(it.address()), mask(bits(it))));
         Self { ifindex, underlay: device, address, link, link_mask, flags, port, unused: [0; 2] }
+    }
+}
+
+impl VtepValue {
+    /// The same, whether or not anything is sealed.
+    pub(crate) fn sealing(self, sealed: bool) -> Self {
+        let flags = self.flags & !VTEP_SEALS | if sealed { VTEP_SEALS } else { 0 };
+        Self { flags, ..self }
     }
 }
 

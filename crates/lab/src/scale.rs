@@ -172,7 +172,7 @@ fn among_others() -> HostSpec {
 
 fn fill(host: &Arc<Netns>, pins: &FilePath, underlay: IpAddr, want: &HostSpec) -> Result<Fill> {
     let pin_dir = pins.to_owned();
-    let setup = Setup { underlay, vxlan_port: 4789, pin_dir, object: None };
+    let setup = Setup { underlay, vxlan_port: 4789, pin_dir, tunnels: None, object: None };
     host.run(|| {
         let mut host = Datapath::open(&setup)?;
         let begun = Instant::now();
@@ -198,6 +198,9 @@ fn route_of(step: &Step) -> Option<(RouteKey, Target)> {
         Step::SetRoute { key, target } => Some((*key, *target)),
         Step::RemoveRoute(_) | Step::RemovePort(_) => None,
         Step::EnsureVtep | Step::EnsurePort { .. } => None,
+        Step::EnsureTunnel { .. } | Step::RemoveTunnel(_) => None,
+        Step::SetPeer { .. } | Step::RemovePeer(_) => None,
+        Step::Seal { .. } | Step::Unseal(_) => None,
     }
 }
 

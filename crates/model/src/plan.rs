@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
 use uuid::Uuid;
 
+use crate::seal::{End, Generation, PeerKey};
 use crate::spec::{Condition, HostSpec, HostState, PortSpec, RouteKey, Target};
 
 /// One change of one host's kernel. Each is idempotent.
@@ -13,6 +15,24 @@ pub enum Step {
     RemoveRoute(RouteKey),
     RemovePort(Uuid),
     EnsureVtep,
+    /// Make the tunnel, or make it right. Says why.
+    EnsureTunnel {
+        generation: Generation,
+        why: String,
+    },
+    RemovePeer(PeerKey),
+    SetPeer {
+        key: PeerKey,
+        end: End,
+    },
+    /// Packets to that host go through a tunnel, and those from it are taken
+    /// only out of one.
+    Seal {
+        vtep: IpAddr,
+        generation: Generation,
+    },
+    Unseal(IpAddr),
+    RemoveTunnel(Generation),
     /// Make the port, or make it right. Says why.
     EnsurePort {
         port: Uuid,
@@ -31,6 +51,18 @@ impl fmt::Display for Step {
             Self::RemoveRoute(key) => write!(f, "remove route {key}"),
             Self::RemovePort(port) => write!(f, "remove port {port}"),
             Self::EnsureVtep => write!(f, "ensure vtep"),
+            Self::EnsureTunnel { generation, why } => {
+                write!(f, "ensure tunnel of generation {generation}: {why}")
+            }
+            Self::RemovePeer(key) => write!(f, "remove peer {key}"),
+            Self::SetPeer { key, end } => {
+                write!(f, "set peer {key} to {} at port {}", end.key, end.port)
+            }
+            Self::Seal { vtep, generation } => {
+                write!(f, "seal vtep {vtep} by generation {generation}")
+            }
+            Self::Unseal(vtep) => write!(f, "unseal vtep {vtep}"),
+            Self::RemoveTunnel(generation) => write!(f, "remove tunnel of generation {generation}"),
             Self::EnsurePort { port, spec, why } => {
                 write!(
                     f,
@@ -48,8 +80,11 @@ impl fmt::Display for Step {
 ///
 /// 1. routes that must go, so that consent withdrawn is obeyed first,
 /// 2. ports that must go, so that their addresses and devices are free,
-/// 3. the VTEP, then ports, as routes point to both,
-/// 4. routes, new or changed, and those to a port of step 3: its device may
+/// 3. the VTEP, then tunnels with their peers, and what is sealed by them: what
+///    must not go in the clear has no route before,
+/// 4. ports, as routes point to them,
+/// 5. tunnels that nothing is sealed by any more,
+/// 6. routes, new or changed, and those to a port of step 4: its device may
 ///    be another one than before.
 pub fn plan(want: &HostSpec, have: &HostState) -> Vec<Step> {
     let stale = have.routes.keys().filter(|k| !want.routes.contains_key(k));
@@ -63,6 +98,8 @@ pub fn plan(want: &HostSpec, have: &HostState) -> Vec<Step> {
             Some((*port, Step::EnsurePort { port: *port, spec: Box::new(spec.clone()), why }))
         })
         .collect();
+    let sealing = sealing(want, have);
+    let spent = have.tunnels.keys().filter(|it| !want.sealing.tunnels.contains(it));
     let remade =
         |target: &Target| matches!(target, Target::Local { port, .. } if ports.contains_key(port));
     let routes: Vec<Step> = want
@@ -75,9 +112,34 @@ pub fn plan(want: &HostSpec, have: &HostState) -> Vec<Step> {
         .map(|key| Step::RemoveRoute(*key))
         .chain(gone.map(|port| Step::RemovePort(*port)))
         .chain(vtep)
+        .chain(sealing)
         .chain(ports.into_values())
+        .chain(spent.map(|generation| Step::RemoveTunnel(*generation)))
         .chain(routes)
         .collect()
+}
+
+fn sealing(want: &HostSpec, have: &HostState) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for generation in &want.sealing.tunnels {
+        let why = match have.tunnels.get(generation) {
+            Some(Condition::Whole(())) => continue,
+            Some(Condition::Broken(why)) => why.clone(),
+            Some(Condition::Missing) | None => "missing".to_owned(),
+        };
+        steps.push(Step::EnsureTunnel { generation: *generation, why });
+    }
+    // Those of a tunnel that goes go with it.
+    let stays = |key: &PeerKey| want.sealing.tunnels.contains(&key.generation);
+    let gone = have.peers.keys().filter(|key| !want.sealing.peers.contains_key(key) && stays(key));
+    steps.extend(gone.map(|key| Step::RemovePeer(*key)));
+    let peers = want.sealing.peers.iter().filter(|(key, end)| have.peers.get(key) != Some(end));
+    steps.extend(peers.map(|(key, end)| Step::SetPeer { key: *key, end: *end }));
+    let seals = want.sealing.seals.iter().filter(|(vtep, by)| have.seals.get(vtep) != Some(by));
+    steps.extend(seals.map(|(vtep, by)| Step::Seal { vtep: *vtep, generation: *by }));
+    let clear = have.seals.keys().filter(|vtep| !want.sealing.seals.contains_key(vtep));
+    steps.extend(clear.map(|vtep| Step::Unseal(*vtep)));
+    steps
 }
 
 /// What differs, in words, or None.
@@ -123,6 +185,17 @@ pub fn after(have: &mut HostState, step: &Step) {
             }
         }
         Step::EnsureVtep => have.vtep = Condition::Whole(()),
+        Step::EnsureTunnel { generation, .. } => {
+            have.tunnels.insert(*generation, Condition::Whole(()));
+        }
+        Step::RemovePeer(key) => drop(have.peers.remove(key)),
+        Step::SetPeer { key, end } => drop(have.peers.insert(*key, *end)),
+        Step::Seal { vtep, generation } => drop(have.seals.insert(*vtep, *generation)),
+        Step::Unseal(vtep) => drop(have.seals.remove(vtep)),
+        Step::RemoveTunnel(generation) => {
+            have.tunnels.remove(generation);
+            have.peers.retain(|key, _| key.generation != *generation);
+        }
         Step::EnsurePort { port, spec, .. } => {
             have.ports.insert(*port, Condition::Whole((**spec).clone()));
         }
@@ -139,6 +212,7 @@ mod tests {
 
     use super::*;
     use crate::ids::{Mac, Prefix, Vni};
+    use crate::seal::Sealing;
     use crate::spec::Attachment;
 
     proptest! {
@@ -173,6 +247,7 @@ mod tests {
             revision: 1,
             ports: [(port, port_of(2))].into(),
             routes: [(key, target)].into(),
+            sealing: Sealing::default(),
         };
         let stale = RouteKey { prefix: "10.0.0.9/32".parse().unwrap(), ..key };
         let have = HostState { routes: [(stale, Target::Nobody)].into(), ..HostState::default() };
@@ -230,6 +305,7 @@ mod tests {
             revision: 1,
             ports: ports.clone(),
             routes,
+            sealing: Sealing::default(),
         })
     }
 
@@ -244,6 +320,7 @@ mod tests {
             vtep: Condition::Missing,
             ports,
             routes,
+            ..HostState::default()
         })
     }
 }

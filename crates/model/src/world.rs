@@ -19,6 +19,7 @@ use crate::lease::Lease;
 use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router};
 use crate::objects::{Done, Nic, Server, Told, Webhook, Zone};
 use crate::owned::{Owned, Owners};
+use crate::seal::Seals;
 use crate::spec::Attachment;
 
 #[derive(Debug, Clone, Default)]
@@ -37,6 +38,7 @@ pub struct World {
     pub ports: OrdMap<Uuid, Arc<Port>>,
     pub routers: OrdMap<Uuid, Arc<Router>>,
     pub servers: OrdMap<Uuid, Arc<Server>>,
+    pub seals: Seals,
     /// Those added to the public ones.
     pub zones: OrdMap<String, Arc<Zone>>,
     // With the things themselves, as states are computed from these on every read.
@@ -240,6 +242,9 @@ impl World {
             }
             Object::Host(it) => drop(self.hosts.insert(it.uuid, Arc::new(it))),
             Object::JoinToken(it) => drop(self.join_tokens.insert(it.digest.clone(), Arc::new(it))),
+            Object::Keys(it) => self.seals.put_keys(it),
+            Object::Rotation(it) => self.seals.set_rotation(Some(it)),
+            Object::Seal(it) => self.seals.put(it),
             Object::Lease(it) => drop(self.leases.insert(it.host, Arc::new(it))),
             Object::Network(it) => {
                 self.owners.of(&it.account).own(Kind::Network, it.uuid, &it.labels);
@@ -351,6 +356,7 @@ impl World {
             Key::Account(_) | Key::Authority | Key::Host(_) => {}
             Key::JoinToken(_) | Key::Lease(_) | Key::Zone(_) | Key::NextVni => {}
             Key::Told { .. } | Key::Webhook(_) => {}
+            Key::Keys(_) | Key::Rotation | Key::Seal(_) => {}
         }
     }
 
@@ -363,6 +369,9 @@ impl World {
             }
             Key::Host(uuid) => drop(self.hosts.remove(uuid)),
             Key::JoinToken(digest) => drop(self.join_tokens.remove(digest)),
+            Key::Keys(host) => self.seals.remove_keys(*host),
+            Key::Rotation => self.seals.set_rotation(None),
+            Key::Seal(zones) => self.seals.remove(zones),
             Key::Lease(host) => drop(self.leases.remove(host)),
             Key::Network(uuid) => drop(self.networks.remove(uuid)),
             Key::Peering(uuid) => drop(self.peerings.remove(uuid)),
