@@ -11,9 +11,12 @@ mod door;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gotatun::device::uapi::UapiServer;
 use gotatun::tun::tun_async_device::TunDevice;
+use nix::net::if_::if_nametoindex;
+use tokio::time::MissedTickBehavior;
 
 /// What the process is to be.
 #[derive(Debug, Clone)]
@@ -56,12 +59,27 @@ pub async fn run(
     told.write_all(READY.as_bytes()).and_then(|()| told.flush()).map_err(Error::Ready)?;
     tracing::info!(device = options.device, "encrypting");
     tokio::select! {
-        () = device.wait() => tracing::info!(device = options.device, "the device is gone"),
+        () = device.wait() => tracing::info!(device = options.device, "the device has failed"),
+        () = deleted(&options.device) => tracing::info!(device = options.device, "the device is gone"),
         () = door::serve(&listener, &client) => {}
         () = shutdown => {}
     }
     device.stop().await;
     Ok(())
+}
+
+/// How often it is looked whether the device is there: who reads it is not
+/// told of its end, as the kernel tells that as an error, not as readable.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Waits until the device is deleted.
+async fn deleted(name: &str) {
+    let Ok(index) = if_nametoindex(name) else { return };
+    let mut tick = tokio::time::interval(LOOK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while if_nametoindex(name) == Ok(index) {
+        tick.tick().await;
+    }
 }
 
 fn listen(path: &Path) -> io::Result<tokio::net::UnixListener> {

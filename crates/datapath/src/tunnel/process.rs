@@ -5,8 +5,10 @@ use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,9 @@ use super::uapi::Processes;
 
 /// A process that is not ready by then is ended.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// A process whose device was deleted ends within a tenth of this.
+const ENDS: Duration = Duration::from_secs(1);
 
 /// After a start the next is this late, then twice as late, up to the last; the
 /// first again for one that has run for longer than that.
@@ -49,6 +54,7 @@ impl Launcher {
         let calm = since.is_none_or(|since| since > LAST);
         self.delay = if calm { FIRST } else { (self.delay * 2).min(LAST) };
         self.started = Some(Instant::now());
+        wait_for_end(&processes.socket(device))?;
         let mut log = OpenOptions::new();
         let log = log.write(true).create(true).truncate(true).mode(0o600);
         let log = log.open(processes.dir.join(format!("{device}.log")))?;
@@ -70,6 +76,19 @@ impl Launcher {
     pub(crate) fn reap(&mut self) {
         // One that cannot be waited for is gone.
         self.children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+    }
+}
+
+/// Waits until nobody is behind that socket: a process whose device was deleted
+/// has its port for a moment longer.
+fn wait_for_end(socket: &Path) -> io::Result<()> {
+    let Ok(mut stream) = UnixStream::connect(socket) else { return Ok(()) };
+    stream.set_read_timeout(Some(ENDS))?;
+    match stream.read(&mut [0; 1]) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(io::Error::other("another process has its socket"))
+        }
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

@@ -1,0 +1,188 @@
+//! Zones between which nothing goes in the clear: what is on the cable, what becomes of packets when a tunnel is
+//! gone, and how keys take over from one another.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::io::ErrorKind;
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+
+use lab::capture::Capture;
+use lab::site::{Cabling, HOSTS, PATIENCE, Pair};
+use lab::{eventually, netns};
+use serde_json::Value;
+
+/// In each packet that a machine says it with.
+const SECRET: &[u8] = b"kannas: this is for nobody else to read";
+
+const PATH: &str = "/kannas/v1/encryption";
+
+fn start(test: &str, cabling: Cabling) -> Pair {
+    Pair::start(&format!("{}{test}", netns::prefix("kt")), cabling).unwrap()
+}
+
+fn both_zones() -> String {
+    format!("{PATH}/{}/{}", HOSTS[0].1, HOSTS[1].1)
+}
+
+impl Trial {
+    fn encrypt(&self) {
+        self.pair.site.admin.ok("PUT", &both_zones(), None).unwrap();
+        self.flows();
+    }
+
+    fn flows(&self) {
+        self.pair.ping_both_ways(PATIENCE).unwrap();
+        self.pair.site.peering_in(&self.pair.site.admin, &self.peering, "active").unwrap();
+    }
+
+    /// Of the keys in use, once no change of keys is under way.
+    fn generation(&self) -> u64 {
+        let settled = || {
+            let it = self.pair.site.admin.get(PATH).ok()?["encryption"].take();
+            (it["rotating"] == false).then(|| it["generation"].as_u64())?
+        };
+        eventually(PATIENCE, "keys have settled", settled).unwrap()
+    }
+}
+
+/// Two peered machines.
+struct Trial {
+    pair: Pair,
+    peering: String,
+}
+
+impl Trial {
+    fn new(test: &str, cabling: Cabling) -> Self {
+        let pair = start(test, cabling);
+        let [peering, _] = pair.peer().unwrap();
+        Self { pair, peering }
+    }
+
+    fn capture(&self, host: &str) -> Capture {
+        Capture::start(&self.pair.site.host(host).unwrap().netns, "under", SECRET).unwrap()
+    }
+
+    /// One machine says it to the other until it was heard, and then ten times more.
+    fn say(&self) {
+        let [a, b] = &self.pair.machines;
+        let bind = |end: &lab::Endpoint| {
+            let socket = end.netns.run(|| UdpSocket::bind((end.address, 0))).unwrap().unwrap();
+            socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+            socket
+        };
+        let (from, to) = (bind(&a.end), bind(&b.end));
+        let target = to.local_addr().unwrap();
+        let mut heard = vec![0; 2000];
+        let mut arrives = || {
+            from.send_to(SECRET, target).unwrap();
+            match to.recv(&mut heard) {
+                Ok(length) => Some(assert_eq!(&heard[..length], SECRET)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+                Err(error) => panic!("{error}"),
+            }
+        };
+        for _ in 0..10 {
+            eventually(PATIENCE, "a datagram arrives", &mut arrives).unwrap();
+        }
+    }
+
+    /// As [`Self::say`], into the void: for two tenths of a second.
+    fn say_in_vain(&self) {
+        let [a, b] = &self.pair.machines;
+        let socket = a.end.netns.run(|| UdpSocket::bind((a.end.address, 0))).unwrap().unwrap();
+        let listener = b.end.netns.run(|| UdpSocket::bind((b.end.address, 0))).unwrap().unwrap();
+        let target = listener.local_addr().unwrap();
+        listener.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
+        let mut heard = vec![0; 2000];
+        for _ in 0..40 {
+            socket.send_to(SECRET, target).unwrap();
+            let silence = listener.recv(&mut heard).unwrap_err();
+            assert_eq!(silence.kind(), ErrorKind::WouldBlock);
+        }
+    }
+}
+
+fn what_is_on_the_cable(test: &str, cabling: Cabling) {
+    let trial = Trial::new(test, cabling);
+    let taps = ["hel", "fra"].map(|host| trial.capture(host));
+    trial.say();
+    for tap in &taps {
+        eventually(PATIENCE, "it is read on the cable", || (tap.matching() >= 10).then_some(()))
+            .unwrap();
+    }
+
+    trial.encrypt();
+    let [near, far] = ["hel", "fra"].map(|host| trial.capture(host));
+    trial.say();
+    for tap in [&near, &far] {
+        eventually(PATIENCE, "there are packets", || (tap.packets() >= 10).then_some(())).unwrap();
+        assert_eq!(tap.matching(), 0);
+    }
+    let zones: Value = trial.pair.site.admin.get("/1.3/zone").unwrap();
+    let zones = zones["zones"]["zone"].as_array().unwrap();
+    let near = zones.iter().find(|zone| zone["id"] == HOSTS[0].1).unwrap();
+    assert_eq!(near["encrypted_with"], serde_json::json!([HOSTS[1].1]));
+
+    trial.pair.site.admin.ok("DELETE", &both_zones(), None).unwrap();
+    trial.flows();
+    let tap = trial.capture("fra");
+    trial.say();
+    eventually(PATIENCE, "it is read again", || (tap.matching() >= 10).then_some(())).unwrap();
+    for host in ["hel", "fra"] {
+        let host = trial.pair.site.host(host).unwrap();
+        let gone = || host.tunnel_process(1).unwrap().is_none().then_some(());
+        eventually(PATIENCE, "the process has ended", gone).unwrap();
+    }
+}
+
+#[test]
+fn what_goes_between_encrypted_zones_cannot_be_read_on_the_cable() {
+    what_is_on_the_cable("tap", Cabling::Switched);
+}
+
+#[test]
+fn nor_on_a_cable_with_ipv6() {
+    what_is_on_the_cable("tap6", Cabling::SwitchedIpv6);
+}
+
+#[test]
+fn keys_rotate_under_load_and_no_packet_is_lost() {
+    let trial = Trial::new("rotate", Cabling::Switched);
+    trial.encrypt();
+    let mut generation = trial.generation();
+    let streams = trial.pair.streams(true).unwrap();
+    let began = Instant::now();
+    for _ in 0..3 {
+        trial.pair.site.admin.ok("POST", &format!("{PATH}/rotate"), None).unwrap();
+        let next = trial.generation();
+        assert_eq!(next, generation + 1);
+        generation = next;
+    }
+    for stream in &streams.0 {
+        let tally = stream.watch(began, 1000).unwrap();
+        assert_eq!(tally.lost(), 0, "{tally:?}\n{}", trial.pair.site.logs());
+    }
+}
+
+#[test]
+fn an_agent_that_dies_and_comes_back_costs_no_encrypted_packet() {
+    let mut trial = Trial::new("again", Cabling::Switched);
+    trial.encrypt();
+    let streams = trial.pair.streams(true).unwrap();
+    let process = trial.pair.site.host("hel").unwrap().tunnel_process(1).unwrap();
+    assert!(process.is_some());
+    let watches = trial.pair.site.host("hel").unwrap().watches();
+    let began = Instant::now();
+    trial.pair.site.host_mut("hel").unwrap().kill9().unwrap();
+    trial.pair.site.host_mut("hel").unwrap().start().unwrap();
+    let host = trial.pair.site.host("hel").unwrap();
+    let back = || (host.watches() > watches).then_some(());
+    eventually(PATIENCE, "the agent watches again", back).unwrap();
+    for stream in &streams.0 {
+        let tally = stream.watch(began, 500).unwrap();
+        assert_eq!(tally.lost(), 0, "{tally:?}");
+    }
+    assert_eq!(host.tunnel_process(1).unwrap(), process);
+    trial.flows();
+}
