@@ -235,6 +235,7 @@ impl<K: Kernel> Reconciler<K> {
                 }
                 self.take_steps(want, &mut have, &mut report);
                 self.settle(want, &mut report);
+                report.ends = self.ends(&mut report.errors);
                 if report.errors.is_empty() {
                     self.have = Some(have);
                 }
@@ -242,13 +243,6 @@ impl<K: Kernel> Reconciler<K> {
             Err(error) => {
                 let message = format!("cannot read the kernel: {}", chain(&*error));
                 tracing::error!(error = message, "a pass failed");
-                report.errors.push(Fault::new(None, message));
-            }
-        }
-        match self.kernel.ends() {
-            Ok(ends) => report.ends = ends,
-            Err(error) => {
-                let message = format!("cannot read the keys: {}", chain(&*error));
                 report.errors.push(Fault::new(None, message));
             }
         }
@@ -283,6 +277,14 @@ impl<K: Kernel> Reconciler<K> {
                 Ok(have)
             }
         }
+    }
+
+    fn ends(&mut self, errors: &mut Vec<Fault>) -> Option<BTreeMap<Generation, End>> {
+        let told = |error: BoxError| {
+            let message = format!("cannot read the keys: {}", chain(&*error));
+            errors.push(Fault::new(None, message));
+        };
+        self.kernel.ends().map_err(told).ok()
     }
 
     fn settle(&mut self, want: &HostSpec, report: &mut Report) {

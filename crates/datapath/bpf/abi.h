@@ -175,7 +175,9 @@ _Static_assert(sizeof(struct offer) == 4096, "abi.rs");
 MAP(PORTS, BPF_MAP_TYPE_HASH, 65536, __u32, struct port, BPF_F_NO_PREALLOC);
 MAP(HOSTS, BPF_MAP_TYPE_HASH, 1 << 20, struct host_key, struct target, BPF_F_NO_PREALLOC);
 MAP(PREFIXES, BPF_MAP_TYPE_LPM_TRIE, 1 << 20, struct prefix_key, struct target, BPF_F_NO_PREALLOC);
-MAP(SEALS, BPF_MAP_TYPE_HASH, 65536, struct address, struct seal, BPF_F_NO_PREALLOC);
+/* Its memory is there beforehand: an entry that cannot be made would be a host
+ * that is sent to in the clear. */
+MAP(SEALS, BPF_MAP_TYPE_HASH, 16384, struct address, struct seal, 0);
 MAP(VTEP, BPF_MAP_TYPE_ARRAY, 1, __u32, struct vtep, 0);
 MAP(COUNTS, BPF_MAP_TYPE_PERCPU_ARRAY, VERDICTS, __u32, __u64, 0);
 /* What the agent has not seen yet is made here: its keys are pairs of networks

@@ -90,7 +90,7 @@ NOINLINE int send_probe(struct __sk_buff *skb, struct target *target)
 	__builtin_memcpy(eth->h_dest, PROBE_MAC, ETH_ALEN);
 	const struct seal *seal = seal_of(vtep, &target->vtep);
 	if (seal)
-		return sealable(skb, seal) == REMOTE ? into_tunnel(skb, vtep, target, seal) : TC_ACT_SHOT;
+		return seal->ifindex ? into_tunnel(skb, vtep, target, seal) : TC_ACT_SHOT;
 	switch (wrap(skb, vtep, target, DONT_FRAGMENT)) {
 	case WRAPPED:
 		return into_underlay(vtep, &target->vtep);

@@ -89,7 +89,8 @@ INLINE const struct seal *seal_of(const struct vtep *vtep, const struct address 
 	return vtep->flags & VTEP_SEALS ? bpf_map_lookup_elem(&SEALS, host) : NULL;
 }
 
-/* A tunnel in user space reads no more at a time. */
+/* What is too large for the underlay is fragmented outside of the tunnel; one in
+ * user space reads no more at a time. */
 #define TUNNEL_MOST 4000
 
 /* Through the tunnel or not at all: what cannot be wrapped here goes nowhere,
@@ -105,11 +106,11 @@ INLINE int into_tunnel(struct __sk_buff *skb, const struct vtep *vtep, const str
 	return bpf_redirect(ifindex, 0);
 }
 
-INLINE enum verdict sealable(const struct __sk_buff *skb, const struct seal *seal)
+INLINE enum verdict sealable(const struct __sk_buff *skb, const struct seal *seal, int large)
 {
 	if (!seal->ifindex)
 		return NO_TUNNEL;
-	return !skb->gso_size && skb->len > TUNNEL_MOST - sizeof(struct wrapper_6) ? TOO_BIG : REMOTE;
+	return large && skb->len > TUNNEL_MOST - sizeof(struct wrapper_6) ? TOO_BIG : REMOTE;
 }
 
 INLINE int to_remote(struct __sk_buff *skb, struct ethhdr *eth, const struct port *from,
@@ -121,7 +122,7 @@ INLINE int to_remote(struct __sk_buff *skb, struct ethhdr *eth, const struct por
 	if (!vtep || !vtep->ifindex)
 		return drop_between(skb, from->vni, target->vni, TUNNEL);
 	const struct seal *seal = seal_of(vtep, &target->vtep);
-	enum verdict verdict = seal ? sealable(skb, seal) : REMOTE;
+	enum verdict verdict = seal ? sealable(skb, seal, large) : REMOTE;
 	if (verdict != REMOTE)
 		return drop_between(skb, from->vni, target->vni, verdict);
 	count(skb, from->vni, target->vni, REMOTE);

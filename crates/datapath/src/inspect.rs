@@ -7,7 +7,7 @@ use std::path::Path;
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
 use model::explain::{Look, Protocol, Service};
-use model::ids::Vni;
+use model::ids::{Vni, mapped};
 use model::spec::{Attachment, Target};
 
 use crate::abi::{HostKey, PortValue, TargetValue, VNI_BITS, VtepValue};
@@ -42,15 +42,20 @@ pub fn inspect(pin_dir: &Path, look: &Look) -> Result<Inspection, Error> {
         None => eye.port_fault(look, port.as_ref())?,
         fault => fault,
     };
+    let (away, home) = (eye.route(look.vni, look.remote)?, eye.route(look.vni, look.local)?);
+    let fault = match fault {
+        None => eye.tunnel_fault(away)?,
+        fault => fault,
+    };
     let listens = match (&port, look.service) {
         (Some((index, _)), Some(service)) => eye.listens(*index, service)?,
         _ => None,
     };
-    let (away, home) = (eye.route(look.vni, look.remote)?, eye.route(look.vni, look.local)?);
     Ok(Inspection { fault, away, home, mtu: port.map(|(_, it)| it.mtu), listens })
 }
 
 struct Eye {
+    seals: HashMap<MapData, [u8; 16], u32>,
     ports: HashMap<MapData, u32, PortValue>,
     hosts: HashMap<MapData, HostKey, TargetValue>,
     prefixes: LpmTrie<MapData, HostKey, TargetValue>,
@@ -77,6 +82,7 @@ impl Eye {
             hosts: pinned(&maps, "HOSTS")?,
             prefixes: pinned(&maps, "PREFIXES")?,
             vtep: pinned(&maps, "VTEP")?,
+            seals: pinned(&maps, "SEALS")?,
             pins: Pins::at(pin_dir),
             netlink,
         })
@@ -115,6 +121,17 @@ impl Eye {
             }
         }
         Ok(None)
+    }
+
+    /// Of the tunnel to the host that packets go to, where they are encrypted.
+    fn tunnel_fault(&mut self, away: Option<Target>) -> Result<Option<String>, Error> {
+        let Some(Target::Remote { vtep, .. }) = away else { return Ok(None) };
+        let Some(index) = there("SEALS", self.seals.get(&mapped(vtep), 0))? else {
+            return Ok(None);
+        };
+        let device = link::with_index(&mut self.netlink, index)?;
+        let works = device.is_some_and(|it| index != 0 && it.up);
+        Ok((!works).then(|| format!("the tunnel that encrypts what is for {vtep} is gone")))
     }
 
     fn port_fault(

@@ -3,17 +3,25 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
+use lab::api::PEERINGS;
 use lab::capture::Capture;
 use lab::site::{Cabling, HOSTS, PATIENCE, Pair};
-use lab::{eventually, netns};
+use lab::{eventually, netns, transfer};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 /// In each packet that a machine says it with.
 const SECRET: &[u8] = b"kannas: this is for nobody else to read";
+
+/// In chunks of 64 KiB.
+const MEGABYTE: usize = 16;
 
 const PATH: &str = "/kannas/v1/encryption";
 
@@ -144,6 +152,112 @@ fn what_goes_between_encrypted_zones_cannot_be_read_on_the_cable() {
 #[test]
 fn nor_on_a_cable_with_ipv6() {
     what_is_on_the_cable("tap6", Cabling::SwitchedIpv6);
+}
+
+/// At one host, since `before`, of packets that ended so.
+fn rises(trial: &Trial, host: &str, before: &BTreeMap<String, u64>, verdict: &str) {
+    let host = trial.pair.site.host(host).unwrap();
+    eventually(PATIENCE, &format!("packets are counted as {verdict}"), || {
+        let counted = host.verdicts_since(before).unwrap();
+        (counted.get(verdict).copied().unwrap_or_default() >= 40).then_some(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn without_its_tunnel_a_host_sends_nothing_and_says_why() {
+    let mut trial = Trial::new("gone", Cabling::Switched);
+    trial.encrypt();
+    let tap = trial.capture("hel");
+    let host = trial.pair.site.host_mut("hel").unwrap();
+    host.kill9().unwrap();
+    host.netns.ip("link del kannas-wg1").unwrap();
+    trial.say_in_vain();
+    assert_eq!(tap.matching(), 0);
+
+    // Where it would listen is something that it cannot take away.
+    let host = trial.pair.site.host_mut("hel").unwrap();
+    let gone = || host.tunnel_process(1).unwrap().is_none().then_some(());
+    eventually(PATIENCE, "the process has ended", gone).unwrap();
+    let socket = host.tunnel_socket(1);
+    std::fs::remove_file(&socket).unwrap();
+    std::fs::create_dir(&socket).unwrap();
+    host.start().unwrap();
+    let view = trial.pair.site.peering_in(&trial.pair.site.admin, &trial.peering, "error").unwrap();
+    let told = || {
+        trial.say_in_vain();
+        let view = trial.pair.site.admin.get(&format!("{PEERINGS}/{}", trial.peering)).unwrap();
+        let reasons = view["network_peering"]["reasons"].as_array().unwrap().clone();
+        let named = |code: &str, what: &str| {
+            let is = |it: &&Value| it["code"] == code;
+            reasons.iter().find(is).is_some_and(|it| it["message"].as_str().unwrap().contains(what))
+        };
+        // Where nobody has a key for it, no route leads to it either.
+        (named("host-failed", "kannas-wg1") && named("not-encrypted", "hel")).then_some(())
+    };
+    eventually(PATIENCE, "the reason is told", told).with_context(|| view.to_string()).unwrap();
+    assert_eq!(tap.matching(), 0);
+
+    std::fs::remove_dir(&socket).unwrap();
+    trial.flows();
+    trial.say();
+    assert_eq!(tap.matching(), 0);
+}
+
+#[test]
+fn a_process_that_is_killed_is_started_again_and_nothing_leaks_meanwhile() {
+    let trial = Trial::new("kill", Cabling::Switched);
+    trial.encrypt();
+    let tap = trial.capture("hel");
+    let host = trial.pair.site.host("hel").unwrap();
+    let killed = host.tunnel_process(1).unwrap().unwrap();
+    kill(Pid::from_raw(killed.try_into().unwrap()), Signal::SIGKILL).unwrap();
+    let another = || host.tunnel_process(1).unwrap().filter(|pid| *pid != killed);
+    eventually(PATIENCE, "there is another process", another).unwrap();
+    trial.flows();
+    trial.say();
+    assert_eq!(tap.matching(), 0);
+    let hosts = trial.pair.site.admin.get("/kannas/v1/hosts").unwrap();
+    let hosts = hosts["hosts"]["host"].as_array().unwrap();
+    let it = hosts.iter().find(|it| it["name"] == "hel").unwrap();
+    assert!(it["repairs"]["count"].as_u64() > Some(0), "{it}");
+}
+
+#[test]
+fn what_comes_in_the_clear_from_an_encrypted_host_is_refused() {
+    let mut trial = Trial::new("clear", Cabling::Switched);
+    trial.encrypt();
+    let far = trial.pair.site.host("fra").unwrap().underlay;
+    let tap = trial.capture("hel");
+    let before = trial.pair.site.host("fra").unwrap().verdicts().unwrap();
+    let host = trial.pair.site.host_mut("hel").unwrap();
+    // It would mend it.
+    host.kill9().unwrap();
+    datapath::damage::unseal(host.pins(), far).unwrap();
+    trial.say_in_vain();
+    rises(&trial, "fra", &before, "unsealed");
+    eventually(PATIENCE, "it was sent", || (tap.matching() >= 40).then_some(())).unwrap();
+    trial.pair.site.host_mut("hel").unwrap().start().unwrap();
+    trial.flows();
+}
+
+#[test]
+fn large_transfers_fit_into_the_tunnel() {
+    let trial = Trial::new("large", Cabling::Switched);
+    trial.encrypt();
+    let [a, b] = &trial.pair.machines;
+    transfer::run(&a.end, &b.end, MEGABYTE).unwrap();
+    transfer::run(&b.end, &a.end, MEGABYTE).unwrap();
+    let measured = || {
+        let view = trial.pair.site.admin.get(&format!("{PEERINGS}/{}", trial.peering)).unwrap();
+        let view = &view["network_peering"];
+        // 60 bytes for WireGuard over IPv4, 50 for VXLAN.
+        let fits = view["health"]["path_mtu"] == 1390 && view["reasons"] == serde_json::json!([]);
+        fits.then_some(())
+    };
+    eventually(PATIENCE, "the path is as large as it can be", measured).unwrap();
+    let link = a.end.netns.ip("link show eth0").unwrap();
+    assert!(link.contains("mtu 1390"), "{link}");
 }
 
 #[test]

@@ -93,7 +93,7 @@ pub(crate) struct Observed {
 }
 
 impl Host {
-    /// The public keys of the tunnels that are there.
+    /// The public keys of the tunnels that were there when last observed.
     ///
     /// # Errors
     /// They cannot be read.

@@ -11,6 +11,7 @@ mod ipv6;
 mod isolation;
 mod layout;
 mod probes;
+mod sealed;
 mod sentinel;
 mod site;
 mod sizes;

@@ -159,14 +159,19 @@ impl Host {
         self.agent.as_ref().map_or_else(|| "(not running)".to_owned(), Process::log_tail)
     }
 
+    /// Where the process listens that encrypts under keys of that generation.
+    #[must_use]
+    pub fn tunnel_socket(&self, generation: u64) -> PathBuf {
+        self.state.join(format!("tunnels/kannas-wg{}.sock", generation % 2))
+    }
+
     /// The process that encrypts for it under keys of that generation; None
     /// where it has none.
     ///
     /// # Errors
     /// The processes of this machine cannot be read.
     pub fn tunnel_process(&self, generation: u64) -> Result<Option<u32>> {
-        let socket = self.state.join(format!("tunnels/kannas-wg{}.sock", generation % 2));
-        let socket = socket.display().to_string();
+        let socket = self.tunnel_socket(generation).display().to_string();
         for entry in std::fs::read_dir("/proc").context("/proc")? {
             let path = entry.context("/proc")?.path();
             let command = std::fs::read(path.join("cmdline")).unwrap_or_default();

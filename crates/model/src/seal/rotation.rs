@@ -89,8 +89,15 @@ pub fn waited_for(world: &World, presence: &Presence) -> Vec<Uuid> {
     hosts.into_iter().filter(|host| !ready(host)).collect()
 }
 
-/// From what is to what is next, unless something else was done meanwhile.
+/// To what is next, unless that was done already.
 pub fn rotate(world: &World, to: &Rotation) -> Vec<Change> {
-    let as_decided = to.at == world.next_revision() && world.seals.rotation().is_some();
-    as_decided.then_some(Change::Put(Object::Rotation(*to))).into_iter().collect()
+    let at = world.next_revision();
+    let step = |it: Rotation| match (to.made == it.made, to.used == it.used, to.kept == it.kept) {
+        (false, true, true) => !it.is_under_way() && to.made == it.made + 1,
+        (true, false, true) => it.used < it.made && to.used == it.made,
+        (true, true, false) => it.used == it.made && to.kept == it.used,
+        _ => false,
+    };
+    let due = world.seals.rotation().is_some_and(step);
+    due.then_some(Change::Put(Object::Rotation(Rotation { at, ..*to }))).into_iter().collect()
 }

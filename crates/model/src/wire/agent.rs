@@ -119,9 +119,10 @@ pub struct Report {
     pub verdicts: BTreeMap<String, u64>,
     #[serde(default, skip_serializing_if = "Repairs::is_none")]
     pub repairs: Repairs,
-    /// The public keys it has made, by generation.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub ends: BTreeMap<Generation, End>,
+    /// The public keys of its tunnels, by generation; None: they are not known,
+    /// so they stay as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<BTreeMap<Generation, End>>,
     /// What has changed of the ways it measures since its last report.
     #[serde(default, skip_serializing_if = "News::is_empty")]
     pub ways: News,

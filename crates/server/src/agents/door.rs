@@ -304,8 +304,10 @@ async fn report(
         tracing::debug!(host = %member.host, revision = report.revision, error = error.message);
     }
     // Before the report: a host that is live has its keys.
-    if door.hub.is_current(member.host, member.connection, report.epoch) {
-        take_keys(&door, member.host, Some(report.ends.clone())).await?;
+    if let Some(ends) = report.ends.clone()
+        && door.hub.is_current(member.host, member.connection, report.epoch)
+    {
+        take_keys(&door, member.host, Some(ends)).await?;
     }
     match door.hub.report(member.host, member.connection, report) {
         Heard::Taken => Ok(StatusCode::NO_CONTENT),
