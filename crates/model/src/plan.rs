@@ -227,6 +227,22 @@ mod tests {
         }
 
         #[test]
+        fn a_host_is_sealed_by_a_tunnel_that_is_there_and_none_goes_before(want in spec(), have in state()) {
+            let mut after_it = have;
+            for step in plan(&want, &after_it.clone()) {
+                if let Step::Seal { generation, .. } = &step {
+                    prop_assert_eq!(after_it.tunnels.get(generation), Some(&Condition::Whole(())));
+                }
+                if let Step::RemoveTunnel(generation) = &step {
+                    prop_assert!(!after_it.seals.values().any(|by| by == generation));
+                }
+                after(&mut after_it, &step);
+            }
+            prop_assert_eq!(&after_it.seals, &want.sealing.seals);
+            prop_assert_eq!(after_it.peers, want.sealing.peers);
+        }
+
+        #[test]
         fn withdrawn_routes_go_before_anything_is_added(want in spec(), have in state()) {
             let steps = plan(&want, &have);
             let last_removal = steps.iter().rposition(|s| matches!(s, Step::RemoveRoute(_) | Step::RemovePort(_)));
@@ -301,11 +317,11 @@ mod tests {
         // A route to a port needs the port: the planner is never asked otherwise.
         let ports: std::collections::BTreeMap<Uuid, PortSpec> =
             (1u8..4).map(|n| (Uuid::from_u128(n.into()), port_of(n))).collect();
-        btree_map(key(), target(), 0..20).prop_map(move |routes| HostSpec {
+        (btree_map(key(), target(), 0..20), sealing()).prop_map(move |(routes, sealing)| HostSpec {
             revision: 1,
             ports: ports.clone(),
             routes,
-            sealing: Sealing::default(),
+            sealing,
         })
     }
 
@@ -316,11 +332,36 @@ mod tests {
         ];
         let ports = (btree_set(1u128..8, 0..6), proptest::collection::vec(port, 8))
             .prop_map(|(ids, ports)| ids.into_iter().map(Uuid::from_u128).zip(ports).collect());
-        (ports, btree_map(key(), target(), 0..20)).prop_map(|(ports, routes)| HostState {
-            vtep: Condition::Missing,
-            ports,
-            routes,
-            ..HostState::default()
+        (ports, btree_map(key(), target(), 0..20), sealing(), any::<bool>()).prop_map(
+            |(ports, routes, sealing, whole)| {
+                let broken = || Condition::Broken("is down".to_owned());
+                let condition = |_| if whole { Condition::Whole(()) } else { broken() };
+                HostState {
+                    vtep: Condition::Missing,
+                    ports,
+                    tunnels: sealing.tunnels.into_iter().map(|it| (it, condition(it))).collect(),
+                    peers: if whole { sealing.peers } else { BTreeMap::new() },
+                    seals: sealing.seals,
+                    routes,
+                }
+            },
+        )
+    }
+
+    /// Peers and what is sealed are of tunnels that there are.
+    fn sealing() -> impl Strategy<Value = Sealing> {
+        let some = || btree_map((1u64..4, 1u8..4), 0u8..3, 0..6);
+        (btree_set(1u64..4, 0..3), some()).prop_map(|(tunnels, some)| {
+            let mut it = Sealing { tunnels, ..Sealing::default() };
+            for ((generation, host), key) in some {
+                let vtep = [192, 0, 2, host].into();
+                if it.tunnels.contains(&generation) {
+                    let end = End { key: [key; 32].into(), port: 1 };
+                    it.peers.insert(PeerKey { generation, vtep }, end);
+                    it.seals.insert(vtep, generation);
+                }
+            }
+            it
         })
     }
 }

@@ -107,6 +107,7 @@ pub struct Seal {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keys {
     pub host: Uuid,
+    #[serde(with = "pairs")]
     pub ends: BTreeMap<Generation, End>,
     /// They have come or gone at this revision.
     pub since: Revision,
@@ -115,6 +116,29 @@ pub struct Keys {
 impl Keys {
     pub fn public(&self) -> BTreeMap<Generation, PublicKey> {
         self.ends.iter().map(|(generation, end)| (*generation, end.key)).collect()
+    }
+}
+
+/// As a list: a map of JSON has texts for keys, which read back as no numbers
+/// inside an object that is told by its kind.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{End, Generation};
+
+    pub(super) fn serialize<S: Serializer>(
+        it: &BTreeMap<Generation, End>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        it.iter().collect::<Vec<_>>().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeMap<Generation, End>, D::Error> {
+        Ok(Vec::<(Generation, End)>::deserialize(from)?.into_iter().collect())
     }
 }
 
@@ -245,6 +269,9 @@ pub fn take_keys(
     }
     Ok(vec![Change::Put(Object::Keys(Keys { host, ends, since: world.next_revision() }))])
 }
+
+#[cfg(test)]
+pub(crate) mod play;
 
 #[cfg(test)]
 #[path = "seal/tests.rs"]
