@@ -91,7 +91,13 @@ async fn an_agent_that_cannot_encrypt_is_told_nothing_of_it_and_reached_by_nobod
     let site = Site::found().await;
     let identity = joined(&site).await;
     let zones = (common::ZONE.to_owned(), common::ZONE.to_owned());
-    site.write(Op::Seal { by: "admin".to_owned(), zones, on: true, now: 0 }).await;
+    site.write(Op::Seals(model::seal::Wish::Set {
+        by: "admin".to_owned(),
+        zones,
+        on: true,
+        now: 0,
+    }))
+    .await;
     let host = Raw::connect(site.address, identity.state_dir(), true).await;
     let mut watch = host.watch("?seals=true").await;
     let lines = watch.run().await;

@@ -85,7 +85,10 @@ impl Trial {
         let mut arrives = || {
             from.send_to(SECRET, target).unwrap();
             match to.recv(&mut heard) {
-                Ok(length) => Some(assert_eq!(&heard[..length], SECRET)),
+                Ok(length) => {
+                    assert_eq!(&heard[..length], SECRET);
+                    Some(())
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => None,
                 Err(error) => panic!("{error}"),
             }

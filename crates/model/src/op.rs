@@ -1,6 +1,6 @@
 //! Every write there is, as data: decided in the store's one write order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
@@ -9,7 +9,7 @@ use crate::consent::{self, Accept};
 use crate::error::Rule;
 use crate::lease::{self, Claim, Loss};
 use crate::objects::{Account, Authority, JoinToken, Outcome, Told, Zone};
-use crate::seal::{self, End, Generation, Rotation};
+use crate::seal;
 use crate::terms::{self, Once, Terms};
 use crate::world::World;
 use crate::{
@@ -93,21 +93,8 @@ pub enum Op {
         by: String,
         zone: Zone,
     },
-    /// Nothing goes in the clear between two zones any more, or again.
-    Seal {
-        by: String,
-        zones: (String, String),
-        on: bool,
-        /// Seconds since 1970.
-        now: i64,
-    },
-    /// By a host: the public keys that it has; None of one that cannot encrypt.
-    TakeKeys {
-        host: Uuid,
-        ends: Option<BTreeMap<Generation, End>>,
-    },
-    /// By nobody: keys have been used for long enough, or hosts have new ones.
-    Rotate(Rotation),
+    /// By administrators, hosts or nobody: see there.
+    Seals(seal::Wish),
     DeleteZone {
         by: String,
         id: String,
@@ -229,12 +216,7 @@ fn decide_under(world: &World, terms: &Terms, op: &Op) -> Result<Vec<Change>, Ru
         }
         Op::Access { by, wish } => access::decide(world, by, wish),
         Op::CreateZone { by, zone } => admin(world, by).and_then(|()| zone::create(world, zone)),
-        Op::Seal { by, zones: (a, b), on, now } => {
-            admin(world, by)?;
-            if *on { seal::seal(world, (a, b), *now) } else { seal::unseal(world, (a, b)) }
-        }
-        Op::TakeKeys { host, ends } => seal::take_keys(world, *host, ends.as_ref()),
-        Op::Rotate(to) => Ok(seal::rotate(world, to)),
+        Op::Seals(wish) => seal::decide(world, wish),
         Op::DeleteZone { by, id, now } => {
             admin(world, by).and_then(|()| zone::delete(world, id, *now))
         }

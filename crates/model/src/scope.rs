@@ -128,16 +128,14 @@ pub fn check_op(world: &World, sub: &str, op: &Op) -> Result<(), Rule> {
         Op::AsSub { .. } | Op::PlaceServers { .. } | Op::Found { .. } | Op::Join { .. } => {
             Err(Rule::MainOnly(sub.to_owned()))
         }
-        Op::TakeKeys { .. } | Op::Rotate(_) => Err(Rule::MainOnly(sub.to_owned())),
+        Op::Seals(_) => Err(Rule::MainOnly(sub.to_owned())),
         Op::TakeLease { .. } | Op::DropLease { .. } | Op::LoseLeases(_) => {
             Err(Rule::MainOnly(sub.to_owned()))
         }
         Op::AllowJoin { .. } | Op::DeleteHost { .. } | Op::CreateAccount { .. } => {
             Err(Rule::MainOnly(sub.to_owned()))
         }
-        Op::CreateZone { .. } | Op::DeleteZone { .. } | Op::Seal { .. } => {
-            Err(Rule::MainOnly(sub.to_owned()))
-        }
+        Op::CreateZone { .. } | Op::DeleteZone { .. } => Err(Rule::MainOnly(sub.to_owned())),
     }
 }
 

@@ -25,6 +25,7 @@ pub use spec::{Passage, PeerKey, Sealing, common, sealing};
 use crate::change::{Change, Key, Object};
 use crate::error::{Noun, Rule};
 use crate::ids::{Malformed, Revision};
+use crate::op;
 use crate::world::World;
 use crate::zone;
 
@@ -211,6 +212,37 @@ impl Seals {
 fn ordered(a: &str, b: &str) -> (String, String) {
     let (a, b) = if a <= b { (a, b) } else { (b, a) };
     (a.to_owned(), b.to_owned())
+}
+
+/// What is wished of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// By an administrator: nothing goes in the clear between two zones any
+    /// more, or it does again.
+    Set {
+        by: String,
+        zones: (String, String),
+        on: bool,
+        /// Seconds since 1970.
+        now: i64,
+    },
+    /// By a host: the public keys that it has; None of one that cannot encrypt.
+    Keys { host: Uuid, ends: Option<BTreeMap<Generation, End>> },
+    /// By nobody: keys have been used for long enough, or hosts have new ones.
+    Rotate(Rotation),
+}
+
+/// # Errors
+/// Of [`seal`], [`unseal`] and [`take_keys`]; [`Rule::AdminOnly`].
+pub fn decide(world: &World, wish: &Wish) -> Result<Vec<Change>, Rule> {
+    match wish {
+        Wish::Set { by, zones: (a, b), on, now } => {
+            op::admin(world, by)?;
+            if *on { seal(world, (a, b), *now) } else { unseal(world, (a, b)) }
+        }
+        Wish::Keys { host, ends } => take_keys(world, *host, ends.as_ref()),
+        Wish::Rotate(to) => Ok(rotate(world, to)),
+    }
 }
 
 /// Nothing goes in the clear between two zones from now on; `now` in seconds

@@ -282,16 +282,12 @@ impl World {
             }
             Object::Server(it) => {
                 self.owners.of(&it.account).own(Kind::Server, it.uuid, &it.labels);
-                if it.host.is_none() {
-                    self.unplaced.insert(it.uuid);
-                }
+                self.unplaced.extend(it.host.is_none().then_some(it.uuid));
                 self.servers.insert(it.uuid, Arc::from(it));
             }
             Object::SubAccount(it) => self.credentials.put_sub(*it),
             Object::Token(it) => self.credentials.put_token(it),
-            Object::Told(it) => {
-                self.told.insert((it.peering, it.sink.clone()), Arc::new(it));
-            }
+            Object::Told(it) => drop(self.told.insert((it.peering, it.sink.clone()), Arc::new(it))),
             Object::Webhook(it) => drop(self.webhooks.insert(it.account.clone(), Arc::new(it))),
             Object::Zone(it) => drop(self.zones.insert(it.id.clone(), Arc::new(it))),
             Object::NextVni { vni } => self.next_vni = vni,

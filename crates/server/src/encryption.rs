@@ -35,7 +35,12 @@ pub(crate) async fn delete(api: Api, call: Call) -> Answer {
 async fn write(api: &Api, call: &Call, on: bool) -> Result<Arc<Commit>, Problem> {
     let zones = (call.id().to_owned(), call.second_id().to_owned());
     let now = OffsetDateTime::now_utc().unix_timestamp();
-    let op = Op::Seal { by: call.account.clone(), zones: zones.clone(), on, now };
+    let op = Op::Seals(model::seal::Wish::Set {
+        by: call.account.clone(),
+        zones: zones.clone(),
+        on,
+        now,
+    });
     let commit = api.write_and_hold(op).await?;
     let revision = commit.world.revision();
     tracing::info!(zones = ?zones, on, revision, "set encryption between zones");
@@ -50,7 +55,7 @@ pub(crate) async fn rotate(api: Api, call: Call) -> Answer {
     let now = OffsetDateTime::now_utc().unix_timestamp();
     let under_way = world.seals.rotation().is_some_and(|it| it.is_under_way());
     if let Some(to) = next(&world, &api.hub.presence(), 0, now).filter(|_| !under_way) {
-        api.write(Op::Rotate(to)).await?;
+        api.write(Op::Seals(model::seal::Wish::Rotate(to))).await?;
     } else if world.seals.pairs().next().is_none() {
         let why = "must be encrypted before it has keys";
         return Err(Rule::bad(Subject::Request, "encryption", why).into());

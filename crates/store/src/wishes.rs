@@ -143,12 +143,12 @@ pub(crate) fn join(uuid: Uuid, digest: &str, name: &str, underlay: IpAddr) -> Op
 
 pub(crate) fn seal(zone: &str) -> Op {
     let zones = ("fi-hel1".to_owned(), zone.to_owned());
-    Op::Seal { by: ADMIN.to_owned(), zones, on: true, now: 7 }
+    Op::Seals(model::seal::Wish::Set { by: ADMIN.to_owned(), zones, on: true, now: 7 })
 }
 
 pub(crate) fn keys(host: Uuid) -> Op {
     let end = End { key: [7; 32].into(), port: 51820 };
-    Op::TakeKeys { host, ends: Some([(1, end)].into()) }
+    Op::Seals(model::seal::Wish::Keys { host, ends: Some([(1, end)].into()) })
 }
 
 pub(crate) fn take_lease(host: Uuid) -> Op {

@@ -22,7 +22,7 @@ const PROCESS_MOST: u32 = 4000;
 
 /// Which of the two devices a generation has.
 pub(crate) fn slot(generation: Generation) -> u8 {
-    u8::from(generation % 2 != 0)
+    u8::from(!generation.is_multiple_of(2))
 }
 
 fn name(generation: Generation) -> &'static str {

@@ -69,7 +69,7 @@ impl Tunnels {
     }
 
     fn port(&self, generation: Generation) -> u16 {
-        self.setup.port.saturating_add(u16::from(generation % 2 != 0))
+        self.setup.port.saturating_add(u16::from(device::slot(generation)))
     }
 
     fn private(&self, generation: Generation) -> Result<Option<[u8; 32]>, Error> {

@@ -16,18 +16,18 @@ pub(crate) fn story_with_seals() -> impl Strategy<Value = Vec<Op>> {
 fn sealing() -> impl Strategy<Value = Vec<Op>> {
     let seal = |on| {
         let zones = (ZONE.to_owned(), ZONE.to_owned());
-        Op::Seal { by: "a".to_owned(), zones, on, now: 0 }
+        Op::Seals(crate::seal::Wish::Set { by: "a".to_owned(), zones, on, now: 0 })
     };
     let rotation = (1..4u64, 0..2u64, 0..2u64).prop_map(|(made, used, kept)| {
         let used = made.saturating_sub(used);
         let kept = used.saturating_sub(kept);
-        vec![Op::Rotate(Rotation { made, used, kept, at: 0, since: 0 })]
+        vec![Op::Seals(crate::seal::Wish::Rotate(Rotation { made, used, kept, at: 0, since: 0 }))]
     });
     let keys = (0..3u128, proptest::collection::btree_map(1..4u64, 0..4u8, 0..3));
     let keys = keys.prop_map(|(host, ends)| {
         let end = |n: u8| End { key: [n; 32].into(), port: 51820 };
         let ends = Some(ends.into_iter().map(|(at, n)| (at, end(n))).collect());
-        vec![Op::TakeKeys { host: host_id(host), ends }]
+        vec![Op::Seals(crate::seal::Wish::Keys { host: host_id(host), ends })]
     });
     prop_oneof![2 => any::<bool>().prop_map(move |on| vec![seal(on)]), 2 => rotation, 4 => keys]
 }

@@ -31,12 +31,12 @@ fn peered() -> Play {
 
 fn seal_op(on: bool) -> Op {
     let zones = (ZONE.to_owned(), ZONE.to_owned());
-    Op::Seal { by: "a".to_owned(), zones, on, now: 100 }
+    Op::Seals(crate::seal::Wish::Set { by: "a".to_owned(), zones, on, now: 100 })
 }
 
 fn has_keys(play: &mut Play, host: u128, ends: &[(Generation, End)]) {
     let ends = Some(ends.iter().copied().collect());
-    play.must(Op::TakeKeys { host: host_id(host), ends });
+    play.must(Op::Seals(crate::seal::Wish::Keys { host: host_id(host), ends }));
 }
 
 fn vtep(host: u8) -> IpAddr {
@@ -67,19 +67,19 @@ fn only_an_administrator_seals_and_only_zones_that_there_are() {
     let mut play = Play::new();
     let op = |by: &str, b: &str, on| {
         let zones = ("fi-hel1".to_owned(), b.to_owned());
-        Op::Seal { by: by.to_owned(), zones, on, now: 1 }
+        Op::Seals(crate::seal::Wish::Set { by: by.to_owned(), zones, on, now: 1 })
     };
     assert_eq!(play.op(&op("b", "de-fra1", true)), Err(Rule::AdminOnly("b".to_owned())));
     assert!(matches!(play.op(&op("a", "nowhere", true)), Err(Rule::Absent(Noun::Zone, _))));
     assert!(matches!(play.op(&op("a", "de-fra1", false)), Err(Rule::Absent(Noun::Seal, _))));
     assert_eq!(play.must(op("a", "de-fra1", true)).len(), 2, "the pair, and the first generation");
     assert_eq!(play.must(op("a", "de-fra1", true)), [], "again");
-    let other_way = Op::Seal {
+    let other_way = Op::Seals(crate::seal::Wish::Set {
         by: "a".to_owned(),
         zones: ("de-fra1".to_owned(), "fi-hel1".to_owned()),
         on: false,
         now: 2,
-    };
+    });
     play.must(other_way);
     assert_eq!(play.world.seals.pairs().count(), 0);
     assert_eq!(play.world.seals.rotation().map(|it| it.used), Some(1), "numbers go on");
@@ -109,7 +109,7 @@ fn a_host_is_sent_to_only_once_both_ends_have_a_key() {
     assert_eq!(host_spec(&play.world, host_id(0)).sealing, sealing);
 
     // Its agent is one that knows nothing of it.
-    play.must(Op::TakeKeys { host: host_id(1), ends: None });
+    play.must(Op::Seals(crate::seal::Wish::Keys { host: host_id(1), ends: None }));
     assert_eq!((remotes(&play, 0), remotes(&play, 1)), ([].into(), [].into()));
     play.must(seal_op(false));
     assert_eq!((remotes(&play, 0), remotes(&play, 1)), ([vtep(1)].into(), [vtep(0)].into()));
@@ -154,7 +154,7 @@ fn keys_take_over_in_steps_that_each_host_has_to_follow() {
 
     // Made: both have tunnels of both, and send by the old one.
     let made = next(&play.world, &all(&play), 50, 150).unwrap();
-    play.must(Op::Rotate(made));
+    play.must(Op::Seals(crate::seal::Wish::Rotate(made)));
     assert_eq!(host_spec(&play.world, host_id(0)).sealing.tunnels, [1, 2].into());
     assert_eq!(used(&play), 1);
     assert_eq!(next(&play.world, &all(&play), 50, 151), None, "nobody has a key");
@@ -168,8 +168,8 @@ fn keys_take_over_in_steps_that_each_host_has_to_follow() {
 
     // Used.
     let to = next(&play.world, &all(&play), 50, 152).unwrap();
-    play.must(Op::Rotate(to));
-    assert_eq!(play.must(Op::Rotate(to)), [], "once");
+    play.must(Op::Seals(crate::seal::Wish::Rotate(to)));
+    assert_eq!(play.must(Op::Seals(crate::seal::Wish::Rotate(to))), [], "once");
     assert_eq!(used(&play), 2);
     let newest = play.world.revision();
     assert_eq!(next(&play.world, &applied([newest - 1, newest]), 50, 160), None);
@@ -177,7 +177,7 @@ fn keys_take_over_in_steps_that_each_host_has_to_follow() {
 
     // Kept.
     let last = next(&play.world, &all(&play), 50, 154).unwrap();
-    play.must(Op::Rotate(last));
+    play.must(Op::Seals(crate::seal::Wish::Rotate(last)));
     let sealing = host_spec(&play.world, host_id(0)).sealing;
     let key = PeerKey { generation: 2, vtep: vtep(1) };
     assert_eq!((sealing.tunnels, sealing.peers), ([2].into(), [(key, end(4))].into()));
@@ -195,7 +195,7 @@ fn a_host_that_is_lost_is_not_waited_for() {
     let claim = crate::lease::Claim { epoch: None, boot: "b".to_owned() };
     play.must(Op::TakeLease { host: host_id(1), claim });
     let made = next(&play.world, &Presence::default(), 0, 100).unwrap();
-    play.must(Op::Rotate(made));
+    play.must(Op::Seals(crate::seal::Wish::Rotate(made)));
     has_keys(&mut play, 0, &[(1, end(1)), (2, end(3))]);
     let presence = applied([play.world.revision(); 2]);
     assert_eq!(waited_for(&play.world, &presence), [host_id(1)]);
@@ -206,7 +206,7 @@ fn a_host_that_is_lost_is_not_waited_for() {
     // What is not a next step is none.
     for (made, used, kept) in [(2, 1, 1), (3, 1, 1), (2, 2, 2), (1, 1, 1), (3, 3, 3)] {
         let to = Rotation { made, used, kept, at: 0, since: 0 };
-        assert_eq!(play.must(Op::Rotate(to)), [], "{to:?}");
+        assert_eq!(play.must(Op::Seals(crate::seal::Wish::Rotate(to))), [], "{to:?}");
     }
 }
 
@@ -246,7 +246,7 @@ fn a_zone_and_a_host_take_along_what_they_had() {
     let zone = crate::objects::Zone { id: "home".to_owned(), description: "d".to_owned() };
     play.must(Op::CreateZone { by: "a".to_owned(), zone });
     let zones = ("home".to_owned(), ZONE.to_owned());
-    play.must(Op::Seal { by: "a".to_owned(), zones, on: true, now: 1 });
+    play.must(Op::Seals(crate::seal::Wish::Set { by: "a".to_owned(), zones, on: true, now: 1 }));
     has_keys(&mut play, 0, &[(1, end(1))]);
     play.must(Op::DeleteHost { by: "a".to_owned(), id: "h0".to_owned() });
     assert_eq!(play.world.seals.keys(host_id(0)), None);

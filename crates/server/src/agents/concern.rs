@@ -102,10 +102,7 @@ fn touched(before: &World, change: &Change) -> Touched {
         Change::Put(Object::Seal(Seal { zones, .. })) | Change::Delete(Key::Seal(zones)) => {
             Touched::Zones(vec![zones.0.clone(), zones.1.clone()])
         }
-        Change::Put(Object::Rotation(_)) | Change::Delete(Key::Rotation) => {
-            let zones = before.seals.pairs().map(|it| it.zones.clone());
-            Touched::Zones(zones.flat_map(|(a, b)| [a, b]).collect())
-        }
+        Change::Put(Object::Rotation(_)) | Change::Delete(Key::Rotation) => sealed_zones(before),
         // Nothing is on a router that goes, and a server is no more than its
         // ports.
         Change::Put(Object::Server(_)) | Change::Delete(Key::Router(_) | Key::Server(_)) => {
@@ -122,6 +119,11 @@ fn touched(before: &World, change: &Change) -> Touched {
         | Change::Delete(Key::Account(_) | Key::Authority | Key::Done { .. } | Key::JoinToken(_))
         | Change::Delete(Key::Zone(_) | Key::NextVni) => Touched::Nothing,
     }
+}
+
+fn sealed_zones(world: &World) -> Touched {
+    let zones = world.seals.pairs().map(|it| it.zones.clone());
+    Touched::Zones(zones.flat_map(|(a, b)| [a, b]).collect())
 }
 
 /// True when they differ at most in what no packet can tell.

@@ -151,12 +151,12 @@ fn seal_step() -> impl Strategy<Value = Op> {
     let some = proptest::collection::btree_set(1..4u64, 0..3);
     prop_oneof![
         2 => any::<bool>().prop_map(move |on| {
-            Op::Seal { by: "a".to_owned(), zones: zones.clone(), on, now: 0 }
+            Op::Seals(model::seal::Wish::Set { by: "a".to_owned(), zones: zones.clone(), on, now: 0 })
         }),
         4 => (0..HOSTS, some).prop_map(move |(n, of)| {
-            Op::TakeKeys { host: host(n), ends: ends(of) }
+            Op::Seals(model::seal::Wish::Keys { host: host(n), ends: ends(of) })
         }),
-        2 => (1..4u64, 1..4u64, 1..4u64).prop_map(move |it| Op::Rotate(rotation(it))),
+        2 => (1..4u64, 1..4u64, 1..4u64).prop_map(move |it| Op::Seals(model::seal::Wish::Rotate(rotation(it)))),
     ]
 }
 

@@ -255,7 +255,11 @@ async fn take_keys(
 ) -> Result<(), Refusal> {
     let known = take_keys_of(&door.store.world(), host, ends.as_ref()).map_err(refuse_rule)?;
     if !known.is_empty() {
-        let commit = door.store.write(Op::TakeKeys { host, ends }).await.map_err(refuse)?;
+        let commit = door
+            .store
+            .write(Op::Seals(model::seal::Wish::Keys { host, ends }))
+            .await
+            .map_err(refuse)?;
         tracing::info!(%host, revision = commit.world.revision(), "a host has other keys");
         door.hub.heard(commit.world.revision()).await;
     }

@@ -32,7 +32,7 @@ pub(crate) async fn run(store: Store, hub: Hub, life: Duration) {
 }
 
 async fn step(store: &Store, to: Rotation) {
-    match store.write(Op::Rotate(to)).await {
+    match store.write(Op::Seals(model::seal::Wish::Rotate(to))).await {
         Ok(commit) => {
             let Rotation { made, used, kept, .. } = to;
             let revision = commit.world.revision();
