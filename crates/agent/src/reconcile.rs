@@ -233,10 +233,13 @@ impl<K: Kernel> Reconciler<K> {
                 if let Some(believed) = believed {
                     self.compare(want, &believed, &have, now);
                 }
-                self.take_steps(want, &mut have, &mut report);
+                let another_mtu = self.take_steps(want, &mut have, &mut report);
                 self.settle(want, &mut report);
                 report.ends = self.ends(&mut report.errors);
-                if report.errors.is_empty() {
+                if report.errors.is_empty() && another_mtu {
+                    // What ports are to be like is another now, by our own hand.
+                    self.read_again = self.not_before;
+                } else if report.errors.is_empty() {
                     self.have = Some(have);
                 }
             }
@@ -298,7 +301,8 @@ impl<K: Kernel> Reconciler<K> {
         }
     }
 
-    fn take_steps(&mut self, want: &HostSpec, have: &mut HostState, report: &mut Report) {
+    /// True when tunnels came or went, and with them what ports can carry.
+    fn take_steps(&mut self, want: &HostSpec, have: &mut HostState, report: &mut Report) -> bool {
         let steps = plan::plan(want, have);
         let revision = want.revision;
         let few = steps.len() <= SPELLED_OUT;
@@ -324,6 +328,7 @@ impl<K: Kernel> Reconciler<K> {
         if !few {
             tracing::info!(revision, steps = steps.len(), failed, "applied");
         }
+        others.iter().any(|it| matches!(it, Step::EnsureTunnel { .. } | Step::RemoveTunnel(_)))
     }
 
     /// Gives how many steps failed: one or none.

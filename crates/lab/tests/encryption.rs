@@ -12,7 +12,7 @@ use anyhow::Context;
 use lab::api::PEERINGS;
 use lab::capture::Capture;
 use lab::site::{Cabling, HOSTS, PATIENCE, Pair};
-use lab::{eventually, netns, transfer};
+use lab::{eventually, netns, transfer, twin};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -282,6 +282,14 @@ fn keys_rotate_under_load_and_no_packet_is_lost() {
     }
 }
 
+/// Of the maps of a host: two while one takes over from the other.
+fn layouts(trial: &Trial) -> Vec<String> {
+    let pins = trial.pair.site.host("hel").unwrap().pins();
+    let names = std::fs::read_dir(pins).unwrap();
+    let names = names.map(|it| it.unwrap().file_name().into_string().unwrap());
+    names.filter(|it| it.starts_with("layout-")).collect()
+}
+
 #[test]
 fn an_agent_that_dies_and_comes_back_costs_no_encrypted_packet() {
     let mut trial = Trial::new("again", Cabling::Switched);
@@ -289,17 +297,31 @@ fn an_agent_that_dies_and_comes_back_costs_no_encrypted_packet() {
     let streams = trial.pair.streams(true).unwrap();
     let process = trial.pair.site.host("hel").unwrap().tunnel_process(1).unwrap();
     assert!(process.is_some());
-    let watches = trial.pair.site.host("hel").unwrap().watches();
-    let began = Instant::now();
-    trial.pair.site.host_mut("hel").unwrap().kill9().unwrap();
-    trial.pair.site.host_mut("hel").unwrap().start().unwrap();
-    let host = trial.pair.site.host("hel").unwrap();
-    let back = || (host.watches() > watches).then_some(());
-    eventually(PATIENCE, "the agent watches again", back).unwrap();
-    for stream in &streams.0 {
-        let tally = stream.watch(began, 500).unwrap();
-        assert_eq!(tally.lost(), 0, "{tally:?}");
+    let tap = trial.capture("hel");
+    let own = layouts(&trial);
+    let others = vec![format!("layout-{}", twin::LAYOUT)];
+    // Of its own version, of another whose maps are others, and back.
+    for (object, layout) in
+        [(None, &own), (Some((twin::object().unwrap(), twin::LAYOUT)), &others), (None, &own)]
+    {
+        let began = Instant::now();
+        let host = trial.pair.site.host_mut("hel").unwrap();
+        let watches = host.watches();
+        host.kill9().unwrap();
+        host.object = object;
+        host.start().unwrap();
+        let took_over = || {
+            let watches = trial.pair.site.host("hel").unwrap().watches() > watches;
+            (watches && layouts(&trial) == *layout).then_some(())
+        };
+        eventually(PATIENCE, "its programs have taken over", took_over).unwrap();
+        trial.say();
+        for stream in &streams.0 {
+            let tally = stream.watch(began, 500).unwrap();
+            assert_eq!(tally.lost(), 0, "{layout:?}: {tally:?}\n{}", trial.pair.site.logs());
+        }
     }
-    assert_eq!(host.tunnel_process(1).unwrap(), process);
+    assert_eq!(tap.matching(), 0);
+    assert_eq!(trial.pair.site.host("hel").unwrap().tunnel_process(1).unwrap(), process);
     trial.flows();
 }

@@ -13,6 +13,7 @@ use super::wireguard::Wireguard;
 use crate::error::Error;
 use crate::link::{self, Kind, Link, Wish};
 use crate::netlink::Netlink;
+use crate::offload;
 
 const DEVICES: [&str; 2] = ["kannas-wg0", "kannas-wg1"];
 const ALIAS: &str = "kannas tunnel ";
@@ -126,7 +127,13 @@ impl Maker {
         if self.ask_kernel {
             match link::create_wireguard(netlink, name, &wish) {
                 Err(Error::Lacks(_)) => self.ask_kernel = false,
-                made => return made,
+                Err(error) => return Err(error),
+                Ok(link) => {
+                    // What it merged could not be taken out by hand, and goes no other way.
+                    let off = offload::gro_off(name);
+                    off.map_err(|source| Error::Tunnel { device: name.to_owned(), source })?;
+                    return Ok(link);
+                }
             }
         }
         let started = self.launcher.start(&self.processes, name);

@@ -117,12 +117,14 @@ impl Host {
         }
         for link in device::all(&mut self.netlink)? {
             let Some(generation) = device::generation_of(&link) else { continue };
-            let condition = match self.fault(generation, &link)? {
+            let standing = self.standing(generation, &link)?;
+            let condition = match &standing {
                 Ok(standing) => {
-                    seen.peers.extend(peers_of(generation, &standing));
-                    Condition::Whole(())
+                    seen.peers.extend(peers_of(generation, standing));
+                    let fault = self.fault(generation, &link)?;
+                    fault.map_or(Condition::Whole(()), Condition::Broken)
                 }
-                Err(fault) => Condition::Broken(fault),
+                Err(fault) => Condition::Broken(fault.clone()),
             };
             if let Some(it) = &mut self.tunnels {
                 it.made.insert(generation, Tunnel::of(&link));
@@ -136,17 +138,15 @@ impl Host {
         Ok(seen)
     }
 
-    /// What is wrong with the tunnel, in words; what it does, if nothing is.
-    fn fault(
+    /// What the tunnel does, if it is one that encrypts with our key; else what
+    /// is wrong, in words.
+    fn standing(
         &mut self,
         generation: Generation,
         link: &Link,
     ) -> Result<Result<Standing, String>, Error> {
         let Some(it) = &mut self.tunnels else { return Ok(Err("is nobody's".to_owned())) };
         let (private, port) = (it.private(generation)?, it.port(generation));
-        if !link.up {
-            return Ok(Err("is down".to_owned()));
-        }
         let standing = match it.maker.of(link).get(&link.name) {
             Ok(standing) => standing,
             Err(error) => return Ok(Err(format!("does not answer: {error}"))),
@@ -154,16 +154,22 @@ impl Host {
         if private.is_none() || standing.private != private || standing.port != port {
             return Ok(Err("has another key or port".to_owned()));
         }
+        Ok(Ok(standing))
+    }
+
+    /// What else is wrong with it.
+    fn fault(&mut self, generation: Generation, link: &Link) -> Result<Option<String>, Error> {
+        if !link.up {
+            return Ok(Some("is down".to_owned()));
+        }
         match self.tunnel_mtu(link) {
             Ok(mtu) if mtu == link.mtu => {}
-            Ok(_) => return Ok(Err(format!("has MTU {}", link.mtu))),
-            Err(error @ Error::NoUnderlay(_)) => return Ok(Err(error.to_string())),
+            Ok(_) => return Ok(Some(format!("has MTU {}", link.mtu))),
+            Err(error @ Error::NoUnderlay(_)) => return Ok(Some(error.to_string())),
             Err(error) => return Err(error),
         }
-        if !self.programs.runs(Holder::Tunnel(device::slot(generation)), &link.name)? {
-            return Ok(Err(format!("the program on {} does not run", link.name)));
-        }
-        Ok(Ok(standing))
+        let runs = self.programs.runs(Holder::Tunnel(device::slot(generation)), &link.name)?;
+        Ok((!runs).then(|| format!("the program on {} does not run", link.name)))
     }
 
     fn tunnel_mtu(&mut self, link: &Link) -> Result<u32, Error> {
@@ -239,9 +245,9 @@ impl Host {
     }
 
     pub(crate) fn remove_tunnel(&mut self, generation: Generation) -> Result<(), Error> {
-        self.programs.detach(Holder::Tunnel(device::slot(generation)))?;
         for link in device::all(&mut self.netlink)? {
             if device::generation_of(&link) == Some(generation) {
+                self.programs.detach(Holder::Tunnel(device::slot(generation)))?;
                 // Its process ends with it.
                 link::delete(&mut self.netlink, &link)?;
             }

@@ -61,6 +61,9 @@ impl Launcher {
         let mut command = Command::new(&self.program);
         command.arg0("kannas").arg("tunnel").args(["--device", device]);
         command.arg("--socket").arg(processes.socket(device));
+        // Not what the agent was told in secret.
+        let log_level = std::env::var_os("RUST_LOG");
+        command.env_clear().envs(log_level.map(|it| ("RUST_LOG", it)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         // What a terminal sends to the agent's group is not for it.
         let mut child = command.process_group(0).spawn()?;
