@@ -34,7 +34,7 @@ async fn find(pins: &Path, desk: &Desk, look: Look) -> Found {
     let line = Line { vni: look.vni, local: look.local, remote: look.remote };
     let attempts: Vec<_> = look.send.iter().filter_map(|size| desk.attempt(line, *size)).collect();
     let heard = desk.heard(line, &look.heard);
-    let pins = pins.to_owned();
+    let (pins, vni) = (pins.to_owned(), look.vni);
     let seen = tokio::task::spawn_blocking(move || datapath::inspect(&pins, &look)).await;
     let mut sent = Vec::new();
     for Attempt { size, token, told } in attempts {
@@ -51,5 +51,6 @@ async fn find(pins: &Path, desk: &Desk, look: Look) -> Found {
         Err(_) => datapath::Inspection::default(),
     };
     let datapath::Inspection { fault, away, home, mtu, listens } = seen;
-    Found { fault, away, home, mtu, sent, heard, listens }
+    let repairs = desk.repairs(vni);
+    Found { fault, away, home, mtu, sent, heard, listens, repairs }
 }

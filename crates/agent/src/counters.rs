@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use model::flow::{Counted, Flows};
+use model::flow::{Counted, Counters};
 
 use crate::client::{ClientError, Link};
 use crate::reconcile::chain;
@@ -16,23 +16,22 @@ const FLOWS: usize = 4096;
 
 /// Until the connection fails. All is told anew over each connection.
 pub(crate) async fn tell(link: &Link, pins: &Path) -> ClientError {
-    let mut told = None;
+    let mut told: Option<Counters> = None;
     loop {
         let pins = pins.to_owned();
         let read = tokio::task::spawn_blocking(move || {
-            Ok::<_, datapath::Error>((datapath::flows(&pins)?, datapath::verdicts(&pins)?))
+            let (flows, verdicts) = (datapath::flows(&pins)?, datapath::verdicts(&pins)?);
+            Ok::<_, datapath::Error>(Counters { flows, verdicts })
         });
         match read.await {
-            Ok(Ok((flows, verdicts))) => {
-                let known: Option<&Flows> = told.as_ref();
-                if let Some(news) = Counted::between(known, &flows) {
-                    for part in (Counted { verdicts, ..news }).parts(FLOWS) {
-                        if let Err(error) = link.post("counters", &part).await {
-                            return error;
-                        }
+            Ok(Ok(now)) => {
+                let news = Counted::between(told.as_ref(), &now);
+                for part in news.into_iter().flat_map(|news| news.parts(FLOWS)) {
+                    if let Err(error) = link.post("counters", &part).await {
+                        return error;
                     }
-                    told = Some(flows);
                 }
+                told = Some(now);
             }
             // Before the programs are loaded there are none.
             Ok(Err(error)) => tracing::debug!(error = chain(&error), "no counters"),

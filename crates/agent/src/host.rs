@@ -78,10 +78,6 @@ impl Kernel for Host {
         Ok(self.keep_flows(want)?)
     }
 
-    fn verdicts(&mut self) -> Result<BTreeMap<String, u64>, BoxError> {
-        Ok(Self::verdicts(self)?)
-    }
-
     fn ends(&mut self) -> Result<BTreeMap<Generation, End>, BoxError> {
         Ok(Self::ends(self)?)
     }

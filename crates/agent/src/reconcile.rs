@@ -1,5 +1,6 @@
 //! Makes the kernel what the slice says, on one thread.
 
+mod about;
 mod drift;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use model::ids::{Mtu, Vni};
 use model::plan::{self, Step};
 use model::seal::{End, Generation};
-use model::spec::{Condition, HostSpec, HostState, RouteKey, Target};
+use model::spec::{HostSpec, HostState, RouteKey, Target};
 use model::wire::agent::{Fault, Repairs, Report};
 use tokio::sync::watch;
 
@@ -18,6 +19,7 @@ use crate::guard::{News, Sentinel};
 use crate::mailbox::{Mail, Mailbox};
 use crate::probe::{Desk, Probes};
 use crate::slice::{Keeper, Slice};
+use about::{pair_of, vni_of};
 
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -51,11 +53,6 @@ pub trait Kernel {
         let _ = want;
         Ok(())
     }
-    /// Packets by verdict.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    fn verdicts(&mut self) -> Result<BTreeMap<String, u64>, BoxError>;
 
     /// The public keys of the tunnels that are there.
     ///
@@ -134,9 +131,16 @@ pub(crate) struct Reconciler<K> {
     not_before: Instant,
     /// What the link to the underlay was seen to take; None: not seen yet.
     link: Option<Option<Mtu>>,
-    /// What others did, and until when that is told.
-    mended: Vec<(Instant, Fault)>,
+    /// Ports are to have another MTU than when the kernel was last read.
+    resized: bool,
+    /// What others did, by its number among the repairs: told until the server
+    /// has heard of it, and for a while more.
+    mended: Vec<(u64, Fault)>,
+    /// How many repairs the server has heard of, and when of the last.
+    heard: Option<(u64, Instant)>,
     repairs: Repairs,
+    /// What others did that the pass under way has found.
+    untold: Vec<(Option<Vni>, String)>,
 }
 
 /// Where a pass's results go.
@@ -149,6 +153,8 @@ pub(crate) struct Outlet {
 /// What came of a pass, and when the next is due.
 pub(crate) struct Pass {
     pub(crate) report: Report,
+    /// What others did, and the pass has mended.
+    pub(crate) repaired: Vec<(Option<Vni>, String)>,
     pub(crate) again: Instant,
 }
 
@@ -180,13 +186,14 @@ pub(crate) fn work(
             Mail::Rung => {
                 let sooner = reconciler.heed(&out.desk, now);
                 let sooner = sooner.or(reconciler.heed_news(&out.news, now));
+                let sooner = sooner.into_iter().chain(reconciler.heed_told(&out.desk)).min();
                 again = again.map(|again| sooner.map_or(again, |sooner| again.min(sooner)));
             }
             Mail::Closed => return,
         }
         if glance <= now {
             glance = now + GLANCE;
-            if reconciler.glance(&out.desk) && newest {
+            if reconciler.glance(&out.desk, now) && newest {
                 again = again.map(|_| now);
             }
         }
@@ -200,6 +207,7 @@ pub(crate) fn work(
             }
             let pass = reconciler.pass(&want.spec, now);
             out.desk.adopt(&want.spec, reconciler.kernel.link_mtu());
+            pass.repaired.into_iter().for_each(|(vni, step)| out.desk.mended(vni, step));
             out.said.send_replace(Some(Report { epoch: want.epoch, ..pass.report }));
             again = Some(pass.again);
             keeper.offer(want);
@@ -209,10 +217,19 @@ pub(crate) fn work(
 
 impl<K: Kernel> Reconciler<K> {
     pub(crate) fn new(kernel: K, now: Instant) -> Self {
-        let (not_before, link, mended) = (now, None, Vec::new());
-        let (have, failures, repairs) = (None, 0, Repairs::default());
-        let read_again = now;
-        Self { kernel, have, read_again, failures, not_before, link, mended, repairs }
+        Self {
+            kernel,
+            have: None,
+            read_again: now,
+            failures: 0,
+            not_before: now,
+            link: None,
+            resized: false,
+            mended: Vec::new(),
+            heard: None,
+            repairs: Repairs::default(),
+            untold: Vec::new(),
+        }
     }
 
     /// True when the kernel is known to hold nothing of ours, as after a
@@ -231,7 +248,7 @@ impl<K: Kernel> Reconciler<K> {
         match self.known(now) {
             Ok(mut have) => {
                 if let Some(believed) = believed {
-                    self.compare(want, &believed, &have, now);
+                    self.compare(want, &believed, &have);
                 }
                 let another_mtu = self.take_steps(want, &mut have, &mut report);
                 self.settle(want, &mut report);
@@ -249,10 +266,6 @@ impl<K: Kernel> Reconciler<K> {
                 report.errors.push(Fault::new(None, message));
             }
         }
-        match self.kernel.verdicts() {
-            Ok(verdicts) => report.verdicts = verdicts,
-            Err(error) => tracing::warn!(error = chain(&*error), "cannot read the counters"),
-        }
         let again = if report.errors.is_empty() {
             self.failures = 0;
             self.read_again
@@ -261,20 +274,21 @@ impl<K: Kernel> Reconciler<K> {
             self.failures = self.failures.saturating_add(1);
             now + delay
         };
-        self.mended.retain(|(until, _)| *until > now);
-        let until = self.mended.iter().map(|(until, _)| *until).min();
+        let until = self.forget_mended(now);
         report.repairs = self.repairs.clone();
         report.errors.extend(self.mended.iter().map(|(_, fault)| fault.clone()));
-        Pass { report, again: until.map_or(again, |until| again.min(until)) }
+        let again = until.map_or(again, |until| again.min(until));
+        Pass { report, repaired: std::mem::take(&mut self.untold), again }
     }
 
     fn known(&mut self, now: Instant) -> Result<HostState, BoxError> {
         match self.have.take() {
             Some(have) if now < self.read_again => Ok(have),
             Some(_) | None => {
-                let began = Instant::now();
+                // On a machine that is busy a reading takes long and costs no more.
+                let before = datapath::effort();
                 let have = self.kernel.observe()?;
-                let cost = began.elapsed();
+                let cost = datapath::effort().saturating_sub(before);
                 self.read_again = now + (cost * HUNDRED).clamp(OFTEN, RESYNC);
                 self.not_before = now + cost * SHARE;
                 Ok(have)
@@ -354,32 +368,6 @@ impl<K: Kernel> Reconciler<K> {
         }
         plan::after(have, step);
         0
-    }
-}
-
-fn pair_of(step: &Step) -> Option<(RouteKey, Target)> {
-    match step {
-        Step::SetRoute { key, target } => Some((*key, *target)),
-        Step::RemoveRoute(_) | Step::RemovePort(_) => None,
-        Step::EnsureVtep | Step::EnsurePort { .. } => None,
-        Step::EnsureTunnel { .. } | Step::RemoveTunnel(_) => None,
-        Step::SetPeer { .. } | Step::RemovePeer(_) => None,
-        Step::Seal { .. } | Step::Unseal(_) => None,
-    }
-}
-
-/// The network whose port or route the step is about.
-fn vni_of(step: &Step, have: &HostState) -> Option<Vni> {
-    match step {
-        Step::RemoveRoute(key) | Step::SetRoute { key, .. } => Some(key.vni),
-        Step::EnsurePort { spec, .. } => Some(spec.vni),
-        Step::RemovePort(port) => match have.ports.get(port)? {
-            Condition::Whole(spec) => Some(spec.vni),
-            Condition::Missing | Condition::Broken(_) => None,
-        },
-        Step::EnsureVtep | Step::EnsureTunnel { .. } | Step::RemoveTunnel(_) => None,
-        Step::SetPeer { .. } | Step::RemovePeer(_) => None,
-        Step::Seal { .. } | Step::Unseal(_) => None,
     }
 }
 

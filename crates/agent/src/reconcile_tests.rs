@@ -2,8 +2,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use model::spec::{RouteKey, Target};
+use uuid::Uuid;
 
 use super::*;
+use crate::probe::{Concerns, sample};
 
 #[test]
 fn a_route_deleted_behind_our_back_returns() {
@@ -50,6 +52,53 @@ fn news_have_the_kernel_read_out_of_turn_unless_something_has_failed() {
 }
 
 #[test]
+fn what_others_do_while_ports_get_another_mtu_is_told_and_the_mtu_is_not() {
+    let kernel = Fake::default();
+    let now = Instant::now();
+    let (desk, port) = (Desk::new(), Uuid::from_u128(1));
+    let mut want = want();
+    want.ports.insert(port, sample::port(7, [10, 0, 0, 2], "10.0.0.0/24"));
+    let mut reconciler = Reconciler::new(kernel.clone(), now);
+    reconciler.pass(&want, now);
+    for (others, told) in [(false, 0), (true, 1)] {
+        desk.concern(Concerns { limits: true, lost: false });
+        let differs = Condition::Broken(datapath::MTU_DIFFERS.to_owned());
+        kernel.0.borrow_mut().state.ports.insert(port, differs);
+        if others {
+            kernel.0.borrow_mut().state.routes.clear();
+        }
+        let at = reconciler.heed(&desk, now).unwrap();
+        let pass = reconciler.pass(&want, at);
+        assert_eq!(pass.report.repairs.count, told);
+        assert_eq!(kernel.0.borrow().state.routes, want.routes);
+        assert!(matches!(kernel.0.borrow().state.ports[&port], Condition::Whole(_)));
+    }
+}
+
+#[test]
+fn what_others_did_is_told_until_the_server_has_heard_of_it_and_a_second_more() {
+    let kernel = Fake::default();
+    let now = Instant::now();
+    let desk = Desk::new();
+    let mut reconciler = Reconciler::new(kernel.clone(), now);
+    let first = reconciler.pass(&want(), now);
+    kernel.0.borrow_mut().state.routes.clear();
+    let pass = reconciler.pass(&want(), first.again);
+    assert_eq!((pass.report.errors.len(), pass.repaired.len()), (1, 1));
+    let later = first.again + RESYNC;
+    assert_eq!(reconciler.heed_told(&desk), None);
+    assert_eq!(reconciler.pass(&want(), later).report.errors.len(), 1, "nobody was there");
+
+    assert!(desk.hear(1, later) && !desk.hear(1, later + RESYNC));
+    let until = reconciler.heed_told(&desk).unwrap();
+    assert!(until > later);
+    let pass = reconciler.pass(&want(), later);
+    assert_eq!((pass.report.errors.len(), pass.again <= until), (1, true));
+    let pass = reconciler.pass(&want(), until);
+    assert_eq!((pass.report.errors.len(), pass.repaired.len()), (0, 0));
+}
+
+#[test]
 fn of_many_repairs_the_newest_are_told() {
     let mut repairs = model::wire::agent::Repairs::default();
     (0..100).for_each(|n| repairs.add(&n.to_string()));
@@ -67,6 +116,21 @@ fn between_two_full_readings_the_kernel_is_not_read() {
     }
     assert_eq!(kernel.0.borrow().observed, 1);
     assert_eq!(kernel.0.borrow().applied, 2, "the vtep and the route, once");
+}
+
+#[test]
+fn a_reading_that_had_to_wait_makes_the_next_no_later() {
+    let kernel = Fake::default();
+    kernel.0.borrow_mut().slow = Duration::from_millis(200);
+    let now = Instant::now();
+    let mut reconciler = Reconciler::new(kernel.clone(), now);
+    let pass = reconciler.pass(&want(), now);
+    assert!(now.elapsed() >= Duration::from_millis(200));
+    assert!(pass.again < now + Duration::from_millis(200) * HUNDRED, "{:?}", pass.again - now);
+    let news = News::default();
+    news.put();
+    let at = reconciler.heed_news(&news, now).unwrap();
+    assert!(at < now + Duration::from_millis(200) * SHARE, "{:?}", at - now);
 }
 
 #[test]
@@ -130,6 +194,8 @@ struct Inner {
     applied: u32,
     refuse_routes: bool,
     blind: bool,
+    /// How long a reading waits for others.
+    slow: Duration,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -144,6 +210,8 @@ impl Kernel for Fake {
     fn observe(&mut self) -> Result<HostState, BoxError> {
         let mut inner = self.0.borrow_mut();
         inner.observed += 1;
+        let (_open, nothing) = std::sync::mpsc::channel::<()>();
+        let _ = nothing.recv_timeout(inner.slow);
         if inner.blind { Err(Refusal(Cause).into()) } else { Ok(inner.state.clone()) }
     }
 
@@ -155,9 +223,5 @@ impl Kernel for Fake {
         inner.applied += 1;
         plan::after(&mut inner.state, step);
         Ok(())
-    }
-
-    fn verdicts(&mut self) -> Result<BTreeMap<String, u64>, BoxError> {
-        Ok(BTreeMap::new())
     }
 }

@@ -94,7 +94,7 @@ impl Watch {
                 slices.put(slice);
             }) => error,
             error = asks::answer(&link, pins, desk, &mut asks) => error,
-            error = tell(&link, reports, desk) => error,
+            error = tell(&link, reports, desk, || slices.ring()) => error,
             error = lease.renew(&link) => error,
             error = counters::tell(&link, pins) => error,
         }
@@ -155,10 +155,12 @@ async fn follow(
 }
 
 /// Each report of the kernel's thread, and between them what probes have found.
+/// Rings that thread when the server has heard of more repairs.
 async fn tell(
     link: &Link,
     reports: &mut watch::Receiver<Option<Report>>,
     desk: &Desk,
+    ring: impl Fn(),
 ) -> ClientError {
     let mut news = desk.subscribe();
     desk.forget();
@@ -183,7 +185,11 @@ async fn tell(
             let errors = report.errors.iter().cloned().chain(faults).collect();
             let report = Report { errors, ways, ..report.clone() };
             match link.post("report", &report).await {
-                Ok(_) => {}
+                Ok(_) => {
+                    if desk.hear(report.repairs.count, Instant::now()) {
+                        ring();
+                    }
+                }
                 // It was about a slice of an earlier session.
                 Err(ClientError::Refused { status: StatusCode::CONFLICT, message }) => {
                     tracing::debug!(revision = report.revision, message, "report not taken");

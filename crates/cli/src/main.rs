@@ -4,6 +4,12 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use cli::Shell;
+use mimalloc::MiMalloc;
+
+/// The store's thread makes what the others drop, which glibc's allocator is
+/// slow at (docs/decisions/0003).
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     // Not locked: the log goes to stderr too, from other threads.

@@ -160,7 +160,18 @@ INLINE int refuse_ipv6(struct __sk_buff *skb, struct port *port, const struct ta
 	return icmpv6_error(skb, port, verdict, mtu, content);
 }
 
-/* What is large is fragmented on the outside, by the kernel. */
+/* Whether the kernel fragments what it sends through the tunnel. It does so with
+ * IPv4 on the outside only. */
+NOINLINE int is_cut_outside(void)
+{
+	__u32 zero = 0;
+	struct vtep *vtep = bpf_map_lookup_elem(&VTEP, &zero);
+
+	return vtep && !(vtep->flags & VTEP_IPV6);
+}
+
+/* What is large is fragmented on the outside, by the kernel, if it can; else its
+ * sender is told also where it allows that. */
 INLINE int from_port_ipv4(struct __sk_buff *skb, struct port *port)
 {
 	struct iphdr *ip = ipv4_header(skb);
@@ -187,7 +198,7 @@ INLINE int from_port_ipv4(struct __sk_buff *skb, struct port *port)
 		return to_local(skb, ip, port, target, &ends);
 	__u32 content = sizeof(struct ethhdr) + ip->ihl * 4;
 	int large = is_large(skb, content, ip->protocol, port->mtu);
-	if (large && (ip->frag_off & htons(DONT_FRAGMENT)))
+	if (large && ((ip->frag_off & htons(DONT_FRAGMENT)) || !is_cut_outside()))
 		return refuse_ipv4(skb, port, target, TOO_BIG, port->mtu);
 	if (ip->protocol == IPPROTO_TCP && !(ip->frag_off & htons(NOT_FIRST_FRAGMENT))) {
 		clamp_mss(skb, content, port->mtu - sizeof(struct iphdr) - sizeof(struct tcphdr));
@@ -200,7 +211,8 @@ INLINE int from_port_ipv4(struct __sk_buff *skb, struct port *port)
 }
 
 /* Routers do not fragment IPv6, but every link carries 1280 bytes: below that
- * it is fragmented on the outside. */
+ * it is fragmented on the outside, if it can be. TCP need not be: its segments
+ * fit. */
 NOINLINE int from_port_ipv6(struct __sk_buff *skb, struct port *port)
 {
 	struct ipv6hdr *ip = ipv6_header(skb);
@@ -237,8 +249,11 @@ NOINLINE int from_port_ipv6(struct __sk_buff *skb, struct port *port)
 	if (is_large(skb, AT(content), PROTOCOL_OF(content), mtu))
 		return refuse_ipv6(skb, port, target, TOO_BIG, mtu, content);
 	int large = is_large(skb, AT(content), PROTOCOL_OF(content), port->mtu);
+	if (large && !is_cut_outside())
+		return refuse_ipv6(skb, port, target, TOO_BIG, mtu, content);
 	if (PROTOCOL_OF(content) == IPPROTO_TCP) {
-		clamp_mss(skb, AT(content), mtu - sizeof(struct ipv6hdr) - sizeof(struct tcphdr));
+		clamp_mss(skb, AT(content),
+			  port->mtu - sizeof(struct ipv6hdr) - sizeof(struct tcphdr));
 		ip = ipv6_header(skb);
 		if (!ip)
 			return drop(SHORT);

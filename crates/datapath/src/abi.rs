@@ -226,6 +226,11 @@ impl VtepValue {
         let (link, link_mask) = link.map_or(nowhere, |it| (mapped(it.address()), mask(bits(it))));
         Self { ifindex, underlay: device, address, link, link_mask, flags, port, unused: [0; 2] }
     }
+
+    /// What other hosts send this one's packets to.
+    pub(crate) fn address(&self) -> IpAddr {
+        unmapped(self.address)
+    }
 }
 
 impl VtepValue {

@@ -7,15 +7,16 @@ use std::path::Path;
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
 use model::explain::{Look, Protocol, Service};
-use model::ids::{Vni, mapped};
+use model::ids::{DeviceName, NetnsName, Vni, mapped};
 use model::spec::{Attachment, Target};
 
 use crate::abi::{HostKey, PortValue, TargetValue, VNI_BITS, VtepValue};
 use crate::error::Error;
 use crate::netlink::Netlink;
 use crate::netns::Netns;
+use crate::pair::{self, Pair};
 use crate::pins::{Holder, Pins};
-use crate::{link, maps_in_use, pair, sys};
+use crate::{inet, link, maps_in_use, sys};
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -120,7 +121,10 @@ impl Eye {
                 return Ok(Some(fault));
             }
         }
-        Ok(None)
+        // Others go on sending there for as long as they remember its MAC.
+        let address = vtep.address();
+        let has = inet::addresses(&mut self.netlink)?.iter().any(|(_, it, _)| *it == address);
+        Ok((!has).then(|| format!("no device has the underlay address {address}")))
     }
 
     /// Of the tunnel to the host that packets go to, where they are encrypted.
@@ -139,14 +143,42 @@ impl Eye {
         look: &Look,
         port: Option<&(u32, PortValue)>,
     ) -> Result<Option<String>, Error> {
-        let Some((index, _)) = port else {
+        let Some((index, entry)) = port else {
             return Ok(Some(format!("there is no port {}", look.port)));
         };
-        self.device_fault(
-            &format!("the device of port {}", look.port),
-            *index,
-            Holder::Port(look.port),
-        )
+        let what = format!("the device of port {}", look.port);
+        let fault = self.device_fault(&what, *index, Holder::Port(look.port))?;
+        Ok(match fault {
+            None => self.workload_fault(look, *index, entry)?,
+            fault => fault,
+        })
+    }
+
+    /// What keeps the workload from sending as the port, where its end is ours.
+    fn workload_fault(
+        &mut self,
+        look: &Look,
+        index: u32,
+        entry: &PortValue,
+    ) -> Result<Option<String>, Error> {
+        let Some((netns, device)) = self.place(index)? else { return Ok(None) };
+        let pair = Pair { uuid: look.port, netns: &netns, device: &device };
+        let Some(inside) = pair.inside(index)? else {
+            return Ok(Some(format!("the workload's end of port {} is gone", look.port)));
+        };
+        let end = format!("{device} of the workload in {netns}");
+        if !inside.link.up {
+            return Ok(Some(format!("{end} is down")));
+        }
+        if inside.link.mac != entry.mac {
+            return Ok(Some(format!(
+                "{end} has another MAC than port {}: what it sends is dropped (spoofed-mac)",
+                look.port
+            )));
+        }
+        let own = entry.inets().into_iter().flatten().any(|it| it.address == look.local);
+        let has = inside.addresses.iter().any(|(it, _)| *it == look.local);
+        Ok((own && !has).then(|| format!("{end} has not the address {}", look.local)))
     }
 
     fn device_fault(
@@ -165,10 +197,17 @@ impl Eye {
         Ok((!runs).then(|| format!("no program of ours runs on {what}, {}", device.name)))
     }
 
-    fn listens(&mut self, index: u32, service: Service) -> Result<Option<bool>, Error> {
+    /// The workload's namespace and device, if we made them.
+    fn place(&mut self, index: u32) -> Result<Option<(NetnsName, DeviceName)>, Error> {
         let device = link::with_index(&mut self.netlink, index)?;
-        let place = device.and_then(|it| pair::parse_alias(&it.alias));
-        let Some((_, Attachment::Netns { netns, .. })) = place else { return Ok(None) };
+        Ok(match device.and_then(|it| pair::parse_alias(&it.alias)) {
+            Some((_, Attachment::Netns { netns, device })) => Some((netns, device)),
+            Some((_, Attachment::Device { .. })) | None => None,
+        })
+    }
+
+    fn listens(&mut self, index: u32, service: Service) -> Result<Option<bool>, Error> {
+        let Some((netns, _)) = self.place(index)? else { return Ok(None) };
         let files = match service.protocol {
             Protocol::Tcp => ["tcp", "tcp6"],
             Protocol::Udp => ["udp", "udp6"],

@@ -16,6 +16,7 @@
 mod abi;
 pub mod damage;
 mod dhcp;
+mod effort;
 mod error;
 mod flows;
 mod headroom;
@@ -52,8 +53,10 @@ use model::plan::Step;
 use model::spec::{Condition, HostSpec, HostState, RouteKey, Target};
 use uuid::Uuid;
 
+pub use effort::effort;
 pub use error::Error;
 pub use inspect::{Inspection, inspect};
+pub use port::MTU_DIFFERS;
 pub use probe::{Kind, Probe, Sighting};
 pub use prober::Prober;
 pub use sentinel::Sentinel;

@@ -10,6 +10,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 
+use crate::effort;
 use crate::error::Error;
 use crate::link::{self, Wish};
 use crate::netlink::Netlink;
@@ -111,8 +112,12 @@ impl Netns {
             setns(self.file.as_fd(), CloneFlags::CLONE_NEWNET).map_err(|e| failed(e.into()))?;
             work(&mut Netlink::open().map_err(failed)?)
         };
-        std::thread::scope(|scope| match scope.spawn(inside).join() {
-            Ok(result) => result,
+        let measured = || (inside(), effort::own());
+        std::thread::scope(|scope| match scope.spawn(measured).join() {
+            Ok((result, cost)) => {
+                effort::add(cost);
+                result
+            }
             Err(panic) => std::panic::resume_unwind(panic),
         })
     }

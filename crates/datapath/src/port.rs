@@ -24,6 +24,10 @@ fn gateway_mac(link: &Link) -> [u8; 6] {
     if link.kind == Kind::Bridge { link.mac } else { Mac::local(*b"kann\x01").octets() }
 }
 
+/// What is wrong with a port once [`crate::Host::limit`] or the underlay wants
+/// another MTU: nobody else's doing.
+pub const MTU_DIFFERS: &str = "its MTU differs";
+
 /// What port work needs of the host.
 pub(crate) struct Parts<'a> {
     pub(crate) netlink: &'a mut Netlink,
@@ -206,7 +210,7 @@ fn judge(
         None => return Ok(Err("its entry cannot be read".to_owned())),
     };
     if mtu.is_some_and(|mtu| u32::from(mtu) != entry.mtu) {
-        return Ok(Err("its MTU differs".to_owned()));
+        return Ok(Err(MTU_DIFFERS.to_owned()));
     }
     let Attachment::Netns { netns, device } = &attachment else {
         let same = entry.gateway_mac == gateway_mac(link);

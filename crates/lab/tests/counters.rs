@@ -49,3 +49,27 @@ fn a_peering_has_counters_that_its_owner_and_nobody_else_sees() {
     })
     .unwrap();
 }
+
+#[test]
+fn drops_of_packets_that_belong_to_no_network_are_told_though_nothing_else_happens() {
+    let pair = Pair::start(&format!("{}drops", netns::prefix("kt")), Cabling::Direct).unwrap();
+    let admin = &pair.site.admin;
+    let spoofed = || {
+        let host = admin.get("/kannas/v1/hosts/hel/counters").ok()?;
+        host["counters"]["packets"]["spoofed-mac"].as_u64()
+    };
+    let machine = &pair.machines[0].end.netns;
+    // A header of IPv4 and no more, from a MAC that is not the port's.
+    let mut frame = [0xff; 60];
+    frame[6..15].copy_from_slice(&[2, 0, 0, 0, 0, 9, 0x08, 0x00, 0x45]);
+    let mut told = eventually(PATIENCE, "the host has counters", spoofed).unwrap();
+    // Twice, as the first counters of a connection are told in any case.
+    for _ in 0..2 {
+        let least = told;
+        told = eventually(PATIENCE, "the host tells of them", || {
+            lab::raw::send_frame(machine, "eth0", &frame).ok()?;
+            spoofed().filter(|now| *now > least)
+        })
+        .unwrap();
+    }
+}

@@ -50,26 +50,69 @@ fn what_goes_wrong_is_told_and_told_no_more_once_it_is_over() {
 
 #[test]
 fn a_path_that_shrinks_under_a_flow_is_found_and_ports_follow_it_down_and_up() {
-    let pair = start("shrink");
+    shrinks(Cabling::Switched, 50);
+}
+
+#[test]
+fn so_does_one_whose_underlay_is_ipv6() {
+    shrinks(Cabling::SwitchedIpv6, 70);
+}
+
+/// `around`: bytes of the outer headers, VXLAN's and the inner Ethernet header among them.
+fn shrinks(cabling: Cabling, around: u64) {
+    let pair = Pair::start(&format!("{}shrink{around}", netns::prefix("kt")), cabling).unwrap();
     let [half, _] = pair.peer().unwrap();
     measured(&pair, &half).unwrap();
-    let [a, b] = &pair.machines;
     let streams = pair.streams(true).unwrap();
-    for (mtu, inside) in [(1400, 1350), (1500, 1450)] {
-        set_mtu(&pair, mtu).unwrap();
-        until(&pair, &half, "it is told", |it| it["health"]["path_mtu"] == inside).unwrap();
-        for machine in [a, b] {
-            eventually(PATIENCE, "its NIC has the MTU of the path", || {
-                let shown = machine.end.netns.ip("-j link show eth0").ok()?;
-                shown.contains(&format!("\"mtu\":{inside},")).then_some(())
-            })
-            .unwrap();
+    let mut link = 1500;
+    for (new_link, path) in [(1500, 1400), (1500, 1500), (9000, 9000), (9000, 1280)] {
+        if new_link != link {
+            set_link(&pair, new_link);
+            link = new_link;
         }
-        // Packets that are full, both ways.
-        transfer::run(&a.end, &b.end, 4).unwrap();
-        transfer::run(&b.end, &a.end, 4).unwrap();
+        set_mtu(&pair, u32::try_from(path).unwrap()).unwrap();
+        follows(&pair, &half, (path - around, link - around));
         streams.flow(50).unwrap();
     }
+}
+
+/// All devices between the two hosts.
+fn set_link(pair: &Pair, mtu: u64) {
+    let switch = pair.site.underlay.switch().unwrap();
+    for port in ["port1", "port2"] {
+        switch.ip(&format!("link set {port} mtu {mtu}")).unwrap();
+    }
+    for host in pair.site.hosts.values() {
+        host.netns.ip(&format!("link set under mtu {mtu}")).unwrap();
+    }
+}
+
+/// The peering tells what the path takes, by the pair and the size where that is less than the links do; NICs have that
+/// MTU, and packets that are full cross both ways.
+fn follows(pair: &Pair, half: &str, (inside, link): (u64, u64)) {
+    let seen = until(pair, half, "it is told", |it| {
+        it["health"]["path_mtu"] == inside && it["state"] == "active"
+    });
+    let seen = seen.unwrap();
+    let named = |it: &serde_json::Value| {
+        let message = it["message"].as_str().unwrap_or_default();
+        let parts = [inside.to_string(), link.to_string(), "host fra".into(), "host hel".into()];
+        it["code"] == "mtu-black-hole" && parts.iter().all(|part| message.contains(part))
+    };
+    until(pair, half, "the reason is there if there is one", |it| {
+        it["reasons"].as_array().is_some_and(|all| all.iter().any(named) == (inside < link))
+    })
+    .unwrap_or_else(|error| panic!("{seen}: {error}"));
+    let [a, b] = &pair.machines;
+    for machine in [a, b] {
+        eventually(PATIENCE, "its NIC has the MTU of the path", || {
+            let shown = machine.end.netns.ip("-j link show eth0").ok()?;
+            shown.contains(&format!("\"mtu\":{inside},")).then_some(())
+        })
+        .unwrap();
+    }
+    transfer::run(&a.end, &b.end, 4).unwrap();
+    transfer::run(&b.end, &a.end, 4).unwrap();
 }
 
 #[test]

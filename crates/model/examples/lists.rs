@@ -8,7 +8,6 @@ use model::consent::Patience;
 use model::label::{Filter, Label};
 use model::objects::{Configured, Network, Peering, Subnet};
 use model::state::Presence;
-use model::survey::Survey;
 use model::wire::Each;
 use model::wire::peering::{Many, ManyInner, View};
 use model::world::World;
@@ -36,9 +35,8 @@ fn measure(world: &World, out: &mut impl Write) -> std::io::Result<()> {
     let list = |filters: &[Filter]| {
         let patience = Patience::default();
         let found = world.peerings_with("a", filters);
-        let mut survey = Survey::new(world);
-        let views = found.map(|it| View::among(&mut survey, &presence, patience, it));
-        let network_peering = Each::of(views);
+        let page: Vec<_> = found.collect();
+        let network_peering = Each::of(View::all(world, &presence, patience, &page));
         serde_json::to_vec(&Many { network_peerings: ManyInner { network_peering } })
     };
     for (what, filters) in [

@@ -42,7 +42,7 @@ pub enum Object {
 }
 
 /// The name of an object in memory.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", content = "id")]
 pub enum Key {
     Account(String),
@@ -73,6 +73,15 @@ pub enum Key {
     Webhook(String),
     Zone(String),
     NextVni,
+}
+
+impl Change {
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Put(object) => object.key(),
+            Self::Delete(key) => key.clone(),
+        }
+    }
 }
 
 impl Object {

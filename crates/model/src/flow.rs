@@ -47,19 +47,28 @@ pub struct Counted {
     pub verdicts: BTreeMap<String, u64>,
 }
 
+/// What a host's counters show.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub flows: Flows,
+    /// Packets by verdict, also of those whose networks nobody knows.
+    pub verdicts: BTreeMap<String, u64>,
+}
+
 impl Counted {
     /// What turns who knows `old` into one who knows `new`; None when there is
     /// nothing to say. Without `old` it is all.
-    pub fn between(old: Option<&Flows>, new: &Flows) -> Option<Self> {
+    pub fn between(old: Option<&Counters>, new: &Counters) -> Option<Self> {
+        let verdicts = new.verdicts.clone();
         let Some(old) = old else {
-            let flows = new.iter().map(|(flow, it)| (flow.clone(), *it)).collect();
-            return Some(Self { anew: true, flows, ..Self::default() });
+            let flows = new.flows.iter().map(|(flow, it)| (flow.clone(), *it)).collect();
+            return Some(Self { anew: true, flows, gone: Vec::new(), verdicts });
         };
-        let news = new.iter().filter(|(flow, it)| old.get(flow) != Some(it));
+        let news = new.flows.iter().filter(|(flow, it)| old.flows.get(flow) != Some(it));
         let flows: Vec<_> = news.map(|(flow, it)| (flow.clone(), *it)).collect();
-        let gone: Vec<_> = old.keys().filter(|flow| !new.contains_key(flow)).cloned().collect();
-        let silent = flows.is_empty() && gone.is_empty();
-        (!silent).then(|| Self { flows, gone, ..Self::default() })
+        let gone = old.flows.keys().filter(|flow| !new.flows.contains_key(flow));
+        let gone: Vec<_> = gone.cloned().collect();
+        (old != new).then_some(Self { anew: false, flows, gone, verdicts })
     }
 
     /// The same in parts of at most so many flows, to be taken in this order.
@@ -165,17 +174,22 @@ mod tests {
         assert_eq!(exchange.dropped, dropped.into());
     }
 
+    fn counters(flows: impl IntoIterator<Item = (Flow, Traffic)>, spoofed: u64) -> Counters {
+        let verdicts = [("spoofed-mac".to_owned(), spoofed)].into();
+        Counters { flows: flows.into_iter().collect(), verdicts }
+    }
+
     #[test]
     fn what_is_said_between_two_looks_makes_the_other_side_equal() {
-        let first: Flows = [counted(1, 2, "remote", 3), counted(2, 1, "delivered", 4)].into();
-        let second: Flows = [counted(1, 2, "remote", 5), counted(1, 0, "no-route", 1)].into();
+        let first = counters([counted(1, 2, "remote", 3), counted(2, 1, "delivered", 4)], 0);
+        let second = counters([counted(1, 2, "remote", 5), counted(1, 0, "no-route", 1)], 0);
         let mut other: Flows = [counted(7, 8, "local", 9)].into();
         Counted::between(None, &first).unwrap().apply(&mut other);
-        assert_eq!(other, first);
+        assert_eq!(other, first.flows);
         let news = Counted::between(Some(&first), &second).unwrap();
         assert_eq!((news.flows.len(), news.gone.len()), (2, 1));
         news.apply(&mut other);
-        assert_eq!(other, second);
+        assert_eq!(other, second.flows);
         assert_eq!(Counted::between(Some(&second), &second), None);
 
         let parts = Counted::between(None, &first).unwrap().parts(1);
@@ -183,6 +197,14 @@ mod tests {
         for part in parts {
             part.apply(&mut other);
         }
-        assert_eq!(other, first);
+        assert_eq!(other, first.flows);
+    }
+
+    #[test]
+    fn packets_of_no_known_networks_are_news_all_the_same() {
+        let flow = [counted(1, 2, "remote", 3)];
+        let [first, second] = [7, 8].map(|spoofed| counters(flow.clone(), spoofed));
+        let news = Counted::between(Some(&first), &second).unwrap();
+        assert_eq!((news.anew, news.flows.len(), &news.verdicts), (false, 0, &second.verdicts));
     }
 }

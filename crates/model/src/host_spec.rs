@@ -1,6 +1,7 @@
 //! What one host must carry, from all that is remembered.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use uuid::Uuid;
 
@@ -24,7 +25,7 @@ pub fn host_spec(world: &World, host: Uuid) -> HostSpec {
     let mut spec = HostSpec { revision: world.revision(), ..HostSpec::default() };
     for network in networks.values() {
         let reached = reachable(world, network);
-        add_routes(world, host, network, &reached, &mut spec.routes);
+        add_routes(world, host, (network, &reached), |_| true, &mut spec.routes);
         static_routes::add(world, host, network, &mut spec.routes);
         for port in ports.iter().filter(|p| p.network == network.uuid) {
             let Some(mut it) = port_spec(port, network, &reached) else { continue };
@@ -37,6 +38,17 @@ pub fn host_spec(world: &World, host: Uuid) -> HostSpec {
     }
     spec.sealing = seal::sealing(world, host, &spec.routes);
     spec
+}
+
+/// Where `host`, which carries `network`, is to send that network's packets to
+/// `address`: what [`host_spec`] has of it, and no more work.
+pub fn target(world: &World, host: Uuid, network: &Network, address: IpAddr) -> Option<Target> {
+    let mut it = HostSpec::default();
+    let reached = reachable(world, network);
+    let fits = |prefix: Prefix| prefix.contains(address);
+    add_routes(world, host, (network, &reached), fits, &mut it.routes);
+    static_routes::add(world, host, network, &mut it.routes);
+    it.target(network.vni, address)
 }
 
 /// The other networks that `network` exchanges packets with: its router's, and
@@ -55,16 +67,20 @@ pub fn reachable<'w>(world: &'w World, network: &'w Network) -> Vec<&'w Network>
 fn add_routes(
     world: &World,
     host: Uuid,
-    from: &Network,
-    reached: &[&Network],
+    (from, reached): (&Network, &[&Network]),
+    wanted: impl Fn(Prefix) -> bool,
     routes: &mut BTreeMap<RouteKey, Target>,
 ) {
     for to in reached.iter().copied().chain([from]) {
         let key = |prefix| RouteKey { vni: from.vni, prefix };
-        routes.extend(to.prefixes().map(|p| (key(p), Target::Nobody)));
+        routes.extend(to.prefixes().filter(|p| wanted(*p)).map(|p| (key(p), Target::Nobody)));
         for port in world.ports_on(to.uuid) {
+            let mut destinations = port.destinations().filter(|p| wanted(*p)).peekable();
+            if destinations.peek().is_none() {
+                continue;
+            }
             let Some(target) = target_of(world, host, port, to) else { continue };
-            routes.extend(port.destinations().map(|prefix| (key(prefix), target)));
+            routes.extend(destinations.map(|prefix| (key(prefix), target)));
         }
     }
 }

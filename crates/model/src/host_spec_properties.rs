@@ -42,6 +42,24 @@ proptest! {
     }
 
     #[test]
+    fn what_is_asked_of_one_address_is_what_the_whole_slice_says(steps in story_with_ports()) {
+        let world = &played(steps).0.world;
+        let all = world.ports.values().flat_map(|p| p.addresses().collect::<Vec<_>>());
+        let strangers = ["10.0.0.77", "10.9.9.9", "2001:db8::77"].map(|a| a.parse().unwrap());
+        let addresses: BTreeSet<IpAddr> = all.chain(strangers).collect();
+        for host in world.hosts.keys() {
+            let spec = host_spec(world, *host);
+            for port in world.ports_at(*host) {
+                let network = world.network(port.network).unwrap();
+                for address in &addresses {
+                    let want = spec.target(network.vni, *address);
+                    prop_assert_eq!(target(world, *host, network, *address), want);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_host_learns_nothing_of_networks_that_its_own_do_not_reach(
         steps in story_with_ports(),
     ) {

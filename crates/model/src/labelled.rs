@@ -1,6 +1,8 @@
 //! Who carries which label, so that a filtered list costs what it finds.
 
-use imbl::OrdSet;
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet};
 use uuid::Uuid;
 
 use crate::label::{Filter, Label};
@@ -14,33 +16,46 @@ pub enum Kind {
     Server,
 }
 
-/// Kind, key, value and UUID: what has a key, and what has a pair, stand side
-/// by side.
+/// The pairs of a kind and key stand side by side. They are shared, as a write
+/// copies those that are near.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Labelled(OrdSet<(Kind, String, String, Uuid)>);
+pub(crate) struct Labelled(OrdMap<Arc<Pair>, OrdSet<Uuid>>);
+
+/// Key and value.
+type Pair = (Kind, String, String);
 
 impl Labelled {
     pub(crate) fn put(&mut self, kind: Kind, uuid: Uuid, labels: &[Label]) {
         for Label { key, value } in labels {
-            self.0.insert((kind, key.clone(), value.clone(), uuid));
+            let pair = (kind, key.clone(), value.clone());
+            if let Some(those) = self.0.get_mut(&pair) {
+                those.insert(uuid);
+            } else {
+                self.0.insert(Arc::new(pair), OrdSet::unit(uuid));
+            }
         }
     }
 
     pub(crate) fn take(&mut self, kind: Kind, uuid: Uuid, labels: &[Label]) {
         for Label { key, value } in labels {
-            self.0.remove(&(kind, key.clone(), value.clone(), uuid));
+            let pair = (kind, key.clone(), value.clone());
+            let Some(those) = self.0.get_mut(&pair) else { continue };
+            those.remove(&uuid);
+            if those.is_empty() {
+                self.0.remove(&pair);
+            }
         }
     }
 
     /// By UUID. An object has a key once, so it is found once.
     pub(crate) fn find(&self, kind: Kind, filter: &Filter) -> Vec<Uuid> {
         let value = filter.value().unwrap_or_default();
-        let first = (kind, filter.key().to_owned(), value.to_owned(), Uuid::nil());
-        let here = |(k, key, value, _): &(Kind, String, String, Uuid)| {
+        let first = (kind, filter.key().to_owned(), value.to_owned());
+        let here = |(k, key, value): &Pair| {
             *k == kind && key == filter.key() && filter.value().is_none_or(|v| v == value)
         };
-        let mut found: Vec<Uuid> =
-            self.0.range(first..).take_while(|it| here(it)).map(|(_, _, _, uuid)| *uuid).collect();
+        let pairs = self.0.range(first..).take_while(|(pair, _)| here(pair));
+        let mut found: Vec<Uuid> = pairs.flat_map(|(_, those)| those).copied().collect();
         found.sort_unstable();
         found
     }

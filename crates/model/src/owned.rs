@@ -51,23 +51,23 @@ impl Owned {
     }
 }
 
-/// By name of the account.
+/// By name of the account. Shared, as a write copies those that are near.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Owners(OrdMap<String, Owned>);
+pub(crate) struct Owners(OrdMap<Arc<str>, Arc<Owned>>);
 
 impl Owners {
     pub(crate) fn get(&self, account: &str) -> Option<&Owned> {
-        self.0.get(account)
+        self.0.get(account).map(|it| &**it)
     }
 
     pub(crate) fn of(&mut self, account: &str) -> &mut Owned {
-        self.0.entry(account.to_owned()).or_default()
+        Arc::make_mut(self.0.entry(account.into()).or_default())
     }
 
     /// Takes something out. An account that has nothing left is as one that
     /// never had anything: what is remembered makes the same world again.
     pub(crate) fn take(&mut self, account: &str, out: impl FnOnce(&mut Owned) -> Option<Uuid>) {
-        let Some(owned) = self.0.get_mut(account) else { return };
+        let Some(owned) = self.0.get_mut(account).map(Arc::make_mut) else { return };
         out(owned);
         if owned.is_empty() && owned.done.is_empty() {
             self.0.remove(account);

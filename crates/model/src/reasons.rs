@@ -35,7 +35,7 @@ impl Reason {
     }
 }
 
-use hosts::capital;
+pub(crate) use hosts::capital;
 
 /// A host that does not carry what it should.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -46,25 +46,46 @@ fn of<'w>(world: &'w World, network: &Network) -> &'w [StaticRoute] {
     router.map_or(&[], |router| &router.static_routes)
 }
 
-/// None when nobody of the router's networks has that address.
-fn target(world: &World, host: Uuid, from: &Network, hop: IpAddr) -> Option<Target> {
+/// The one that packets from `network` to `address` take, if nothing that is
+/// connected has the address.
+pub(crate) fn towards<'w>(
+    world: &'w World,
+    network: &Network,
+    address: IpAddr,
+) -> Option<&'w StaticRoute> {
+    let fitting = of(world, network).iter().filter(|it| it.route.contains(address));
+    fitting.max_by_key(|it| it.route.len())
+}
+
+/// Who has that address, or is the way to it, among the networks of `from`'s
+/// router.
+pub(crate) fn hop<'w>(
+    world: &'w World,
+    from: &'w Network,
+    hop: IpAddr,
+) -> Option<(&'w Network, &'w Port)> {
     let mut networks = world.neighbours(from).map(|n| &**n).chain([from]);
-    let (network, port) = networks.find_map(|n| Some((n, owner(world, n, hop)?)))?;
+    networks.find_map(|n| Some((n, owner(world, n, hop)?)))
+}
+
+fn target(world: &World, host: Uuid, from: &Network, next: IpAddr) -> Option<Target> {
+    let (network, port) = hop(world, from, next)?;
     match target_of(world, host, port, network)? {
         // Only the host of several machines has to tell them apart.
         Target::Local { port: uuid, vni, .. } if !port.prefixes.is_empty() => {
-            Some(Target::Local { port: uuid, vni, via: Some(hop) })
+            Some(Target::Local { port: uuid, vni, via: Some(next) })
         }
         target @ (Target::Local { .. } | Target::Remote { .. } | Target::Nobody) => Some(target),
     }
 }
 
-fn owner<'w>(world: &'w World, network: &Network, hop: IpAddr) -> Option<&'w Port> {
-    network.subnet_of(hop)?;
-    let own = world.port_at(network.uuid, hop).and_then(|uuid| world.ports.get(&uuid));
+/// The port of `network` that has the address, or the machine with it behind.
+pub(crate) fn owner<'w>(world: &'w World, network: &Network, address: IpAddr) -> Option<&'w Port> {
+    network.subnet_of(address)?;
+    let own = world.port_at(network.uuid, address).and_then(|uuid| world.ports.get(&uuid));
     let behind = || {
         let mut ports = world.ports_on(network.uuid);
-        ports.find(|p| p.prefixes.iter().any(|prefix| prefix.contains(hop)))
+        ports.find(|p| p.prefixes.iter().any(|prefix| prefix.contains(address)))
     };
     own.or_else(behind).map(|port| &**port)
 }

@@ -62,7 +62,7 @@ pub(crate) async fn create(api: Api, call: Call) -> Answer {
     let hash = password::hash_aside(password).await?;
     let account = Account { name: username.clone(), password: hash, admin };
     let commit = api.write(Op::CreateAccount { by: call.account, account }).await?;
-    let revision = commit.world.revision();
+    let revision = commit.revision;
     tracing::info!(account = username, admin, revision, "made an account");
     let made = AccountView::new(named(&commit.world, &username)?);
     Ok(answer(StatusCode::CREATED, &json!({ "account": made })))
@@ -78,14 +78,14 @@ pub(crate) async fn set_password(api: Api, call: Call) -> Answer {
     let hash = password::hash_aside(password).await?;
     let wish = Wish::SetPassword(name, hash);
     let commit = api.write(Op::Access { by: call.user.name.clone(), wish }).await?;
-    tracing::info!(user = call.id(), revision = commit.world.revision(), "changed a password");
+    tracing::info!(user = call.id(), revision = commit.revision, "changed a password");
     Ok(nothing())
 }
 
 pub(crate) async fn delete(api: Api, call: Call) -> Answer {
     let wish = Wish::DeleteAccount(call.id().to_owned());
     let commit = api.write(Op::Access { by: call.account.clone(), wish }).await?;
-    tracing::info!(account = call.id(), revision = commit.world.revision(), "deleted an account");
+    tracing::info!(account = call.id(), revision = commit.revision, "deleted an account");
     Ok(nothing())
 }
 

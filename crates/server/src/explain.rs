@@ -18,7 +18,9 @@ pub(crate) async fn explain(api: Api, call: Call) -> Answer {
     let question = Question::of_body(&call.body)?;
     let (world, presence) = (api.store.world(), api.hub.presence());
     let patience = api.patience();
-    let known = Known { world: &world, presence: &presence, patience, account: &call.account };
+    let scope = api.scope(&world)?;
+    let account = &call.account;
+    let known = Known { world: &world, presence: &presence, patience, account, scope };
     let walk = walk(known, &question)?;
     let ask = async |host, look: Look| api.hub.asks.ask(host, look, LIMIT).await;
     let found: [Option<Found>; 2] = match &walk.trail {

@@ -113,11 +113,12 @@ impl Api {
         &self,
         commit: &Commit,
         revision_of: impl Fn(&World) -> Option<u64>,
-    ) -> World {
+    ) -> Arc<World> {
         let newest = self.store.world();
         if revision_of(&newest) == revision_of(&commit.world) {
-            return World::clone(&newest);
+            newest
+        } else {
+            commit.world.clone()
         }
-        commit.world.clone()
     }
 }

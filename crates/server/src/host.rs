@@ -42,7 +42,7 @@ pub(crate) async fn pairs(api: Api, call: Call) -> Answer {
 pub(crate) async fn delete(api: Api, call: Call) -> Answer {
     let (by, id) = (call.account.clone(), call.id().to_owned());
     let commit = api.write(Op::DeleteHost { by, id }).await?;
-    tracing::info!(host = call.id(), revision = commit.world.revision(), "deleted a host");
+    tracing::info!(host = call.id(), revision = commit.revision, "deleted a host");
     Ok(nothing())
 }
 
@@ -59,7 +59,7 @@ pub(crate) async fn create_token(api: Api, call: Call) -> Answer {
     };
     let commit = api.write(Op::AllowJoin { by: call.account, token }).await?;
     let authority = commit.world.authority().map(|a| agents::fingerprint(a)).unwrap_or_default();
-    tracing::info!(zone = wish.zone, revision = commit.world.revision(), "made a host token");
+    tracing::info!(zone = wish.zone, revision = commit.revision, "made a host token");
     let expires_at = expires.replace_nanosecond(0).unwrap_or(expires).format(&Rfc3339);
     let host_token = json!({
         "token": format!("kjt_{random}.{authority}"),

@@ -30,7 +30,7 @@ pub(crate) async fn delete(api: Api, call: Call) -> Answer {
     let (server, index) = (call.server()?, index(&call)?);
     let op = Op::Interface { by: call.account, server, wish: Wish::Delete(index) };
     let commit = api.write_and_hold(op).await?;
-    tracing::info!(%server, index, revision = commit.world.revision(), "deleted an interface");
+    tracing::info!(%server, index, revision = commit.revision, "deleted an interface");
     Ok(nothing())
 }
 
@@ -47,7 +47,7 @@ async fn write(api: Api, by: String, server: Uuid, port: Uuid, wish: Wish) -> An
         Wish::Modify(..) | Wish::Delete(_) => StatusCode::OK,
     };
     let commit = api.write_and_hold(Op::Interface { by, server, wish }).await?;
-    let revision = commit.world.revision();
+    let revision = commit.revision;
     let absent = || Rule::Absent(Noun::Port, port.to_string());
     let it = commit.world.ports.get(&port).ok_or_else(absent)?;
     let index = it.nic.ok_or_else(absent)?.index;

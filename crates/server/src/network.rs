@@ -41,7 +41,7 @@ pub(crate) async fn create(api: Api, call: Call) -> Answer {
     let wish = Wish::Create(Create::of_body(&call.body)?);
     let commit = api.write(Op::Network { by, uuid, wish }).await?;
     let world = api.picture(&commit, |w| w.network(uuid).map(|n| n.revision));
-    tracing::info!(network = %uuid, revision = commit.world.revision(), "made a network");
+    tracing::info!(network = %uuid, revision = commit.revision, "made a network");
     answer(&world, uuid, StatusCode::CREATED)
 }
 
@@ -52,7 +52,7 @@ pub(crate) async fn modify(api: Api, call: Call) -> Answer {
     let by = call.account;
     let commit = api.write_and_hold(Op::Network { by, uuid, wish }).await?;
     let world = api.picture(&commit, |w| w.network(uuid).map(|n| n.revision));
-    tracing::info!(network = %uuid, revision = commit.world.revision(), "modified a network");
+    tracing::info!(network = %uuid, revision = commit.revision, "modified a network");
     answer(&world, uuid, StatusCode::OK)
 }
 
@@ -60,7 +60,7 @@ pub(crate) async fn delete(api: Api, call: Call) -> Answer {
     let uuid = call.uuid(Noun::Network)?;
     let op = Op::Network { by: call.account, uuid, wish: Wish::Delete };
     let commit = api.write(op).await?;
-    tracing::info!(network = %uuid, revision = commit.world.revision(), "deleted a network");
+    tracing::info!(network = %uuid, revision = commit.revision, "deleted a network");
     Ok(nothing())
 }
 

@@ -5,7 +5,6 @@ use model::error::{Noun, Rule, Subject};
 use model::op::{Op, Wish};
 use model::peering::{Create, Modify, own};
 use model::scope;
-use model::survey::Survey;
 use model::wire::Each;
 use model::wire::peering::{Many, ManyInner, One, View};
 use store::Commit;
@@ -29,8 +28,7 @@ pub(crate) async fn list(api: Api, call: Call) -> Answer {
             && query.is_uuid("network_uuid_peer", it.peer_network)
     });
     let page = query.page(asked_for);
-    let mut survey = Survey::new(&world);
-    let views = page.iter().map(|it| View::among(&mut survey, &presence, patience, it));
+    let views = View::all(&world, &presence, patience, &page);
     let network_peerings = ManyInner { network_peering: Each::of(views) };
     Ok(json(StatusCode::OK, &Many { network_peerings }))
 }
@@ -68,7 +66,7 @@ pub(crate) async fn delete(api: Api, call: Call) -> Answer {
         Op::Peering { by, uuid, wish: Wish::Delete }
     };
     let commit = api.write_and_hold(op).await?;
-    tracing::info!(peering = %uuid, revision = commit.world.revision(), "deleted a peering");
+    tracing::info!(peering = %uuid, revision = commit.revision, "deleted a peering");
     Ok(nothing())
 }
 
@@ -86,7 +84,7 @@ pub(crate) fn answer(api: &Api, commit: &Commit, uuid: Uuid, status: StatusCode)
     let absent = || Problem::Rule(Rule::Absent(Noun::Peering, uuid.to_string()));
     let it = world.peerings.get(&uuid).ok_or_else(absent)?;
     let network_peering = View::new(&world, &api.hub.presence(), api.patience(), it);
-    let revision = commit.world.revision();
+    let revision = commit.revision;
     tracing::info!(peering = %uuid, revision, state = ?network_peering.state(), "wrote a peering");
     Ok(tagged(it.revision, status, &One { network_peering }))
 }

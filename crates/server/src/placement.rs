@@ -37,7 +37,7 @@ async fn place_all(store: &Store, hub: &Hub) {
     }
     match store.write(Op::PlaceServers { live }).await {
         Ok(commit) => {
-            let revision = commit.world.revision();
+            let revision = commit.revision;
             tracing::info!(revision, changes = commit.changes.len(), "placed servers");
         }
         // The next change wakes us again.
@@ -88,10 +88,10 @@ mod tests {
     }
 
     async fn all_placed(store: &Store) {
-        let mut commits = store.commits();
+        let mut groups = store.groups();
         let placed = async {
             while store.world().unplaced().next().is_some() {
-                commits.recv().await.unwrap();
+                groups.recv().await.unwrap();
             }
         };
         tokio::time::timeout(Duration::from_secs(20), placed).await.expect("all get a host");

@@ -41,7 +41,7 @@ pub(crate) async fn create(api: Api, call: Call) -> Answer {
     let wish = Create::of_body(&call.body)?;
     let commit = api.write_and_hold(Op::CreatePort { by, uuid, wish }).await?;
     let it = own(&commit.world, &call.account, &uuid.to_string())?;
-    let revision = commit.world.revision();
+    let revision = commit.revision;
     tracing::info!(port = %uuid, network = %it.network, host = ?it.host, revision, "made a port");
     Ok(answer(StatusCode::CREATED, &json!({"port": view(&commit.world, it)})))
 }
@@ -49,7 +49,7 @@ pub(crate) async fn create(api: Api, call: Call) -> Answer {
 pub(crate) async fn delete(api: Api, call: Call) -> Answer {
     let uuid = call.uuid(Noun::Port)?;
     let commit = api.write_and_hold(Op::DeletePort { by: call.account, uuid }).await?;
-    tracing::info!(port = %uuid, revision = commit.world.revision(), "deleted a port");
+    tracing::info!(port = %uuid, revision = commit.revision, "deleted a port");
     Ok(nothing())
 }
 

@@ -85,7 +85,7 @@ impl Api {
     }
 
     async fn answered(&self, once: &Once) {
-        let mut commits = self.store.commits();
+        let mut groups = self.store.groups();
         let open = || {
             let world = self.store.world();
             // The write that did it may be in a group that is not committed yet.
@@ -94,7 +94,7 @@ impl Api {
         };
         while open() {
             // Behind or not, the world tells.
-            let _ = commits.recv().await;
+            let _ = groups.recv().await;
         }
     }
 

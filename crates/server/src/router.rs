@@ -47,7 +47,7 @@ pub(crate) async fn delete(api: Api, call: Call) -> Answer {
     let uuid = call.uuid(Noun::Router)?;
     let op = Op::Router { by: call.account, uuid, wish: Wish::Delete };
     let commit = api.write(op).await?;
-    tracing::info!(router = %uuid, revision = commit.world.revision(), "deleted a router");
+    tracing::info!(router = %uuid, revision = commit.revision, "deleted a router");
     Ok(nothing())
 }
 
@@ -58,7 +58,7 @@ async fn write(api: Api, by: String, uuid: Uuid, wish: Wish<Create, Modify>) -> 
     };
     let commit = api.write(Op::Router { by, uuid, wish }).await?;
     let world = api.picture(&commit, |w| w.routers.get(&uuid).map(|r| r.revision));
-    tracing::info!(router = %uuid, revision = commit.world.revision(), "wrote a router");
+    tracing::info!(router = %uuid, revision = commit.revision, "wrote a router");
     let absent = || Problem::Rule(Rule::Absent(Noun::Router, uuid.to_string()));
     let it = world.routers.get(&uuid).ok_or_else(absent)?;
     Ok(tagged(it.revision, status, &One { router: View::new(&world, it) }))

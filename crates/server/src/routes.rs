@@ -117,7 +117,7 @@ pub(crate) static ROUTES: &[Route] = routes! {
     User POST "/kannas/v1/peering-requests/{uuid}/decline" peering_request::decline;
 
     User GET "/kannas/v1/peerings/{uuid}/counters" counters::of_peering;
-    Account POST "/kannas/v1/explain" explain::explain;
+    User POST "/kannas/v1/explain" explain::explain;
 
     Account GET "/kannas/v1/webhook" webhook::show;
     Account PUT "/kannas/v1/webhook" webhook::set;

@@ -110,7 +110,7 @@ pub(crate) async fn delete(api: Api, call: Call) -> Answer {
     let uuid = call.server()?;
     let op = Op::Server { by: call.account, uuid, wish: Wish::Delete };
     let commit = api.write_and_hold(op).await?;
-    tracing::info!(server = %uuid, revision = commit.world.revision(), "deleted a server");
+    tracing::info!(server = %uuid, revision = commit.revision, "deleted a server");
     Ok(nothing())
 }
 
@@ -121,7 +121,7 @@ async fn write(api: Api, by: String, uuid: Uuid, wish: Wish<Create, Modify>) -> 
     };
     let commit = api.write_and_hold(Op::Server { by, uuid, wish }).await?;
     let world = api.picture(&commit, |w| w.servers.get(&uuid).map(|s| s.revision));
-    tracing::info!(server = %uuid, revision = commit.world.revision(), "wrote a server");
+    tracing::info!(server = %uuid, revision = commit.revision, "wrote a server");
     let absent = || Problem::Rule(Rule::Absent(Noun::Server, uuid.to_string()));
     let it = world.servers.get(&uuid).ok_or_else(absent)?;
     Ok(answer(status, &One { server: Details::new(&world, it) }))

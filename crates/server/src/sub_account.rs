@@ -61,7 +61,7 @@ pub(crate) async fn revoke(api: Api, call: Call) -> Answer {
 
 async fn write(api: &Api, call: Call, wish: Wish) -> Answer {
     let commit = api.write(Op::Access { by: call.account.clone(), wish }).await?;
-    let revision = commit.world.revision();
+    let revision = commit.revision;
     tracing::info!(account = call.account, sub = call.id(), revision, "wrote a sub-account");
     Ok(nothing())
 }

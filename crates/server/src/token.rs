@@ -84,7 +84,7 @@ async fn make(api: &Api, call: &Call) -> Answer {
     };
     let by = call.user.name.clone();
     let commit = api.write(Op::Access { by, wish: Wish::CreateToken(token.clone()) }).await?;
-    let revision = commit.world.revision();
+    let revision = commit.revision;
     tracing::info!(token = %token.id, user = token.user, revision, "made a token");
     let view = View::new(&token, filters(&commit.world, &token.user)).with_text(&text);
     Ok(kept_nowhere(bare(StatusCode::CREATED, &view)))
@@ -94,7 +94,7 @@ async fn remove(api: &Api, call: &Call) -> Answer {
     let id = call.uuid(Noun::Token)?;
     let by = call.user.name.clone();
     let commit = api.write(Op::Access { by, wish: Wish::DeleteToken(id) }).await?;
-    tracing::info!(token = %id, revision = commit.world.revision(), "deleted a token");
+    tracing::info!(token = %id, revision = commit.revision, "deleted a token");
     Ok(nothing())
 }
 

@@ -21,7 +21,7 @@ pub(crate) async fn show(api: Api, call: Call) -> Answer {
 pub(crate) async fn set(api: Api, call: Call) -> Answer {
     let wish = Wish::of_body(&call.body)?;
     let commit = api.write(Op::Webhook { by: call.account.clone(), wish }).await?;
-    tracing::info!(account = call.account, revision = commit.world.revision(), "set a webhook");
+    tracing::info!(account = call.account, revision = commit.revision, "set a webhook");
     let it = commit.world.webhooks.get(&call.account).ok_or_else(|| absent(&call.account))?;
     Ok(json(StatusCode::OK, &One { webhook: View::new(it) }))
 }
@@ -32,7 +32,7 @@ pub(crate) async fn delete(api: Api, call: Call) -> Answer {
     }
     let by = call.account.clone();
     let commit = api.write(Op::Webhook { by, wish: Wish::Delete }).await?;
-    tracing::info!(account = call.account, revision = commit.world.revision(), "deleted a webhook");
+    tracing::info!(account = call.account, revision = commit.revision, "deleted a webhook");
     Ok(nothing())
 }
 

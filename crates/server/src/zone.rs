@@ -18,7 +18,7 @@ pub(crate) async fn list(api: Api, _: Call) -> Answer {
 pub(crate) async fn create(api: Api, call: Call) -> Answer {
     let zone = Zone::of_body(&call.body)?;
     let commit = api.write(Op::CreateZone { by: call.account, zone: zone.clone() }).await?;
-    tracing::info!(zone = zone.id, revision = commit.world.revision(), "added a zone");
+    tracing::info!(zone = zone.id, revision = commit.revision, "added a zone");
     Ok(json(StatusCode::CREATED, &One { zone: View::own(&zone) }))
 }
 
@@ -26,6 +26,6 @@ pub(crate) async fn delete(api: Api, call: Call) -> Answer {
     let (by, id) = (call.account.clone(), call.id().to_owned());
     let now = OffsetDateTime::now_utc().unix_timestamp();
     let commit = api.write(Op::DeleteZone { by, id, now }).await?;
-    tracing::info!(zone = call.id(), revision = commit.world.revision(), "deleted a zone");
+    tracing::info!(zone = call.id(), revision = commit.revision, "deleted a zone");
     Ok(nothing())
 }

@@ -20,17 +20,29 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use model::change::Change;
 use model::error::Rule;
+use model::ids::Revision;
 use model::op::Op;
 use model::world::World;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 pub use engine::Error;
 
-/// One write: what it changed and the world after it.
+/// One write.
 #[derive(Debug)]
 pub struct Commit {
-    pub world: World,
+    /// Its own place in the one order; the newest one if it changed nothing.
+    pub revision: Revision,
     pub changes: Vec<Change>,
+    /// After it, and after writes to other objects that became durable with it.
+    pub world: Arc<World>,
+}
+
+/// Writes that became durable at once, in their order.
+#[derive(Debug)]
+pub struct Group {
+    pub commits: Vec<Arc<Commit>>,
+    /// After the last of them.
+    pub world: Arc<World>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +63,7 @@ pub struct Store {
 
 struct Shared {
     newest: RwLock<Arc<World>>,
-    commits: broadcast::Sender<Arc<Commit>>,
+    groups: broadcast::Sender<Arc<Group>>,
 }
 
 /// Ends the writer on drop: closes its queue, then waits for it.
@@ -68,7 +80,7 @@ struct Job {
 /// Operations that may wait for the writer. More wait in their callers.
 const QUEUE: usize = 4096;
 
-/// Commits a slow follower may be behind before it must look at the world
+/// Groups a slow follower may be behind before it must look at the world
 /// itself (`RecvError::Lagged`).
 const FOLLOWERS_LAG: usize = 4096;
 
@@ -85,7 +97,7 @@ impl Store {
         let world = engine.load()?;
         let shared = Arc::new(Shared {
             newest: RwLock::new(Arc::new(world)),
-            commits: broadcast::channel(FOLLOWERS_LAG).0,
+            groups: broadcast::channel(FOLLOWERS_LAG).0,
         });
         let (jobs, queue) = mpsc::channel(QUEUE);
         let for_writer = shared.clone();
@@ -114,9 +126,9 @@ impl Store {
         answered.await.map_err(|_| WriteError::Store(Error::Stopped))?
     }
 
-    /// Every later commit, in order.
-    pub fn commits(&self) -> broadcast::Receiver<Arc<Commit>> {
-        self.shared.commits.subscribe()
+    /// Every later write, in order.
+    pub fn groups(&self) -> broadcast::Receiver<Arc<Group>> {
+        self.shared.groups.subscribe()
     }
 }
 
@@ -125,15 +137,16 @@ impl Shared {
         self.newest.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    fn publish(&self, commits: Vec<Arc<Commit>>) {
-        let Some(last) = commits.last() else { return };
-        let mut newest = self.newest.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *newest = Arc::new(last.world.clone());
-        drop(newest);
-        for commit in commits {
-            // No follower is no fault.
-            let _ = self.commits.send(commit);
+    fn publish(&self, world: &Arc<World>, commits: &[Arc<Commit>]) {
+        if commits.is_empty() {
+            return;
         }
+        let mut newest = self.newest.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *newest = world.clone();
+        drop(newest);
+        // No follower is no fault.
+        let _ =
+            self.groups.send(Arc::new(Group { commits: commits.to_vec(), world: world.clone() }));
     }
 }
 

@@ -1,9 +1,9 @@
 //! SQLite in one file: WAL, synchronous=FULL, checkpoints off the commit path.
 
+use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use imbl::OrdMap;
 use model::change::{Change, Key, Object};
 use model::ids::Revision;
 use model::world::World;
@@ -29,8 +29,7 @@ pub(crate) struct Sqlite {
     /// Before the connection, so that the last to close tidies the log away.
     checkpoints: Checkpoints,
     connection: Connection,
-    /// The row of each object.
-    numbers: OrdMap<Key, i64>,
+    numbers: Numbers,
     _lock: File,
 }
 
@@ -43,7 +42,7 @@ impl Sqlite {
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         migrate(&mut connection, &MIGRATIONS)?;
         let checkpoints = Checkpoints::start(path)?;
-        Ok(Self { checkpoints, connection, numbers: OrdMap::new(), _lock: lock })
+        Ok(Self { checkpoints, connection, numbers: Numbers::default(), _lock: lock })
     }
 }
 
@@ -81,7 +80,7 @@ impl Engine for Sqlite {
         let mut statement = tx.prepare(OBJECTS)?;
         let mut rows = statement.query([])?;
         let mut objects: Vec<Object> = Vec::new();
-        let mut numbers = OrdMap::new();
+        let mut numbers = Numbers::default();
         while let Some(row) = rows.next()? {
             let (kind, id, body): (String, String, String) =
                 (row.get(1)?, row.get(2)?, row.get(3)?);
@@ -91,7 +90,7 @@ impl Engine for Sqlite {
             };
             let key = object.key();
             let named = key.columns() == (kind.as_str(), id.clone());
-            if !named || numbers.insert(key, row.get(0)?).is_some() {
+            if !named || numbers.all.insert(key, row.get(0)?).is_some() {
                 return Err(Error::Mislabelled { kind, id });
             }
             objects.push(object);
@@ -101,32 +100,70 @@ impl Engine for Sqlite {
     }
 
     fn commit(&mut self, first: Revision, writes: &[&[Change]]) -> Result<(), Error> {
+        let written = self.write(first, writes);
+        let pages = written.inspect_err(|_| self.numbers.go_back())?;
+        self.numbers.before.clear();
+        self.checkpoints.committed(&self.connection, pages);
+        Ok(())
+    }
+}
+
+impl Sqlite {
+    /// Gives the number of pages it may have written.
+    fn write(&mut self, first: Revision, writes: &[&[Change]]) -> Result<usize, Error> {
         let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let found: i64 = tx.prepare_cached(REVISION)?.query_row([], |row| row.get(0))?;
         let (found, ours) = (found.cast_unsigned(), first - 1);
         if found != ours {
             return Err(Error::NotAlone { found, ours });
         }
-        let mut numbers = self.numbers.clone();
         let (mut revision, mut pages) = (ours, 0);
         for changes in writes {
             revision += 1;
             for change in *changes {
-                pages += execute(&tx, &mut numbers, revision.cast_signed(), change)?;
+                pages += execute(&tx, &mut self.numbers, revision.cast_signed(), change)?;
             }
         }
         tx.prepare_cached(SET_REVISION)?.execute(params![revision.cast_signed()])?;
         tx.commit()?;
-        self.numbers = numbers;
-        self.checkpoints.committed(&self.connection, pages);
-        Ok(())
+        Ok(pages)
+    }
+}
+
+/// The row of each object.
+#[derive(Default)]
+struct Numbers {
+    all: HashMap<Key, i64>,
+    /// What was there before each change of the transaction.
+    before: Vec<(Key, Option<i64>)>,
+}
+
+impl Numbers {
+    fn put(&mut self, key: Key, number: i64) {
+        let before = self.all.insert(key.clone(), number);
+        self.before.push((key, before));
+    }
+
+    fn take(&mut self, key: &Key) -> Option<i64> {
+        let before = self.all.remove(key);
+        self.before.push((key.clone(), before));
+        before
+    }
+
+    fn go_back(&mut self) {
+        while let Some((key, before)) = self.before.pop() {
+            match before {
+                Some(number) => self.all.insert(key, number),
+                None => self.all.remove(&key),
+            };
+        }
     }
 }
 
 /// Gives the number of pages it may have written.
 fn execute(
     tx: &Transaction<'_>,
-    numbers: &mut OrdMap<Key, i64>,
+    numbers: &mut Numbers,
     revision: i64,
     change: &Change,
 ) -> Result<usize, Error> {
@@ -134,18 +171,18 @@ fn execute(
         Change::Put(object) => {
             let key = object.key();
             let body = serde_json::to_string(object).map_err(Error::Encode)?;
-            if let Some(number) = numbers.get(&key) {
+            if let Some(number) = numbers.all.get(&key) {
                 tx.prepare_cached(UPDATE)?.execute(params![number, revision, body])?;
             } else {
                 let (kind, id) = key.columns();
                 let number =
                     tx.prepare_cached(INSERT)?.insert(params![kind, id, revision, body])?;
-                numbers.insert(key, number);
+                numbers.put(key, number);
             }
             Ok(1 + body.len() / PAGE)
         }
         Change::Delete(key) => {
-            if let Some(number) = numbers.remove(key) {
+            if let Some(number) = numbers.take(key) {
                 tx.prepare_cached(DELETE)?.execute(params![number])?;
             }
             Ok(1)

@@ -1,3 +1,4 @@
+use model::objects::Router;
 use rusqlite::types::Value;
 use tempfile::TempDir;
 
@@ -152,4 +153,35 @@ async fn a_full_disk_refuses_and_what_was_there_stays() {
     let world = open(&file).world();
     assert_eq!(format!("{world:?}"), format!("{before:?}"));
     assert_eq!(world.revision(), full.revision() + 2);
+}
+
+#[test]
+fn after_a_group_that_failed_in_the_middle_each_object_has_the_row_it_had() {
+    let file = File::new();
+    let mut engine = file.open().unwrap();
+    let pages: i64 = engine.connection.query_row("PRAGMA page_count", [], |r| r.get(0)).unwrap();
+    engine.connection.pragma_update(None, "max_page_count", pages + 4).unwrap();
+    let put = |n, length| {
+        Change::Put(Object::Router(Router {
+            uuid: id(n),
+            account: "a".to_owned(),
+            name: "n".repeat(length),
+            labels: vec![],
+            static_routes: vec![],
+            revision: 1,
+        }))
+    };
+    let gone = |n| Change::Delete(Key::Router(id(n)));
+    engine.commit(1, &[&[put(1, 1), put(2, 1)]]).unwrap();
+    let rows = file.rows();
+    let failed =
+        engine.commit(2, &[&[gone(1)], &[put(1, 1), put(2, 2), put(3, 1), put(4, 1 << 16)]]);
+    assert!(matches!(failed, Err(Error::Sqlite(_))), "{failed:?}");
+    assert_eq!(file.rows(), rows);
+
+    engine.commit(2, &[&[put(1, 3), put(3, 1)], &[gone(2)]]).unwrap();
+    let names = engine.load().unwrap();
+    let names: Vec<_> = names.routers.values().map(|it| (it.uuid, it.name.len())).collect();
+    assert_eq!(names, [(id(1), 3), (id(3), 1)]);
+    assert_eq!(file.rows().len(), 3, "the revision and two objects");
 }

@@ -1,10 +1,13 @@
 //! The one writer: decide, commit in groups, publish, answer.
 
+use std::collections::BTreeSet;
+use std::iter::Peekable;
 use std::sync::Arc;
 
-use model::change::Change;
+use model::change::{Change, Key};
 use model::error::Rule;
 use model::op::decide;
+use model::world::World;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::{Engine, Error};
@@ -18,37 +21,81 @@ type Answer = oneshot::Sender<Result<Arc<Commit>, WriteError>>;
 pub(crate) fn run(mut queue: mpsc::Receiver<Job>, shared: &Shared, engine: &mut dyn Engine) {
     let mut jobs = Vec::with_capacity(GROUP);
     while queue.blocking_recv_many(&mut jobs, GROUP) > 0 {
-        write_group(jobs.drain(..), shared, engine);
+        let mut waiting = jobs.drain(..).peekable();
+        while waiting.peek().is_some() {
+            write_group(Group::of(shared.world(), &mut waiting), shared, engine);
+        }
     }
+}
+
+/// Writes that are decided, one after the other, and not durable.
+struct Group {
+    before: Arc<World>,
+    /// After all of them. One for all, so that the maps are changed in place
+    /// instead of copied for each write.
+    after: World,
+    writes: Vec<Vec<Change>>,
+    decided: Vec<(Result<Decided, Rule>, Answer)>,
+}
+
+/// The number of one of the group's writes; None changes nothing.
+type Decided = Option<usize>;
+
+impl Group {
+    /// Takes from `jobs` those that may share a world: no two of them write the
+    /// same object, so the world after all shows each as its writer left it.
+    fn of(before: Arc<World>, jobs: &mut Peekable<impl Iterator<Item = Job>>) -> Self {
+        let after = World::clone(&before);
+        let mut it = Self { before, after, writes: Vec::new(), decided: Vec::new() };
+        let mut written = BTreeSet::new();
+        while let Some(job) = jobs.peek() {
+            let decided = decide(&it.after, &job.op);
+            let keys: Vec<Key> = decided.iter().flatten().filter_map(shown).collect();
+            if keys.iter().any(|key| written.contains(key)) {
+                return it;
+            }
+            written.extend(keys);
+            let decided = decided.map(|changes| it.put(changes));
+            it.decided.extend(jobs.next().map(|job| (decided, job.answer)));
+        }
+        it
+    }
+
+    fn put(&mut self, changes: Vec<Change>) -> Decided {
+        if changes.is_empty() {
+            return None;
+        }
+        self.after.commit(&changes);
+        self.writes.push(changes);
+        Some(self.writes.len() - 1)
+    }
+}
+
+/// None for what nobody is shown: each new network takes the next number.
+fn shown(change: &Change) -> Option<Key> {
+    let key = change.key();
+    (key != Key::NextVni).then_some(key)
 }
 
 /// Nobody is answered before the whole group is durable, not even with a
 /// refusal: it may rest on a write of the same group.
-fn write_group(jobs: impl Iterator<Item = Job>, shared: &Shared, engine: &mut dyn Engine) {
-    let before = shared.world();
-    let mut world = (*before).clone();
-    let mut commits: Vec<Arc<Commit>> = Vec::new();
-    let mut decided: Vec<(Result<Arc<Commit>, Rule>, Answer)> = Vec::new();
-    for Job { op, answer } in jobs {
-        let commit = decide(&world, &op).map(|changes| {
-            let changed = !changes.is_empty();
-            if changed {
-                world.commit(&changes);
-            }
-            let commit = Arc::new(Commit { world: world.clone(), changes });
-            commits.extend(changed.then(|| commit.clone()));
-            commit
-        });
-        decided.push((commit, answer));
-    }
-    let writes: Vec<&[Change]> = commits.iter().map(|c| c.changes.as_slice()).collect();
-    if !writes.is_empty()
-        && let Err(error) = engine.commit(before.next_revision(), &writes)
+fn write_group(group: Group, shared: &Shared, engine: &mut dyn Engine) {
+    let Group { before, after, writes, decided } = group;
+    let slices: Vec<&[Change]> = writes.iter().map(Vec::as_slice).collect();
+    if !slices.is_empty()
+        && let Err(error) = engine.commit(before.next_revision(), &slices)
     {
         return refuse(error, decided.into_iter().map(|(_, answer)| answer));
     }
-    shared.publish(commits);
-    for (commit, answer) in decided {
+    let world = Arc::new(after);
+    let commit = |(revision, changes)| Arc::new(Commit { revision, changes, world: world.clone() });
+    let commits: Vec<Arc<Commit>> = (before.next_revision()..).zip(writes).map(commit).collect();
+    shared.publish(&world, &commits);
+    for (decided, answer) in decided {
+        let commit = decided.map(|write| match write.and_then(|n| commits.get(n)) {
+            Some(commit) => commit.clone(),
+            None => commit((world.revision(), Vec::new())),
+        });
         // Nobody hears of what nobody waits for any more.
         let _ = answer.send(commit.map_err(WriteError::Rule));
     }

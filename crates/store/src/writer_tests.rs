@@ -8,7 +8,7 @@ use model::world::World;
 
 use super::*;
 use crate::Store;
-use crate::wishes::{delete_router, found, id, router};
+use crate::wishes::{delete_router, found, id, rename_router, router};
 
 /// Ends a test that would wait for ever.
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(20);
@@ -110,9 +110,30 @@ async fn writes_that_wait_share_a_transaction() {
     first.await.unwrap();
     let answers = all(waiting).await;
     for (revision, answer) in (2..).zip(answers) {
-        assert_eq!(answer.unwrap().world.revision(), revision, "in the order they came");
+        assert_eq!(answer.unwrap().revision, revision, "in the order they came");
     }
     assert_eq!(*script.committed.lock().unwrap(), [(1, 1), (2, 100)]);
+}
+
+#[tokio::test]
+async fn writes_to_one_object_share_none_and_each_is_answered_with_what_it_wrote() {
+    let (store, script, first) = Script::busy();
+    let names = ["a", "b", "c"];
+    let mut waiting: Vec<Waiting> =
+        names.iter().map(|name| ask(&store, rename_router(id(0), name))).collect();
+    waiting.push(ask(&store, router(id(1))));
+    for _ in 0..4 {
+        script.end(Ok(()));
+    }
+    first.await.unwrap();
+    let mut answers = all(waiting).await;
+    let with = answers.pop().unwrap().unwrap();
+    assert_eq!((with.revision, &*with.world.routers[&id(0)].name), (5, "c"));
+    for (revision, (answer, name)) in (2..).zip(answers.into_iter().zip(names)) {
+        let commit = answer.unwrap();
+        assert_eq!((commit.revision, &*commit.world.routers[&id(0)].name), (revision, name));
+    }
+    assert_eq!(*script.committed.lock().unwrap(), [(1, 1), (2, 1), (3, 1), (4, 2)]);
 }
 
 #[tokio::test]
@@ -129,18 +150,18 @@ async fn a_transaction_has_at_most_512_writes() {
 #[tokio::test]
 async fn nobody_is_answered_and_nothing_seen_before_it_is_durable() {
     let (store, script, mut first) = Script::busy();
-    let mut commits = store.commits();
+    let mut groups = store.groups();
     // Rests on the write before it, so it must wait with it.
     let mut refused = ask(&store, router(id(1)));
     let mut twice = ask(&store, crate::wishes::peering(id(2), id(8), id(9)));
     assert!(poll(&mut first).is_none());
     assert_eq!(store.world().revision(), 0);
-    assert!(commits.try_recv().is_err());
+    assert!(groups.try_recv().is_err());
     script.end(Ok(()));
     script.next();
     first.await.unwrap();
     assert_eq!(store.world().revision(), 1);
-    assert_eq!(commits.recv().await.unwrap().world.revision(), 1);
+    assert_eq!(groups.recv().await.unwrap().world.revision(), 1);
     assert!(poll(&mut refused).is_none());
     assert!(poll(&mut twice).is_none(), "a refusal amid a group waits for the group");
     script.end(Ok(()));
@@ -151,7 +172,7 @@ async fn nobody_is_answered_and_nothing_seen_before_it_is_durable() {
 #[tokio::test]
 async fn a_failed_transaction_fails_each_of_its_writes_and_leaves_the_world() {
     let (store, script, first) = Script::busy();
-    let mut commits = store.commits();
+    let mut groups = store.groups();
     let mut waiting = ask_all(&store, 1..=20);
     // Refused only if router 20, of the same group, is there.
     waiting.push(ask(&store, delete_router(id(21))));
@@ -165,12 +186,12 @@ async fn a_failed_transaction_fails_each_of_its_writes_and_leaves_the_world() {
         assert!(matches!(*cause, Error::Stopped), "each learns the cause");
     }
     assert_eq!(format!("{:?}", store.world()), format!("{before:?}"));
-    assert_eq!(commits.recv().await.unwrap().world.revision(), 1);
-    assert!(commits.try_recv().is_err(), "no follower hears of it");
+    assert_eq!(groups.recv().await.unwrap().world.revision(), 1);
+    assert!(groups.try_recv().is_err(), "no follower hears of it");
 
     script.end(Ok(()));
     let next = store.write(router(id(1))).await.unwrap();
-    assert_eq!(next.world.revision(), 2, "no number is lost");
+    assert_eq!(next.revision, 2, "no number is lost");
     assert_eq!(*script.committed.lock().unwrap(), [(1, 1), (2, 1)]);
 }
 

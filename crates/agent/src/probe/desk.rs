@@ -1,12 +1,13 @@
 //! Where the threads that probe, mind the kernel and talk to the server meet.
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use model::explain::Heard;
-use model::ids::Mtu;
+use model::explain::{Heard, Repair};
+use model::ids::{Mtu, Vni};
 use model::spec::HostSpec;
 use model::way::News;
 use model::wire::agent::Fault;
@@ -14,6 +15,10 @@ use tokio::sync::watch;
 
 use super::book::{Book, Concerns};
 use super::trial::{Attempt, Line, Trials};
+
+/// For how long it is told what others did, and of how many things.
+const LATELY: Duration = Duration::from_secs(600);
+const REPAIRS: usize = 64;
 
 pub(crate) struct Desk {
     started: Instant,
@@ -29,13 +34,18 @@ struct Inner {
     waker: Option<UnixStream>,
     ended: bool,
     concerns: Concerns,
+    /// What others did and was mended, oldest first.
+    repairs: VecDeque<(Duration, Option<Vni>, String)>,
+    /// How many of them the server has heard of, and when of the last.
+    heard: Option<(u64, Instant)>,
 }
 
 impl Desk {
     pub(crate) fn new() -> Self {
         let (book, concerns) = (Book::new(rand::random()), Concerns::default());
         let trials = Trials::default();
-        let inner = Inner { book, trials, waker: None, ended: false, concerns };
+        let (repairs, heard) = (VecDeque::new(), None);
+        let inner = Inner { book, trials, waker: None, ended: false, concerns, repairs, heard };
         Self { started: Instant::now(), inner: Mutex::new(inner), news: watch::channel(()).0 }
     }
 
@@ -83,6 +93,41 @@ impl Desk {
         self.lock().trials.heard(line, sent)
     }
 
+    /// The step that mended what somebody else did to a network, or to the host.
+    pub(crate) fn mended(&self, vni: Option<Vni>, step: String) {
+        let now = self.now();
+        let mut inner = self.lock();
+        if inner.repairs.len() == REPAIRS {
+            inner.repairs.pop_front();
+        }
+        inner.repairs.push_back((now, vni, step));
+    }
+
+    /// The server has heard of so many repairs, at that time; true if that is
+    /// more than before.
+    pub(crate) fn hear(&self, count: u64, at: Instant) -> bool {
+        let mut inner = self.lock();
+        let more = count > inner.heard.map_or(0, |(count, _)| count);
+        if more {
+            inner.heard = Some((count, at));
+        }
+        more
+    }
+
+    pub(crate) fn heard_repairs(&self) -> Option<(u64, Instant)> {
+        self.lock().heard
+    }
+
+    /// What was lately mended of that network, or of the whole host.
+    pub(crate) fn repairs(&self, vni: Vni) -> Vec<Repair> {
+        let now = self.now();
+        let inner = self.lock();
+        let concerns = |of: &Option<Vni>| of.is_none_or(|of| of == vni);
+        let all = inner.repairs.iter().map(|(at, of, step)| (now.saturating_sub(*at), of, step));
+        let lately = all.filter(|(ago, of, _)| *ago <= LATELY && concerns(of));
+        lately.map(|(ago, _, step)| Repair { ago: ago.as_secs(), step: step.clone() }).collect()
+    }
+
     /// Does something with the book; tells who waits for news if there are.
     /// False when it is over.
     pub(super) fn with<T>(
@@ -105,7 +150,7 @@ impl Desk {
     }
 
     /// For the kernel's thread.
-    pub(super) fn concern(&self, it: Concerns) {
+    pub(crate) fn concern(&self, it: Concerns) {
         let mut inner = self.lock();
         inner.concerns.limits |= it.limits;
         inner.concerns.lost |= it.lost;

@@ -12,12 +12,14 @@ mod forbidden;
 mod path;
 mod run;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod track;
 mod trial;
 
 use std::time::Duration;
 
+#[cfg(test)]
+pub(crate) use book::Concerns;
 pub(crate) use desk::Desk;
 pub(crate) use run::Prober;
 pub use run::Probes;

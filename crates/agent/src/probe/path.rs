@@ -7,8 +7,13 @@ use model::ids::Mtu;
 
 use super::{INTERVAL, MISSED_AFTER, SEARCH, SEARCH_NARROW, SIZES};
 
-/// Bytes of the smallest packet that is looked for: IPv4's least.
+/// Bytes of the smallest packet that is looked for: every host takes as much in
+/// IPv4 (RFC 791 §3.1). The 1280 of IPv6 are seen to by the datapath, which
+/// fragments outside what a narrower path does not carry.
 const LEAST: u16 = 576;
+
+/// So many rounds in a row of which nothing is back, and a search has failed.
+const VOID: u32 = 3;
 
 /// A round of a search takes this long, or four round trips.
 const ROUND: Duration = Duration::from_millis(100);
@@ -26,14 +31,24 @@ pub(crate) struct Path {
     grown: u32,
 }
 
-/// Looks between two sizes for the largest that crosses, several at once.
+/// Looks between two sizes for the largest that crosses, several at once. What
+/// is not back in a round says something only if something else is: a link that
+/// is away for a moment is no narrow one. For the same reason a size that is
+/// less than the link's is tried once more at the end, beside larger ones.
 #[derive(Debug)]
 struct Search {
     /// Crosses, or is 0.
     low: u16,
     /// The largest that may.
     high: u16,
+    /// Of the link.
+    most: u16,
     tried: BTreeSet<u16>,
+    /// This round is the last, if nothing larger is back.
+    proving: bool,
+    /// Something that was tried in this round is back.
+    alive: bool,
+    void: u32,
     until: Duration,
 }
 
@@ -60,8 +75,7 @@ impl Path {
     }
 
     fn begin(&mut self, now: Duration) {
-        self.search =
-            Some(Search { low: 0, high: self.link.into(), tried: BTreeSet::new(), until: now });
+        self.search = Some(Search::new(self.link.into(), now));
         self.searched = now;
         self.due = now;
         self.grown = 0;
@@ -79,10 +93,8 @@ impl Path {
     pub(crate) fn send(&mut self, now: Duration, rtt: Duration) -> Vec<u16> {
         if let Some(search) = &mut self.search {
             search.until = now + ROUND.max(rtt * 4);
-            search.tried = search.sizes();
             self.due = search.until;
-            // Twice, as one of them may be lost for another reason.
-            return search.tried.iter().flat_map(|size| [*size, *size]).collect();
+            return search.round();
         }
         self.due = now + INTERVAL;
         let sizes = self.mtu.into_iter().chain([self.link]).map(u16::from);
@@ -91,10 +103,9 @@ impl Path {
 
     pub(crate) fn answered(&mut self, size: u16, now: Duration) {
         if let Some(search) = &mut self.search {
-            search.low = search.low.max(size);
-            search.high = search.high.max(size);
-            if search.is_over() {
-                self.end_search(now);
+            search.answered(size);
+            if search.low >= search.most {
+                self.end_search(now, true);
             }
             return;
         }
@@ -124,9 +135,8 @@ impl Path {
             if now < search.until || search.tried.is_empty() {
                 return;
             }
-            search.narrow();
-            if search.is_over() {
-                self.end_search(now);
+            if let Some(found) = search.narrow() {
+                self.end_search(now, found);
             }
             return;
         }
@@ -142,10 +152,12 @@ impl Path {
         MISSED_AFTER.max(rtt * 4)
     }
 
-    fn end_search(&mut self, now: Duration) {
+    /// `found`: not that nothing is back, which is no path, as small probes tell.
+    fn end_search(&mut self, now: Duration, found: bool) {
         let Some(search) = self.search.take() else { return };
-        // Nothing at all is no path, which small probes tell.
-        if let Ok(mtu) = Mtu::try_from(u32::from(search.low)) {
+        if let Ok(mtu) = Mtu::try_from(u32::from(search.low))
+            && found
+        {
             self.mtu = Some(mtu);
         }
         self.due = now + INTERVAL;
@@ -154,26 +166,68 @@ impl Path {
 }
 
 impl Search {
-    /// From the largest down to the next that is not known.
+    fn new(most: u16, until: Duration) -> Self {
+        let (tried, proving, alive, void) = (BTreeSet::new(), false, false, 0);
+        Self { low: 0, high: most, most, tried, proving, alive, void, until }
+    }
+
+    /// Begins a round: the sizes to send, each more than once, as one of them
+    /// may be lost for another reason.
+    fn round(&mut self) -> Vec<u16> {
+        self.proving = self.is_narrowed();
+        self.tried = self.sizes();
+        self.alive = false;
+        let times = if self.proving { 4 } else { 2 };
+        self.tried.iter().flat_map(|size| std::iter::repeat_n(*size, times)).collect()
+    }
+
+    /// The largest that is known to cross, to tell silence from narrowness; and
+    /// from the largest that may cross down to the next that is not known. Once
+    /// that is found, what must not cross.
     fn sizes(&self) -> BTreeSet<u16> {
+        let known = self.low.max(LEAST.min(self.most));
+        if self.is_narrowed() {
+            return [known, self.high + 1, self.most].into();
+        }
         let low = self.low.max(LEAST - 1);
         let open = self.high.saturating_sub(low);
         let count = u16::try_from(SIZES).unwrap_or(1).min(open);
         let step = |n: u16| u32::from(open) * u32::from(n) / u32::from(count.max(1));
         let size = |n| low + u16::try_from(step(n)).unwrap_or(0);
-        (1..=count).map(size).collect()
+        (1..=count).map(size).chain([known]).collect()
     }
 
-    fn is_over(&self) -> bool {
-        self.low.max(LEAST - 1) >= self.high
+    /// Nothing is left between what crosses and what does not.
+    fn is_narrowed(&self) -> bool {
+        self.high < self.most && self.low.max(LEAST - 1) >= self.high
     }
 
-    fn narrow(&mut self) {
+    fn answered(&mut self, size: u16) {
+        self.alive |= self.tried.contains(&size);
+        self.low = self.low.max(size);
+        if size > self.high {
+            // What had not come back was lost for another reason.
+            self.high = self.most;
+        }
+    }
+
+    /// Ends a round: whether the search has found what it looked for, once it
+    /// is over.
+    fn narrow(&mut self) -> Option<bool> {
+        let tried = std::mem::take(&mut self.tried);
+        if !self.alive {
+            self.void += 1;
+            return (self.void >= VOID).then_some(false);
+        }
+        self.void = 0;
+        if self.proving && self.is_narrowed() {
+            return Some(true);
+        }
         // The smallest that was tried and is not back is too large.
-        if let Some(size) = self.tried.iter().find(|size| **size > self.low) {
+        if let Some(size) = tried.iter().find(|size| **size > self.low) {
             self.high = size - 1;
         }
-        self.tried.clear();
+        None
     }
 }
 
@@ -257,5 +311,66 @@ mod tests {
         assert!(path.send(now, RTT).contains(&1450), "it is asked for again");
         path.answered(1450, now);
         assert_eq!(path.mtu(), Some(mtu(1450)));
+    }
+
+    /// Runs a path for so many milliseconds, which carries what `crosses` says;
+    /// the least that it was ever said to carry.
+    fn least(
+        path: &mut Path,
+        millis: u64,
+        mut crosses: impl FnMut(u64, u16) -> bool,
+    ) -> Option<Mtu> {
+        let mut least = path.mtu;
+        let mut late: Vec<(u64, u16)> = Vec::new();
+        for ms in 0..millis {
+            let now = Duration::from_millis(ms);
+            late.retain(|(at, size)| {
+                if *at <= ms {
+                    path.missed(*size, now);
+                }
+                *at > ms
+            });
+            path.pass(now);
+            if path.due <= now {
+                for size in path.send(now, RTT) {
+                    if crosses(ms, size) {
+                        path.answered(size, now);
+                    } else {
+                        late.push((ms + 250, size));
+                    }
+                }
+            }
+            least = least.min(path.mtu);
+        }
+        least
+    }
+
+    #[test]
+    fn a_path_that_is_away_for_a_moment_is_no_narrow_one() {
+        for (from, long) in (0..600)
+            .step_by(37)
+            .flat_map(|from| (20..1000).step_by(31).map(move |long| (from, long)))
+        {
+            let mut path = Path::new(mtu(1450), Duration::ZERO);
+            settle(&mut path, 1450, Duration::ZERO);
+            let away = from..from + long;
+            let found = least(&mut path, 3000, |ms, _| !away.contains(&ms));
+            assert_eq!((found, path.mtu), (Some(mtu(1450)), Some(mtu(1450))), "{away:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_loses_a_tenth_is_no_narrow_one_and_a_narrow_one_is_found() {
+        for truth in [1450, 1350] {
+            let mut path = Path::new(mtu(1450), Duration::ZERO);
+            settle(&mut path, 1450, Duration::ZERO);
+            let mut dice = 1_u32;
+            let found = least(&mut path, 60_000, |_, size| {
+                // Numerical Recipes' generator: its upper bits are good.
+                dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                size <= truth && dice >> 16 > 6553
+            });
+            assert_eq!((found, path.mtu), (Some(mtu(truth.into())), Some(mtu(truth.into()))));
+        }
     }
 }

@@ -11,7 +11,7 @@ pub(super) fn vni(n: u32) -> Vni {
 }
 
 /// A port of network `n`, whose gateway has the subnet's first address.
-pub(super) fn port(n: u32, address: [u8; 4], subnet: &str) -> PortSpec {
+pub(crate) fn port(n: u32, address: [u8; 4], subnet: &str) -> PortSpec {
     let subnet: Prefix = subnet.parse().unwrap();
     let IpAddr::V4(first) = subnet.address() else { panic!("IPv4 is enough here") };
     PortSpec {

@@ -11,7 +11,7 @@ use model::spec::Target;
 use crate::site::{DEADLINE, Site, Workload};
 
 /// Large datagrams are told apart from what is cut to the path's MTU.
-const LARGE: usize = 8000;
+pub(crate) const LARGE: usize = 8000;
 
 #[test]
 fn both_families_cross_an_underlay_of_either_family() {
@@ -246,7 +246,7 @@ fn scoped(address: &str) -> UdpSocket {
 }
 
 /// One datagram of that size arrives whole.
-fn datagram(from: &Endpoint, to: &Endpoint, size: usize) {
+pub(crate) fn datagram(from: &Endpoint, to: &Endpoint, size: usize) {
     arrives(&bound(from), &bound(to), size);
 }
 

@@ -10,6 +10,7 @@ mod forward;
 mod ipv6;
 mod isolation;
 mod layout;
+mod mtu;
 mod probes;
 mod sealed;
 mod sentinel;

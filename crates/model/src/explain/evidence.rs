@@ -1,9 +1,12 @@
 //! From the hosts: what their kernels hold, and what a packet met.
 
 use super::walk::Known;
-use super::{End, Fate, Found, Outcome, SMALL, Step, Trail, Trial, Walk};
-use crate::host_spec::host_spec;
+use super::{End, Fate, Found, Outcome, Repair, SMALL, Step, Trail, Trial, Walk};
+use crate::host_spec;
 use crate::spec::Target;
+
+/// What to do about a host that is not as it should be.
+const MENDS: &str = "The agent mends this within a minute; if it comes back, somebody changes it.";
 
 /// Adds what the hosts of a trail have found; None when one did not answer.
 pub fn conclude(
@@ -36,10 +39,14 @@ struct Looks<'a> {
 impl Looks<'_> {
     fn steps(&self) -> impl Iterator<Item = Step> {
         let Trail { from, to, .. } = self.trail;
-        let here = self.tables("source-host", from, to, self.first);
-        let there = self.tables("destination-host", to, from, self.second);
+        let ends = [
+            self.tables("source-host", from, to, self.first),
+            self.repairs(from, self.first),
+            self.tables("destination-host", to, from, self.second),
+            self.repairs(to, self.second),
+        ];
         let rest = [self.packet(), self.size(), self.service()];
-        here.into_iter().chain(there).chain(rest.into_iter().flatten())
+        ends.into_iter().chain(rest).flatten()
     }
 
     /// As the caller may know it.
@@ -61,15 +68,14 @@ impl Looks<'_> {
             let message = format!("Host {name} did not say what its kernel holds.");
             return Some(Step { fix: Some(fix), ..Step::unknown(step, message) });
         };
-        let again = "The agent mends this within a minute; if it comes back, somebody changes it.";
         if let Some(fault) = &found.fault {
             let what = if here.own { fault.as_str() } else { "its owner is told what" };
-            return Some(Step::bad(step, format!("On host {name} {what}."), again));
+            return Some(Step::bad(step, format!("On host {name} {what}."), MENDS));
         }
-        let wish = host_spec(self.known.world, here.host);
         let ends = [(there.address, found.away), (here.address, found.home)];
         for (address, have) in ends {
-            let want = wish.target(here.vni, address);
+            let network = self.known.world.network(here.network)?;
+            let want = host_spec::target(self.known.world, here.host, network, address);
             if want != have {
                 let text = |it: Option<Target>| it.map_or("nowhere".to_owned(), |t| t.to_string());
                 let message = format!(
@@ -83,14 +89,27 @@ impl Looks<'_> {
                 } else {
                     format!("Host {name} has another route to {address} than it should.")
                 };
-                return Some(Step::bad(step, message, again));
+                return Some(Step::bad(step, message, MENDS));
             }
         }
         Some(Step::good(step, format!("Host {name} holds the port and the routes as it should.")))
     }
 
+    /// What is over, and may happen again.
+    fn repairs(&self, here: &End, found: Option<&Found>) -> Option<Step> {
+        let Repair { ago, step } = found?.repairs.last()?;
+        let name = self.name(here);
+        let what = if here.own { step.as_str() } else { "its owner is told what" };
+        let message = format!(
+            "On host {name} somebody else changed the kernel {ago} s ago, and the agent mended it: {what}."
+        );
+        let fix =
+            "If it comes back, find out what else changes that host's devices, programs and maps.";
+        Some(Step { fix: Some(fix.to_owned()), ..Step::good("repairs", message) })
+    }
+
     fn packet(&self) -> Option<Step> {
-        let first = self.first?;
+        let Some(first) = self.first else { return self.packet_back() };
         let trial = first.sent.iter().find(|trial| trial.size == SMALL)?;
         Some(match &trial.fate {
             Fate::Back(us) => {
@@ -99,15 +118,39 @@ impl Looks<'_> {
                 );
                 Step::good("packet", message)
             }
-            Fate::Stopped(verdict) => self.stopped(verdict),
+            Fate::Stopped(verdict) => self.stopped(&self.trail.from, verdict),
             Fate::Silent => self.silent(SMALL),
         })
     }
 
-    fn stopped(&self, verdict: &str) -> Step {
-        let name = self.name(&self.trail.from);
+    /// The other host's, when nobody sends one here.
+    fn packet_back(&self) -> Option<Step> {
+        let trial = self.second?.sent.iter().find(|trial| trial.size == SMALL)?;
+        let [here, there] = [&self.trail.from, &self.trail.to].map(|end| self.name(end));
+        Some(match &trial.fate {
+            Fate::Back(us) => {
+                let message = format!(
+                    "A packet of {SMALL} bytes from host {there} to host {here} came back in {us} us; nobody looked at the port there."
+                );
+                Step::unknown("packet", message)
+            }
+            Fate::Stopped(verdict) => self.stopped(&self.trail.to, verdict),
+            Fate::Silent => {
+                let message = format!(
+                    "A packet of {SMALL} bytes from host {there} was not answered by host {here}."
+                );
+                let fix = format!(
+                    "Start the agent of host {here}, which mends what it finds there; then see to the underlay between them."
+                );
+                Step::bad("underlay", message, fix)
+            }
+        })
+    }
+
+    fn stopped(&self, at: &End, verdict: &str) -> Step {
+        let name = self.name(at);
         let message = format!("Host {name} does not send the packet on: {}.", meaning(verdict));
-        Step::bad("packet", message, "See the steps before this one.")
+        Step::bad("packet", message, MENDS)
     }
 
     /// One was sent and none came back.
@@ -121,7 +164,7 @@ impl Looks<'_> {
             ),
             Some(Some(heard)) => (
                 format!("Host {there} drops the packet: {}.", meaning(&heard.verdict)),
-                "See the steps before this one.".to_owned(),
+                MENDS.to_owned(),
             ),
             Some(None) => (
                 format!("A packet of {size} bytes from host {here} did not arrive at host {there}."),
@@ -149,7 +192,7 @@ impl Looks<'_> {
             Fate::Back(us) => {
                 Step::good("size", format!("A packet of {size} bytes came back in {us} us."))
             }
-            Fate::Stopped(verdict) => self.stopped(verdict),
+            Fate::Stopped(verdict) => self.stopped(&self.trail.from, verdict),
             Fate::Silent => Step {
                 step: "size",
                 fix: Some("A path between the hosts carries less than their links; the MTU of ports follows once it is measured.".to_owned()),

@@ -5,6 +5,7 @@
 //! on it. Of what belongs to somebody else they tell no more than the reasons
 //! of a peering do.
 
+mod agreed;
 mod evidence;
 mod walk;
 
@@ -22,7 +23,8 @@ pub use walk::{Known, walk};
 /// Of the caller's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// A port of the caller's: its UUID or one of its addresses.
+    /// A port of the caller's: its UUID or one of its addresses. Another address
+    /// is what a workload might send from.
     pub source: String,
     /// An address, or a port of the caller's.
     pub destination: String,
@@ -142,6 +144,18 @@ pub struct Found {
     pub heard: Vec<Heard>,
     /// None: nobody could look.
     pub listens: Option<bool>,
+    /// What others did lately to the port's network, or to the whole host, and
+    /// the agent has mended; oldest first.
+    #[serde(default)]
+    pub repairs: Vec<Repair>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repair {
+    /// Seconds since then.
+    pub ago: u64,
+    /// The step that mended it.
+    pub step: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,12 +193,14 @@ impl Trail {
         Look { send: sizes, ..look(&self.from, &self.to) }
     }
 
-    /// What to ask the other host, when the first has answered.
+    /// What to ask the other host, when the first has answered. If it has not,
+    /// it is the other that sends.
     pub fn second(&self, first: Option<&Found>) -> Look {
         let sent = first.map_or(&[][..], |found| &found.sent);
         let heard = sent.iter().map(|trial| (trial.size, trial.token)).collect();
+        let send = if first.is_none() { vec![SMALL] } else { Vec::new() };
         let service = self.service.filter(|_| self.to.own);
-        Look { heard, service, ..look(&self.to, &self.from) }
+        Look { send, heard, service, ..look(&self.to, &self.from) }
     }
 }
 

@@ -1,11 +1,15 @@
 use super::*;
 use crate::consent::Patience;
 use crate::host_spec::host_spec;
-use crate::objects::Configured;
+use crate::objects::{Configured, StaticRoute};
+use crate::op::{Op, Wish};
 use crate::play::{
     Play, attach, configure, create_half, create_network, create_port, delete_half, delete_port,
-    host_id, port_id,
+    host_id, owner, port_id, port_wish, router_op,
 };
+use crate::router;
+use crate::scope::Scope;
+use crate::spec::Attachment;
 use crate::state::{Presence, Standing};
 
 /// Networks 0 and 2 are of account `a`, 1 of `b`; each has one port, at host 0 or 1.
@@ -34,9 +38,14 @@ fn ask(destination: &str) -> Question {
     Question { source, destination, size: Some(1000), service: None }
 }
 
+fn known<'p>(play: &'p Play, presence: &'p Presence) -> Known<'p> {
+    let scope = Scope::of(&play.world, None).unwrap();
+    Known { world: &play.world, presence, patience: Patience::default(), account: "a", scope }
+}
+
 fn walked(play: &Play, question: &Question) -> Walk {
-    let (presence, patience) = (presence(), Patience::default());
-    let known = Known { world: &play.world, presence: &presence, patience, account: "a" };
+    let presence = presence();
+    let known = known(play, &presence);
     walk(known, question).unwrap()
 }
 
@@ -86,25 +95,27 @@ fn an_overlap_is_told_with_what_it_is_with() {
     // 4 was there first by now.
     let walk = walked(&play, &ask("10.1.0.200"));
     assert_eq!(end(&walk.steps), ("admission", Outcome::Bad));
-    assert!(walk.steps.last().unwrap().fix.as_ref().unwrap().contains("overlaps"), "{walk:?}");
+    assert!(walk.steps.last().unwrap().message.contains("overlaps"), "{walk:?}");
 }
 
 #[test]
 fn what_is_no_port_of_the_callers_is_refused() {
-    let (play, presence, patience) = (play(), presence(), Patience::default());
-    let known = Known { world: &play.world, presence: &presence, patience, account: "a" };
+    let (play, presence) = (play(), presence());
+    let known = known(&play, &presence);
     let with = |source: &str, destination: &str| {
         let (source, destination) = (source.to_owned(), destination.to_owned());
         walk(known, &Question { source, destination, size: None, service: None })
     };
     let foreign = port_id(1).to_string();
-    for (source, destination) in [
-        ("x", "10.1.0.2"),
-        (&foreign, "10.0.0.2"),
-        ("10.1.0.2", "10.0.0.2"),
-        ("10.0.0.2", &foreign),
-    ] {
+    for (source, destination) in [("x", "10.1.0.2"), (&foreign, "10.0.0.2"), ("10.0.0.2", &foreign)]
+    {
         assert!(matches!(with(source, destination), Err(crate::error::Rule::Absent(..))));
+    }
+    // Nobody's address and a stranger's are answered alike.
+    for source in ["10.1.0.2", "10.9.9.9"] {
+        let walk = with(source, "10.0.0.2").unwrap();
+        assert_eq!(end(&walk.steps), ("source", Outcome::Bad));
+        assert!(walk.steps[0].message.contains("spoofed-source"), "{walk:?}");
     }
     assert!(with("10.0.0.2", "10.2.0.2").unwrap().trail.is_some());
     assert!(with("10.0.0.2", &port_id(2).to_string()).unwrap().trail.is_some());
@@ -165,8 +176,8 @@ fn what_the_hosts_find_is_told_in_the_order_of_the_way() {
 }
 
 fn concluded(play: &Play, walk: Walk, [first, second]: [Option<&Found>; 2]) -> Vec<Step> {
-    let (presence, patience) = (presence(), Patience::default());
-    let known = Known { world: &play.world, presence: &presence, patience, account: "a" };
+    let presence = presence();
+    let known = known(play, &presence);
     conclude(known, walk, first, second)
 }
 
@@ -192,4 +203,93 @@ fn of_another_accounts_end_nothing_is_told_but_that_it_is_broken() {
     let text = format!("{steps:?}");
     assert!(!text.contains("secret") && !text.contains(&port_id(1).to_string()), "{text}");
     assert!(!text.contains("h1"), "the host's name: {text}");
+}
+
+#[test]
+fn each_thing_in_the_way_has_its_fix_in_words() {
+    let [theirs, own] = ["10.1.0.2", "10.2.0.2"];
+    for (change, to, words) in [
+        (configure(0, 1, Configured::Disabled), theirs, "kannas peering enable"),
+        (configure(1, 0, Configured::Disabled), theirs, "Ask its owner: enable the peering"),
+        (configure(2, 0, Configured::Disabled), own, "kannas peering enable"),
+        (delete_half(2, 0), own, "Create the peering from"),
+        (delete_half(1, 0), theirs, "Create a peering from"),
+        (attach(0, None), theirs, "Attach network"),
+        (attach(1, None), theirs, "Ask its owner: attach network"),
+        (attach(2, None), own, "Attach network"),
+        (delete_port(1, 1), theirs, "Make a port with that address"),
+    ] {
+        let mut play = play();
+        play.must(change.clone());
+        let walk = walked(&play, &ask(to));
+        let fix = walk.steps.last().unwrap().fix.clone().unwrap();
+        assert!(fix.starts_with(words), "{change:?}: {walk:?}");
+    }
+}
+
+#[test]
+fn what_is_behind_a_port_or_a_static_route_is_the_ports() {
+    let mut play = play();
+    let prefixes = vec!["10.1.0.64/28".parse().unwrap()];
+    let attachment = Attachment::Device { device: "br0".parse().unwrap() };
+    let wish = crate::port::Create { prefixes, attachment, ..port_wish(4, 1, 1) };
+    play.must(Op::CreatePort { by: owner(1), uuid: port_id(4), wish });
+    assert_eq!(walked(&play, &ask("10.1.0.70")).trail.unwrap().to.port, port_id(4));
+
+    let route = |hop: &str| StaticRoute {
+        name: String::new(),
+        route: "192.168.0.0/16".parse().unwrap(),
+        nexthop: hop.parse().ok(),
+    };
+    let routed = |hop| {
+        let wish = router::Modify { static_routes: Some(vec![route(hop)]), ..Default::default() };
+        router_op(0, Wish::Modify(wish))
+    };
+    assert_eq!(end(&walked(&play, &ask("192.168.1.1")).steps), ("route", Outcome::Bad));
+    for hop in ["10.0.0.99", "no-nexthop"] {
+        play.must(routed(hop));
+        let walk = walked(&play, &ask("192.168.1.1"));
+        assert_eq!(end(&walk.steps), ("route", Outcome::Bad));
+        assert!(walk.steps.last().unwrap().message.contains("static route"), "{walk:?}");
+    }
+    play.must(routed("10.0.0.2"));
+    let trail = walked(&play, &ask("192.168.1.1")).trail.unwrap();
+    assert_eq!((trail.to.port, trail.to.address), (port_id(0), [192, 168, 1, 1].into()));
+}
+
+#[test]
+fn what_was_mended_is_told_to_who_owns_it_and_is_in_nobodys_way() {
+    let play = play();
+    let walk = walked(&play, &ask("10.1.0.2"));
+    let mut found = well(&play, walk.trail.as_ref().unwrap());
+    for it in &mut found {
+        it.repairs.push(Repair { ago: 3, step: "set route vni 7".to_owned() });
+    }
+    let steps = concluded(&play, walk, [Some(&found[0]), Some(&found[1])]);
+    let told: Vec<_> = steps.iter().filter(|it| it.step == "repairs").collect();
+    assert!(told[0].message.contains("3 s ago") && told[0].message.contains("vni 7"), "{told:?}");
+    assert!(!told[1].message.contains("vni 7"), "{told:?}");
+    assert!(told.iter().all(|it| it.outcome == Outcome::Good && it.fix.is_some()));
+    assert_eq!(crate::wire::explain::View::new(steps).reaches, Some(true));
+}
+
+#[test]
+fn where_the_first_host_does_not_answer_the_other_tries_and_nobody_claims_too_much() {
+    let play = play();
+    for (fate, last, reaches) in [
+        (Fate::Back(80), ("packet", Outcome::Unknown), None),
+        (Fate::Silent, ("underlay", Outcome::Bad), Some(false)),
+        (Fate::Stopped("no-route".to_owned()), ("packet", Outcome::Bad), Some(false)),
+    ] {
+        let walk = walked(&play, &ask("10.1.0.2"));
+        let trail = walk.trail.clone().unwrap();
+        assert_eq!(trail.second(None).send, [SMALL]);
+        assert!(trail.second(Some(&Found::default())).send.is_empty());
+        let sent = vec![Trial { size: SMALL, token: 1, fate }];
+        let second = Found { sent, ..well(&play, &trail)[1].clone() };
+        let steps = concluded(&play, walk, [None, Some(&second)]);
+        let end = steps.last().unwrap();
+        assert_eq!((end.step, end.outcome), last, "{steps:?}");
+        assert_eq!(crate::wire::explain::View::new(steps).reaches, reaches);
+    }
 }

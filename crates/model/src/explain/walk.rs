@@ -2,14 +2,15 @@
 
 use std::net::IpAddr;
 
-use uuid::Uuid;
-
+use super::agreed::{self, Way};
 use super::{End, Question, Step, Trail, Walk};
 use crate::consent::Patience;
 use crate::error::{Noun, Rule, Subject};
-use crate::objects::{Network, Peering, Port};
+use crate::objects::{Network, Port};
 use crate::port;
-use crate::state::{self, Presence, State};
+use crate::scope::{self, Scope};
+use crate::state::Presence;
+use crate::static_routes;
 use crate::world::World;
 
 /// What is known of the whole.
@@ -18,59 +19,74 @@ pub struct Known<'w> {
     pub world: &'w World,
     pub presence: &'w Presence,
     pub patience: Patience,
-    /// Who asks.
+    /// Who asks, and what of its account's it may see.
     pub account: &'w str,
+    pub scope: Scope<'w>,
 }
 
 /// # Errors
 /// The source is no port of the caller's, the destination no address.
 pub fn walk(known: Known<'_>, question: &Question) -> Result<Walk, Rule> {
-    let source = known.port("source", &question.source)?;
     let to = match question.destination.parse::<IpAddr>() {
         Ok(address) => address,
-        Err(_) => known.port("destination", &question.destination)?.address,
+        Err(_) => known.port(&question.destination)?.address,
+    };
+    let (port, address) = match question.source.parse::<IpAddr>() {
+        Ok(address) => (known.port_with(address)?, Some(address)),
+        Err(_) => (Some(known.port(&question.source)?), None),
     };
     let mut steps = Vec::new();
-    let trail = known.steps(source, to, question, &mut steps);
+    let Some(port) = port else {
+        let source = &question.source;
+        let message = format!(
+            "No port of yours has the address {source}: what a workload sends from it is dropped (spoofed-source)."
+        );
+        let fix = "Send from an address of the port, or make a port with that one.";
+        steps.push(Step::bad("source", message, fix));
+        return Ok(Walk { steps, trail: None });
+    };
+    let trail = known.steps((port, address), to, question, &mut steps);
     Ok(Walk { steps, trail })
 }
 
-/// How the destination's network is reached.
-enum Way<'w> {
-    Same,
-    Router(Uuid),
-    Peering(&'w Peering),
-}
-
 impl<'w> Known<'w> {
-    /// By UUID or address.
-    fn port(&self, key: &str, text: &str) -> Result<&'w Port, Rule> {
-        let Ok(address) = text.parse::<IpAddr>() else {
-            return port::own(self.world, self.account, text);
-        };
+    /// The caller's by its UUID.
+    fn port(&self, text: &str) -> Result<&'w Port, Rule> {
+        let it = port::own(self.world, self.account, text)?;
+        scope::check(self.scope.has_port(it), Noun::Port, it.uuid)?;
+        Ok(it)
+    }
+
+    fn port_with(&self, address: IpAddr) -> Result<Option<&'w Port>, Rule> {
         let mut found = self
             .world
             .ports_of_account(self.account)
-            .filter(|port| port.addresses().any(|it| it == address));
-        let first = found.next().ok_or_else(|| Rule::Absent(Noun::Port, text.to_owned()))?;
+            .filter(|port| self.scope.has_port(port) && port.addresses().any(|it| it == address));
+        let first = found.next();
         if found.next().is_some() {
             let why = "is the address of several ports of yours: give a UUID";
-            return Err(Rule::bad(Subject::IpAddress, format!("explain.{key}"), why));
+            return Err(Rule::bad(Subject::IpAddress, "explain.source".to_owned(), why));
         }
-        Ok(first)
+        Ok(first.map(|it| &**it))
+    }
+
+    /// The caller may see what is told of it.
+    fn has(&self, port: &Port) -> bool {
+        port.account == self.account && self.scope.has_port(port)
     }
 
     /// None when a step was in the way, which is the last.
     fn steps(
         &self,
-        source: &Port,
+        (source, address): (&Port, Option<IpAddr>),
         to: IpAddr,
         question: &Question,
         steps: &mut Vec<Step>,
     ) -> Option<Trail> {
         let same = |it: &IpAddr| it.is_ipv4() == to.is_ipv4();
         let local = self.world.network(source.network)?;
-        let Some(address) = source.addresses().find(same) else {
+        let asked = address.filter(same);
+        let Some(address) = asked.or_else(|| source.addresses().find(same)) else {
             let family = if to.is_ipv4() { "IPv4" } else { "IPv6" };
             let message = format!("Port {} has no {family} address.", source.uuid);
             let fix = format!("Give network {} a subnet of that family.", local.uuid);
@@ -79,10 +95,10 @@ impl<'w> Known<'w> {
         };
         let from = self.end("source", (source, address), local, steps)?;
         let (network, way) = self.destination(local, to, steps)?;
-        self.agreed(local, network, &way, steps)?;
-        let port = self.world.port_at(network.uuid, to);
-        let Some(port) = port.and_then(|uuid| self.world.ports.get(&uuid)) else {
-            let message = format!("Nobody on network {} has the address {to}.", network.uuid);
+        agreed::steps(*self, (local, network), &way, steps)?;
+        let hop = way.hop().unwrap_or(to);
+        let Some(port) = static_routes::owner(self.world, network, hop) else {
+            let message = format!("Nobody on network {} has the address {hop}.", network.uuid);
             let fix = "Make a port with that address, or mend the address.";
             steps.push(Step::bad("destination", message, fix));
             return None;
@@ -98,12 +114,13 @@ impl<'w> Known<'w> {
         network: &Network,
         steps: &mut Vec<Step>,
     ) -> Option<End> {
-        let own = port.account == self.account;
+        let own = self.has(port);
         let Network { uuid, vni, .. } = *network;
+        let with = if port.addresses().any(|it| it == address) { "with" } else { "that leads to" };
         let what = if own {
-            format!("Port {} with {address} on network {uuid}", port.uuid)
+            format!("Port {} {with} {address} on network {uuid}", port.uuid)
         } else {
-            format!("The port with {address} on network {uuid}")
+            format!("The port {with} {address} on network {uuid}")
         };
         let Some(host) = port.host else {
             steps.push(Step::bad(step, format!("{what} is at no host."), "Give it a host."));
@@ -140,16 +157,39 @@ impl<'w> Known<'w> {
         if let Some(near) = neighbours.find(|n| has(n)) {
             return Some((near, Way::Router(local.router?)));
         }
-        let offered = |half: &'w std::sync::Arc<Peering>| {
+        let offered = |half: &'w std::sync::Arc<crate::objects::Peering>| {
             let peer = self.world.network(half.peer_network)?;
-            let known = peer.account == self.account || self.world.mirror(half).is_some();
+            let own = peer.account == self.account && self.scope.has_network(peer.uuid);
+            let known = own || self.world.mirror(half).is_some();
             (known && has(peer)).then_some((half, &**peer))
         };
         if let Some((half, peer)) = self.world.halves_of(local.uuid).find_map(offered) {
             return Some((peer, Way::Peering(half)));
         }
+        if let Some(route) = static_routes::towards(self.world, local, to) {
+            let next = route.nexthop;
+            let hop = next.and_then(|it| Some((it, static_routes::hop(self.world, local, it)?)));
+            if let Some((next, (network, _))) = hop {
+                return Some((network, Way::Static(route.route, next)));
+            }
+            let next = next.map_or("no next hop".to_owned(), |it| it.to_string());
+            let route = route.route;
+            let message = format!(
+                "The router's static route to {route} leads to {next}, which is nobody on its networks."
+            );
+            let fix = "Make a port with that address, or mend the route.";
+            steps.push(Step::bad("route", message, fix));
+            return None;
+        }
+        steps.push(self.unreached(local, to));
+        None
+    }
+
+    fn unreached(&self, local: &Network, to: IpAddr) -> Step {
         let uuid = local.uuid;
-        let own = self.world.networks_of_account(self.account).find(|n| has(n));
+        let has = |network: &Network| network.subnet_of(to).is_some();
+        let mut own = self.world.networks_of_account(self.account);
+        let own = own.find(|n| has(n) && self.scope.has_network(n.uuid));
         let (message, fix) = match own {
             Some(own) => (
                 format!(
@@ -163,53 +203,6 @@ impl<'w> Known<'w> {
                 format!("Create a peering from {uuid} to the network that has {to}."),
             ),
         };
-        steps.push(Step::bad("route", message, fix));
-        None
-    }
-
-    fn agreed(
-        &self,
-        local: &Network,
-        network: &Network,
-        way: &Way<'_>,
-        steps: &mut Vec<Step>,
-    ) -> Option<()> {
-        let half = match way {
-            Way::Same => {
-                steps.push(Step::good("route", "Both are on the same network."));
-                return Some(());
-            }
-            Way::Router(router) => {
-                let message = format!("Both networks are on router {router}.");
-                steps.push(Step::good("route", message));
-                return Some(());
-            }
-            Way::Peering(half) => half,
-        };
-        let (state, reasons) = state::judge(self.world, self.presence, self.patience, half);
-        let name = format!("Peering {} ({})", half.name, half.uuid);
-        let between = format!("from network {} to {}", local.uuid, network.uuid);
-        let step = match state {
-            State::Active | State::Provisioning | State::Error => {
-                let message = format!("{name} {between} and its mirror are agreed and admitted.");
-                steps.push(Step::good("peering", message));
-                return Some(());
-            }
-            State::Disabled | State::DeletedPeerNetwork => "peering",
-            State::PendingPeer | State::PeerDisabled => "mirror",
-            State::MissingLocalRouter | State::MissingPeerRouter => "router",
-            State::ConflictSubnet => "admission",
-        };
-        let because: Vec<String> = reasons.into_iter().map(|reason| reason.message).collect();
-        let (message, fix) = if state == State::Disabled {
-            (
-                format!("{name} {between} is disabled."),
-                format!("kannas peering enable {}", half.uuid),
-            )
-        } else {
-            (format!("{name} {between} is not agreed."), because.join(" "))
-        };
-        steps.push(Step::bad(step, message, fix));
-        None
+        Step::bad("route", message, fix)
     }
 }

@@ -115,8 +115,10 @@ pub struct Report {
     /// The mark that was acted on.
     pub revision: Revision,
     pub errors: Vec<Fault>,
-    /// Packets by verdict since the maps were made.
-    pub verdicts: BTreeMap<String, u64>,
+    /// Servers of versions before counters had a request of their own refuse a
+    /// report without it.
+    #[serde(default)]
+    pub verdicts: Nothing,
     #[serde(default, skip_serializing_if = "Repairs::is_none")]
     pub repairs: Repairs,
     /// The public keys of its tunnels, by generation; None: they are not known,
@@ -127,6 +129,10 @@ pub struct Report {
     #[serde(default, skip_serializing_if = "News::is_empty")]
     pub ways: News,
 }
+
+/// An object of which nobody reads anything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nothing {}
 
 /// What others have changed in a host's kernel since its agent started, and the
 /// agent has mended.

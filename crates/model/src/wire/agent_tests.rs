@@ -88,3 +88,14 @@ fn lines_are_words_that_both_ends_know() {
     }
     assert!(serde_json::from_str::<Line>(r#"{"line":"route","key":{"vni":0}}"#).is_err());
 }
+
+#[test]
+fn reports_are_understood_by_older_servers_and_those_of_older_agents_by_us() {
+    let report = serde_json::to_value(Report { revision: 7, ..Report::default() }).unwrap();
+    assert_eq!(report["verdicts"], serde_json::json!({}), "it is required there");
+    let older = r#"{"revision":7,"errors":[],"verdicts":{"local":5}}"#;
+    let newer = r#"{"revision":7,"errors":[]}"#;
+    for text in [older, newer] {
+        assert_eq!(serde_json::from_str::<Report>(text).unwrap().revision, 7);
+    }
+}

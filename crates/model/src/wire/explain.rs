@@ -62,7 +62,9 @@ pub struct View {
 impl View {
     pub fn new(steps: Vec<Step>) -> Self {
         let has = |outcome| steps.iter().any(|step| step.outcome == outcome);
-        let crossed = steps.iter().any(|it| it.step == "packet" && it.outcome == Outcome::Good);
+        let good = |name| steps.iter().any(|it| it.step == name && it.outcome == Outcome::Good);
+        // A packet of an agent's does not go through the programs on the ports' devices.
+        let crossed = ["packet", "source-host", "destination-host"].into_iter().all(good);
         let reaches = if has(Outcome::Bad) { Some(false) } else { crossed.then_some(true) };
         Self { reaches, steps }
     }

@@ -1,8 +1,9 @@
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::play::{
-    Play, configure, create_network, delete_half, half_id, network_id, network_op, peer,
+    Play, configure, create_network, delete_half, half_id, network_id, network_op, peer, story,
 };
 
 const LOCAL: &str = "03000000-0000-4000-8000-000000000001";
@@ -172,4 +173,25 @@ fn a_peering_shows_all_of_the_contract_and_what_we_add() {
     let it = view(&play, 0, 1);
     assert_eq!((&it["configured_status"], &it["state"]), (&json!("disabled"), &json!("disabled")));
     assert_eq!(view(&play, 1, 0)["state"], json!("peer-disabled"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_long_list_shows_each_as_by_itself(steps in story()) {
+        let mut play = Play::new();
+        for op in steps {
+            let _ = play.op(&op);
+        }
+        let world = &play.world;
+        let (presence, patience) = (Presence::default(), Patience { now: 0, days: 0 });
+        // Longer than what is looked at ahead, however few there are.
+        let again = std::iter::repeat_with(|| world.peerings.values()).take(2 * AHEAD + 1);
+        let page: Vec<_> = again.flatten().take(2 * AHEAD + 1).collect();
+        let text = |view| serde_json::to_string(&view).unwrap();
+        let all: Vec<String> = View::all(world, &presence, patience, &page).map(text).collect();
+        let each = page.iter().map(|it| text(View::new(world, &presence, patience, it)));
+        prop_assert_eq!(all, each.collect::<Vec<_>>());
+    }
 }

@@ -11,7 +11,15 @@ use uuid::Uuid;
 
 /// The hosts whose slice may differ between the two worlds, of which the
 /// second is the first after `changes`. May name too many, never too few.
-pub(crate) fn concerned(before: &World, after: &World, changes: &[Change]) -> BTreeSet<Uuid> {
+///
+/// Of `changes` no two are to the same object: so what a chain of peerings
+/// between the two worlds reached is reached from its last link that is
+/// another now.
+pub(crate) fn concerned<'c>(
+    before: &World,
+    after: &World,
+    changes: impl IntoIterator<Item = &'c Change>,
+) -> BTreeSet<Uuid> {
     let mut hosts = BTreeSet::new();
     for change in changes {
         match touched(before, change) {

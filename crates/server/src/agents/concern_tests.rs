@@ -20,20 +20,43 @@ proptest! {
     #[test]
     fn a_host_whose_slice_differs_is_concerned(steps in prop::collection::vec(step(), 1..60)) {
         let mut world = founded();
-        let hosts: Vec<Uuid> = world.hosts.keys().copied().collect();
         for op in steps {
             let Ok(changes) = decide(&world, &op) else { continue };
-            let mut after = world.clone();
-            after.commit(&changes);
-            let concerned = concerned(&world, &after, &changes);
-            for host in &hosts {
-                if slice(&world, *host) != slice(&after, *host) {
-                    prop_assert!(concerned.contains(host), "{op:?} concerns host {host}");
-                }
-            }
-            world = after;
+            world = put(&world, &changes)?;
         }
     }
+
+    /// As the store hands them out: no object is written twice in a group.
+    #[test]
+    fn it_is_when_many_writes_come_at_once(
+        groups in prop::collection::vec(prop::collection::vec(step(), 1..12), 1..12)
+    ) {
+        let mut world = founded();
+        for steps in groups {
+            let (mut after, mut all) = (world.clone(), Vec::<Change>::new());
+            for op in steps {
+                let Ok(changes) = decide(&after, &op) else { continue };
+                let again = |it: &Change| all.iter().any(|other| other.key() == it.key());
+                if changes.iter().any(|it| it.key() != Key::NextVni && again(it)) {
+                    continue;
+                }
+                after.commit(&changes);
+                all.extend(changes);
+            }
+            world = put(&world, &all)?;
+        }
+    }
+}
+
+fn put(world: &World, changes: &[Change]) -> Result<World, TestCaseError> {
+    let mut after = world.clone();
+    after.commit(changes);
+    let concerned = concerned(world, &after, changes);
+    for host in world.hosts.keys() {
+        let same = slice(world, *host) == slice(&after, *host);
+        prop_assert!(same || concerned.contains(host), "{changes:?} concern host {host}");
+    }
+    Ok(after)
 }
 
 #[test]

@@ -11,7 +11,7 @@ use model::lease::Lease;
 use model::state::{HostError, Presence};
 use model::wire::agent::{Fault, Line, Report};
 use model::world::World;
-use store::{Commit, Store};
+use store::{Group, Store};
 use time::OffsetDateTime;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, watch};
@@ -47,7 +47,7 @@ struct Inner {
     roster: Roster,
     leases: Leases,
     /// One per revision, without gaps; the last is the newest.
-    worlds: VecDeque<World>,
+    worlds: VecDeque<Arc<World>>,
     bells: BTreeMap<Uuid, Arc<Notify>>,
     sessions: u64,
     tally: Tally,
@@ -76,8 +76,8 @@ pub(crate) struct Gone;
 impl Hub {
     /// Follows `store` from now on. Needs a tokio runtime.
     pub fn start(store: Store, leases: LeaseArgs) -> Self {
-        let mut commits = store.commits();
-        let world = World::clone(&store.world());
+        let mut groups = store.groups();
+        let world = store.world();
         let inner = Inner {
             roster: Roster::new(world.revision()),
             leases: leases_of(&world, leases),
@@ -92,9 +92,9 @@ impl Hub {
         let follower = shared.clone();
         let task = tokio::spawn(async move {
             loop {
-                match commits.recv().await {
-                    Ok(commit) => follower.take(&commit, &store),
-                    Err(RecvError::Lagged(_)) => follower.jump(World::clone(&store.world())),
+                match groups.recv().await {
+                    Ok(group) => follower.take(&group, &store),
+                    Err(RecvError::Lagged(_)) => follower.jump(store.world()),
                     Err(RecvError::Closed) => return,
                 }
             }
@@ -176,7 +176,7 @@ impl Hub {
         connection: u64,
         resume: Option<Revision>,
         epoch: Option<Revision>,
-    ) -> Result<(Seat, Option<World>), Gone> {
+    ) -> Result<(Seat, Option<Arc<World>>), Gone> {
         let now_ms = self.shared.now_ms();
         let mut inner = self.shared.lock();
         let world = match resume {
@@ -268,30 +268,31 @@ impl Shared {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn take(&self, commit: &Commit, store: &Store) {
+    fn take(&self, group: &Group, store: &Store) {
         let newest = self.lock().newest();
-        let revision = commit.world.revision();
-        if revision <= newest.revision() {
+        let [first, ..] = &*group.commits else { return };
+        if group.world.revision() <= newest.revision() {
             return;
         }
-        if revision != newest.revision() + 1 {
-            return self.jump(World::clone(&store.world()));
+        if first.revision != newest.next_revision() {
+            return self.jump(store.world());
         }
-        let hosts = concerned(&newest, &commit.world, &commit.changes);
+        let changes = || group.commits.iter().flat_map(|it| &it.changes);
+        let hosts = concerned(&newest, &group.world, changes());
         let now_ms = self.now_ms();
         let mut inner = self.lock();
-        inner.worlds.push_back(commit.world.clone());
+        inner.worlds.push_back(group.world.clone());
         if inner.worlds.len() > WORLDS {
             inner.worlds.pop_front();
         }
-        inner.take_leases(&commit.changes, now_ms);
+        inner.take_leases(changes(), now_ms);
         inner.announce(&hosts, now_ms);
         drop(inner);
         self.changed.send_replace(());
     }
 
     /// Goes on from `world` when commits were missed.
-    fn jump(&self, world: World) {
+    fn jump(&self, world: Arc<World>) {
         let now_ms = self.now_ms();
         let mut inner = self.lock();
         inner.leases.retain(|host| world.leases.contains_key(&host));
@@ -307,17 +308,17 @@ impl Shared {
 }
 
 impl Inner {
-    fn newest(&self) -> World {
+    fn newest(&self) -> Arc<World> {
         self.worlds.back().cloned().unwrap_or_default()
     }
 
-    fn world_at(&self, revision: Revision) -> Option<World> {
-        let first = self.worlds.front()?.revision();
-        let index = usize::try_from(revision.checked_sub(first)?).ok()?;
-        self.worlds.get(index).cloned()
+    /// None for one between two that were told of, too.
+    fn world_at(&self, revision: Revision) -> Option<Arc<World>> {
+        let at = self.worlds.binary_search_by_key(&revision, |it| it.revision()).ok()?;
+        self.worlds.get(at).cloned()
     }
 
-    fn take_leases(&mut self, changes: &[Change], now_ms: u64) {
+    fn take_leases<'c>(&mut self, changes: impl Iterator<Item = &'c Change>, now_ms: u64) {
         for change in changes {
             if let Change::Put(Object::Lease(lease)) = change {
                 self.take_lease(lease, now_ms);
@@ -365,7 +366,7 @@ impl Seat {
         self.host
     }
 
-    pub(crate) fn newest(&self) -> World {
+    pub(crate) fn newest(&self) -> Arc<World> {
         self.hub.shared.lock().newest()
     }
 

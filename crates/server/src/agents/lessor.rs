@@ -38,7 +38,7 @@ async fn lose(store: &Store, silent: &[Silent]) {
     };
     match store.write(Op::LoseLeases(silent.iter().map(loss).collect())).await {
         Ok(commit) => {
-            let revision = commit.world.revision();
+            let revision = commit.revision;
             for Silent { host, epoch, ms } in silent {
                 let name = commit.world.hosts.get(host).map(|it| it.name.as_str());
                 tracing::warn!(%host, name, epoch, silent_ms = ms, revision, "a host is lost");

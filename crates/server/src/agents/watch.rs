@@ -4,6 +4,7 @@
 //! slice is compared with the one that was sent last.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -52,7 +53,7 @@ impl Reader {
 /// host has begun or the server stops.
 pub(crate) async fn run(
     seat: Seat,
-    resumed: Option<World>,
+    resumed: Option<Arc<World>>,
     mut reader: Reader,
     mut stop: watch::Receiver<bool>,
 ) {

@@ -53,14 +53,14 @@ impl Events {
 
     /// Until `stop` says so.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut commits = self.store.commits();
+        let mut groups = self.store.groups();
         let mut tasks = JoinSet::new();
         let mut running = BTreeMap::new();
         loop {
             self.keep_running(&mut tasks, &mut running);
             tokio::select! {
                 () = stopped(&mut stop) => break,
-                told = commits.recv() => if matches!(told, Err(RecvError::Closed)) { break },
+                told = groups.recv() => if matches!(told, Err(RecvError::Closed)) { break },
             }
         }
         tasks.shutdown().await;

@@ -24,7 +24,7 @@ const SHARE: u32 = 20;
 const BACKOFF: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(300)];
 
 pub(super) async fn run(events: Events, poster: Poster) {
-    let mut commits = events.store.commits();
+    let mut groups = events.store.groups();
     let mut hosts = events.hub.changed();
     let mut failures: u32 = 0;
     // What has just failed waits for the others.
@@ -36,7 +36,7 @@ pub(super) async fn run(events: Events, poster: Poster) {
         if batch.is_empty() {
             tokio::time::sleep(rest).await;
             tokio::select! {
-                _ = commits.recv() => {}
+                _ = groups.recv() => {}
                 _ = hosts.changed() => {}
                 () = tokio::time::sleep(TICK) => {}
             }

@@ -10,6 +10,7 @@ mod client;
 mod consent;
 mod encryption;
 mod etag;
+mod explain;
 mod filters;
 mod first_start;
 mod fuzz;

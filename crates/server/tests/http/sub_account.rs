@@ -29,7 +29,7 @@ fn recorded() -> Value {
 
 impl Site {
     /// A client for a new sub-account of bob's.
-    async fn sub(&self, networks: Value, servers: Value) -> Client {
+    pub(crate) async fn sub(&self, networks: Value, servers: Value) -> Client {
         let body = json!({"sub_account": {
             "username": "sub", "password": PASSWORD, "network_access": {"network": networks},
             "server_access": {"server": servers}

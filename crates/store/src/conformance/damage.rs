@@ -27,7 +27,7 @@ pub(crate) async fn a_writer_that_is_not_alone_is_told_and_changes_nothing(
     assert_eq!(database.rows(), rows);
     drop(store);
     let store = open(&database);
-    assert_eq!(write(&store, router(id(2))).await.world.revision(), 8);
+    assert_eq!(write(&store, router(id(2))).await.revision, 8);
 }
 
 pub(crate) async fn a_database_of_a_newer_program_is_refused_untouched(database: impl Database) {

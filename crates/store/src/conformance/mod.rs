@@ -38,7 +38,7 @@ macro_rules! conformance {
             order::{
                 revisions_have_no_gap_under_many_writers,
                 concurrent_writers_are_decided_one_after_the_other,
-                commits_replayed_in_order_give_every_world_between,
+                groups_replayed_in_order_give_every_world_that_was_seen,
                 an_answer_is_seen_by_every_later_reader,
             }
             memory::{

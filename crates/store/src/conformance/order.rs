@@ -36,11 +36,11 @@ async fn busy(store: Store, writer: u128) -> Vec<Revision> {
     let own = |n| id(1000 * (writer + 1) + n);
     let mut revisions = Vec::new();
     for n in 0..8 {
-        revisions.push(write(&store, router(own(n))).await.world.revision());
+        revisions.push(write(&store, router(own(n))).await.revision);
         assert!(store.write(delete_router(own(900))).await.is_err(), "there is none");
         assert!(write(&store, found()).await.changes.is_empty(), "that was long ago");
         if n % 3 == 0 {
-            revisions.push(write(&store, delete_router(own(n))).await.world.revision());
+            revisions.push(write(&store, delete_router(own(n))).await.revision);
         }
     }
     revisions
@@ -98,20 +98,26 @@ pub(crate) async fn concurrent_writers_are_decided_one_after_the_other(database:
     }
 }
 
-pub(crate) async fn commits_replayed_in_order_give_every_world_between(database: impl Database) {
+pub(crate) async fn groups_replayed_in_order_give_every_world_that_was_seen(
+    database: impl Database,
+) {
     let store = open(&database);
     write(&store, found()).await;
-    let mut commits = store.commits();
+    let mut groups = store.groups();
     let mut replayed = World::clone(&store.world());
     all_busy(&store).await;
     let last = store.world();
     while replayed.revision() < last.revision() {
-        let commit = commits.recv().await.unwrap();
-        replayed.commit(&commit.changes);
-        assert_eq!(picture(&commit.world), picture(&replayed));
+        let group = groups.recv().await.unwrap();
+        for commit in &group.commits {
+            replayed.commit(&commit.changes);
+            assert_eq!(commit.revision, replayed.revision());
+            assert_eq!(commit.world.revision(), group.world.revision());
+        }
+        assert_eq!(picture(&group.world), picture(&replayed));
     }
     assert_eq!(picture(&replayed), picture(&last));
-    assert!(commits.try_recv().is_err(), "there are no more");
+    assert!(groups.try_recv().is_err(), "there are no more");
 }
 
 pub(crate) async fn an_answer_is_seen_by_every_later_reader(database: impl Database) {
@@ -127,6 +133,7 @@ pub(crate) async fn an_answer_is_seen_by_every_later_reader(database: impl Datab
                 let seen = reader.world();
                 assert!(seen.routers.contains_key(&uuid));
                 assert!(seen.revision() >= commit.world.revision());
+                assert!(commit.world.revision() >= commit.revision);
                 assert!(commit.world.routers.contains_key(&uuid), "its own world has it too");
                 let puts = commit.changes.iter().filter(|c| matches!(c, Change::Put(_)));
                 assert_eq!(puts.count(), 1);
