@@ -9,7 +9,7 @@ use crate::admission;
 use crate::dhcp;
 use crate::ids::Prefix;
 use crate::objects::{Network, Port, Subnet};
-use crate::seal::{self, Passage};
+use crate::seal;
 use crate::spec::{Attachment, HostSpec, Inet, PortSpec, RouteKey, Target};
 use crate::static_routes;
 use crate::world::World;
@@ -97,7 +97,7 @@ pub(crate) fn target_of(
         return Some(Target::local(port.uuid, network.vni));
     }
     // What cannot be encrypted is not sent.
-    if seal::common(world, host, at) == Passage::Sealed(BTreeSet::new()) {
+    if !seal::may_send(world, host, at) {
         return None;
     }
     Some(Target::Remote { vtep: world.hosts.get(&at)?.underlay, vni: network.vni })

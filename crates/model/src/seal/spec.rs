@@ -49,22 +49,28 @@ pub enum Passage {
     Sealed(BTreeSet<Generation>),
 }
 
+/// False between hosts that are to encrypt and have no keys of one generation.
+pub fn may_send(world: &World, from: Uuid, to: Uuid) -> bool {
+    match sealed(world, from, to) {
+        Some(mut generations) => generations.next().is_some(),
+        None => true,
+    }
+}
+
 /// How packets go between two hosts.
 pub fn common(world: &World, a: Uuid, b: Uuid) -> Passage {
+    sealed(world, a, b).map_or(Passage::Clear, |both| Passage::Sealed(both.collect()))
+}
+
+/// Generations of which both have a key; None where nothing is encrypted.
+fn sealed(world: &World, a: Uuid, b: Uuid) -> Option<impl Iterator<Item = Generation>> {
     let zone = |host| world.hosts.get(&host).map(|it| it.zone.as_str());
-    let sealed = match (zone(a), zone(b)) {
-        (Some(one), Some(other)) => world.seals.pair(one, other).is_some(),
-        (None, _) | (_, None) => false,
-    };
-    if !sealed {
-        return Passage::Clear;
-    }
+    world.seals.pair(zone(a)?, zone(b)?)?;
     let wanted = world.seals.rotation().map(|it| it.generations());
     let has = |host, generation: &Generation| {
         world.seals.keys(host).is_some_and(|keys| keys.ends.contains_key(generation))
     };
-    let both = wanted.into_iter().flatten().filter(|it| has(a, it) && has(b, it));
-    Passage::Sealed(both.collect())
+    Some(wanted.into_iter().flatten().filter(move |it| has(a, it) && has(b, it)))
 }
 
 /// What `host` must do for the hosts that its routes lead to.
