@@ -68,14 +68,22 @@ schemathesis: ## the server asked at random what /openapi.json says and does not
 	.ci/schemathesis
 
 .PHONY: bench
-bench: root ## Kannas beside other ways to move a packet and a bare HTTP handler; ONLY=paths, first or api for a part
-	@.ci/deps run
+bench: root ## Kannas beside other ways to move a packet (the kernel's, nebula, tinc, wireguard-go) and a bare HTTP handler; ONLY=paths, first or api for a part
+	@.ci/deps bench
 	@$(call step,build)
 	cargo build --release --workspace --bins
 	@$(call step,bench)
 	@$(TARGET)/release/bench $(if $(ONLY),--only $(ONLY))
 	@if [[ -z "$(ONLY)" || "$(ONLY)" == api ]]; then \
 	  $(call step,store) && cargo bench --quiet --workspace --bench durable -- --dir /var/lib; fi
+
+.PHONY: bench-scale
+bench-scale: root ## a million remote ports on a real agent: filling the maps, its memory, packets among them
+	@.ci/deps run
+	@$(call step,build)
+	cargo build --release --workspace --bins
+	@$(call step,bench-scale)
+	@$(TARGET)/release/bench-scale
 
 .PHONY: bench-truth
 bench-truth: root ## how soon a peering says what is wrong with it, and that it is over

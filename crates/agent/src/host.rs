@@ -8,7 +8,7 @@ use datapath::{Host, Setup, TunnelSetup};
 use model::ids::{Mtu, Vni};
 use model::plan::Step;
 use model::seal::{End, Generation};
-use model::spec::{HostSpec, HostState, RouteKey, Target};
+use model::spec::{HostSpec, HostState, RouteKey, Routes, Target};
 
 use crate::config::Config;
 use crate::guard::Sentinel;
@@ -61,8 +61,8 @@ impl Sentinel for datapath::Sentinel {
 }
 
 impl Kernel for Host {
-    fn observe(&mut self) -> Result<HostState, BoxError> {
-        Ok(Self::observe(self)?)
+    fn observe(&mut self, near: &Routes) -> Result<HostState, BoxError> {
+        Ok(self.observe_near(near)?)
     }
 
     fn apply(&mut self, step: &Step) -> Result<(), BoxError> {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use model::ids::{Mtu, Vni};
 use model::plan::{self, Step};
 use model::seal::{End, Generation};
-use model::spec::{HostSpec, HostState, RouteKey, Target};
+use model::spec::{HostSpec, HostState, RouteKey, Routes, Target};
 use model::wire::agent::{Fault, Repairs, Report};
 use tokio::sync::watch;
 
@@ -25,11 +25,12 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// What the loop needs of a host's kernel.
 pub trait Kernel {
-    /// Everything of ours that is there.
+    /// Everything of ours that is there. Its routes are likely to be `near`,
+    /// and then share memory with them.
     ///
     /// # Errors
     /// It cannot be read.
-    fn observe(&mut self) -> Result<HostState, BoxError>;
+    fn observe(&mut self, near: &Routes) -> Result<HostState, BoxError>;
     /// Takes one step; again is no harm.
     ///
     /// # Errors
@@ -200,7 +201,7 @@ pub(crate) fn work(
         if let Some(want) = &want
             && again.is_some_and(|again| again <= now)
         {
-            newest = newest || reconciler.has_nothing(now);
+            newest = newest || reconciler.has_nothing(&want.spec, now);
             if !newest {
                 again = Some(now + RESYNC);
                 continue;
@@ -234,8 +235,8 @@ impl<K: Kernel> Reconciler<K> {
 
     /// True when the kernel is known to hold nothing of ours, as after a
     /// reboot: then no slice is older than what it holds.
-    pub(crate) fn has_nothing(&mut self, now: Instant) -> bool {
-        let Ok(have) = self.known(now) else { return false };
+    pub(crate) fn has_nothing(&mut self, want: &HostSpec, now: Instant) -> bool {
+        let Ok(have) = self.known(want, now) else { return false };
         let nothing = have.ports.is_empty() && have.routes.is_empty();
         self.have = Some(have);
         nothing
@@ -245,7 +246,7 @@ impl<K: Kernel> Reconciler<K> {
     pub(crate) fn pass(&mut self, want: &HostSpec, now: Instant) -> Pass {
         let mut report = Report { revision: want.revision, ..Report::default() };
         let believed = if now >= self.read_again { self.have.clone() } else { None };
-        match self.known(now) {
+        match self.known(want, now) {
             Ok(mut have) => {
                 if let Some(believed) = believed {
                     self.compare(want, &believed, &have);
@@ -281,13 +282,14 @@ impl<K: Kernel> Reconciler<K> {
         Pass { report, repaired: std::mem::take(&mut self.untold), again }
     }
 
-    fn known(&mut self, now: Instant) -> Result<HostState, BoxError> {
+    fn known(&mut self, want: &HostSpec, now: Instant) -> Result<HostState, BoxError> {
         match self.have.take() {
             Some(have) if now < self.read_again => Ok(have),
-            Some(_) | None => {
+            last => {
+                let near = last.map_or_else(|| want.routes.clone(), |last| last.routes);
                 // On a machine that is busy a reading takes long and costs no more.
                 let before = datapath::effort();
-                let have = self.kernel.observe()?;
+                let have = self.kernel.observe(&near)?;
                 let cost = datapath::effort().saturating_sub(before);
                 self.read_again = now + (cost * HUNDRED).clamp(OFTEN, RESYNC);
                 self.not_before = now + cost * SHARE;
@@ -317,6 +319,7 @@ impl<K: Kernel> Reconciler<K> {
 
     /// True when tunnels came or went, and with them what ports can carry.
     fn take_steps(&mut self, want: &HostSpec, have: &mut HostState, report: &mut Report) -> bool {
+        let began = Instant::now();
         let steps = plan::plan(want, have);
         let revision = want.revision;
         let few = steps.len() <= SPELLED_OUT;
@@ -327,20 +330,27 @@ impl<K: Kernel> Reconciler<K> {
         for step in others {
             failed += self.take(step, few, have, report);
         }
+        let mut set = Vec::new();
         for part in routes.chunks(ROUTES) {
             let pairs: Vec<_> = part.iter().filter_map(pair_of).collect();
             match self.kernel.set_routes(&pairs) {
-                Ok(()) => part.iter().for_each(|step| plan::after(have, step)),
+                Ok(()) => set.push(part),
                 // Which of them, and why.
                 Err(_) => part.iter().for_each(|s| failed += self.take(s, few, have, report)),
             }
+        }
+        if failed == 0 {
+            // All is as it is wished, and in one piece of memory.
+            have.routes = want.routes.clone();
+        } else {
+            set.into_iter().flatten().for_each(|step| plan::after(have, step));
         }
         if failed > FAULTS {
             let message = format!("{} more steps failed", failed - FAULTS);
             report.errors.push(Fault::new(None, message));
         }
         if !few {
-            tracing::info!(revision, steps = steps.len(), failed, "applied");
+            tracing::info!(revision, steps = steps.len(), failed, took = ?began.elapsed(), "applied");
         }
         others.iter().any(|it| matches!(it, Step::EnsureTunnel { .. } | Step::RemoveTunnel(_)))
     }

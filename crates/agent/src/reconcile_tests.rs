@@ -180,7 +180,7 @@ fn a_report_has_a_bounded_number_of_errors() {
 
 fn want() -> HostSpec {
     let key = RouteKey { vni: 7.try_into().unwrap(), prefix: "10.0.0.0/24".parse().unwrap() };
-    HostSpec { revision: 3, routes: [(key, Target::Nobody)].into(), ..HostSpec::default() }
+    HostSpec { revision: 3, routes: vec![(key, Target::Nobody)].into(), ..HostSpec::default() }
 }
 
 /// For the loop's timing only: it takes what it is told.
@@ -207,7 +207,7 @@ struct Refusal(#[source] Cause);
 struct Cause;
 
 impl Kernel for Fake {
-    fn observe(&mut self) -> Result<HostState, BoxError> {
+    fn observe(&mut self, _: &Routes) -> Result<HostState, BoxError> {
         let mut inner = self.0.borrow_mut();
         inner.observed += 1;
         let (_open, nothing) = std::sync::mpsc::channel::<()>();

@@ -1,7 +1,7 @@
 //! The last slice this host was given, on disk: a reboot works without the
 //! server. The file is what a watch sends, so one line after the other.
 
-use std::io;
+use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -56,8 +56,9 @@ impl SliceFile {
     /// A file that cannot be read is as good as none: the server has it all.
     pub(crate) fn open(dir: &Path) -> Self {
         let path = dir.join("slice.ndjson");
-        let held = match files::read(&path) {
-            Ok(text) => text.and_then(|text| parse(&text)),
+        let read = files::open(&path).and_then(|file| file.map(parse).transpose());
+        let held = match read {
+            Ok(slice) => slice.flatten(),
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, path = %path.display(), "cannot read the last slice");
@@ -85,7 +86,7 @@ impl SliceFile {
     fn write(&mut self) {
         let Some(slice) = self.offered.take() else { return };
         let began = Instant::now();
-        match files::write(&self.path, text(&slice).as_bytes()) {
+        match files::write_by(&self.path, |out| write(&slice, out)) {
             Ok(()) => {
                 self.held = Some(slice);
                 self.not_before = Instant::now() + began.elapsed() * PART;
@@ -151,31 +152,32 @@ fn keep(mut file: SliceFile, slices: &Mailbox<Slice>) {
     }
 }
 
-fn text(slice: &Slice) -> String {
+/// Line by line: all of it at once would be twice the slice, and more.
+fn write(slice: &Slice, out: &mut impl Write) -> io::Result<()> {
+    let none = HostSpec::default();
     let lease = slice.epoch.map(|epoch| Line::Lease { epoch, limit_ms: 0 });
-    let lines = changes(&HostSpec::default(), &slice.spec);
     let mark = Line::Mark { revision: slice.revision() };
-    let mut text = String::new();
-    for line in lease.into_iter().chain(lines).chain([mark]) {
-        text.push_str(&serde_json::to_string(&line).expect("a line is JSON"));
-        text.push('\n');
+    for line in lease.into_iter().chain(changes(&none, &slice.spec)).chain([mark]) {
+        serde_json::to_writer(&mut *out, &line)?;
+        out.write_all(b"\n")?;
     }
-    text
+    Ok(())
 }
 
-/// None unless the text is whole.
-fn parse(text: &str) -> Option<Slice> {
+/// None unless the file is whole.
+fn parse(mut file: impl BufRead) -> io::Result<Option<Slice>> {
     let mut assembly = Assembly::default();
-    let (mut lease, mut whole) = (None, false);
-    for line in text.lines() {
-        let line = serde_json::from_str(line).ok()?;
+    let (mut lease, mut whole, mut text) = (None, false, Vec::new());
+    while file.read_until(b'\n', &mut text)? > 0 {
+        let Ok(line) = Line::parse(&text) else { return Ok(None) };
         if let Line::Lease { epoch, .. } = line {
             lease = Some(epoch);
         }
         whole = assembly.take(line).is_some();
+        text.clear();
     }
-    let spec = whole.then(|| Arc::new(assembly.into_slice()))?;
-    Some(Slice { epoch: lease, spec })
+    let spec = whole.then(|| Arc::new(assembly.into_slice()));
+    Ok(spec.map(|spec| Slice { epoch: lease, spec }))
 }
 
 #[cfg(test)]
@@ -190,7 +192,7 @@ mod tests {
         let file = SliceFile::open(dir.path());
         assert_eq!(file.held(), None);
         let key = RouteKey { vni: 7.try_into().unwrap(), prefix: "10.0.0.0/24".parse().unwrap() };
-        let routes = [(key, Target::Nobody)].into();
+        let routes = vec![(key, Target::Nobody)].into();
         let spec = Arc::new(HostSpec { revision: 3, routes, ..HostSpec::default() });
         let slice = Slice { epoch: Some(2), spec };
         let keeper = Keeper::start(file).unwrap();

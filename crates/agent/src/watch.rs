@@ -219,7 +219,7 @@ impl Lines {
         loop {
             let rest = &self.buffer[self.read..];
             if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-                let line = serde_json::from_slice(&rest[..end]);
+                let line = Line::parse(&rest[..end]);
                 self.read += end + 1;
                 return line.map_err(|e| ClientError::Answer(e.into()));
             }

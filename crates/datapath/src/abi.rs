@@ -162,7 +162,7 @@ pub(crate) fn bits(prefix: Prefix) -> u32 {
 pub(crate) fn prefix(address: [u8; 16], bits: u32) -> Option<Prefix> {
     let address = unmapped(address);
     let length = if address.is_ipv4() { bits.checked_sub(96)? } else { bits };
-    format!("{address}/{length}").parse().ok()
+    Prefix::new(address, u8::try_from(length).ok()?)
 }
 
 impl TargetValue {

@@ -50,7 +50,7 @@ use std::path::{Path, PathBuf};
 use model::flow::Flows;
 use model::ids::{Mtu, Vni};
 use model::plan::Step;
-use model::spec::{Condition, HostSpec, HostState, RouteKey, Target};
+use model::spec::{Condition, HostSpec, HostState, RouteKey, Routes, Target};
 use uuid::Uuid;
 
 pub use effort::effort;
@@ -102,6 +102,15 @@ pub struct Object {
 /// There are no maps of ours, or we may not read them.
 pub fn verdicts(pin_dir: &Path) -> Result<BTreeMap<String, u64>, Error> {
     tables::pinned_verdicts(&maps_in_use(pin_dir)?)
+}
+
+/// How many routes a host with this pin directory has in its maps; as
+/// [`verdicts`].
+///
+/// # Errors
+/// As [`verdicts`].
+pub fn routes(pin_dir: &Path) -> Result<usize, Error> {
+    tables::pinned_routes(&maps_in_use(pin_dir)?)
 }
 
 /// As [`verdicts`], for each pair of networks; nothing under programs that do
@@ -178,6 +187,14 @@ impl Host {
     /// # Errors
     /// The kernel cannot be read.
     pub fn observe(&mut self) -> Result<HostState, Error> {
+        self.observe_near(&Routes::new())
+    }
+
+    /// The same. Its routes share memory with `near` as far as they are those.
+    ///
+    /// # Errors
+    /// As [`Self::observe`].
+    pub fn observe_near(&mut self, near: &Routes) -> Result<HostState, Error> {
         let vtep = self.observe_vtep()?;
         let Observed { tunnels, peers, seals } = self.observe_tunnels()?;
         let own = self.own_devices();
@@ -191,7 +208,7 @@ impl Host {
         self.devices = entries.iter().map(|(ifindex, port)| (port.uuid(), *ifindex)).collect();
         self.watch_devices(own);
         let port_at = |ifindex| entries.get(&ifindex).map(abi::PortValue::uuid);
-        let routes = self.tables.routes(port_at)?;
+        let routes = self.tables.routes(port_at, near)?;
         Ok(HostState { vtep, ports, tunnels, peers, seals, routes })
     }
 

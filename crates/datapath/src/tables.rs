@@ -8,7 +8,7 @@ use aya::Ebpf;
 use aya::maps::lpm_trie::Key;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues};
 use model::ids::{Prefix, Vni, mapped, unmapped};
-use model::spec::{RouteKey, Target};
+use model::spec::{RouteKey, Routes, Target};
 use uuid::Uuid;
 
 use crate::abi::{HostKey, PortValue, TargetValue, VNI_BITS, VtepValue, bits};
@@ -140,20 +140,36 @@ impl Tables {
         self.set_vtep(self.vtep()?)
     }
 
-    /// All routes; `port_at` says which port a device is.
+    /// All routes; `port_at` says which port a device is. They share memory
+    /// with `near` as far as they are those, which nearly all are.
     pub(crate) fn routes(
         &self,
         port_at: impl Fn(u32) -> Option<Uuid>,
-    ) -> Result<BTreeMap<RouteKey, Target>, Error> {
-        let mut routes = BTreeMap::new();
+        near: &Routes,
+    ) -> Result<Routes, Error> {
+        let mut all = Vec::new();
+        self.each_route(&port_at, |key, target| all.push((key, target)))?;
+        // To look each up in `near` takes five times as long: a hash has no order.
+        all.sort_unstable_by_key(|(key, _)| *key);
+        Ok(near_to(near, &all))
+    }
+
+    fn each_route(
+        &self,
+        port_at: &impl Fn(u32) -> Option<Uuid>,
+        mut take: impl FnMut(RouteKey, Target),
+    ) -> Result<(), Error> {
         self.hosts.each(|key, value| {
-            routes.extend(key.route(VNI_BITS + 128).zip(value.target(&port_at)));
+            if let Some((key, target)) = key.route(VNI_BITS + 128).zip(value.target(port_at)) {
+                take(key, target);
+            }
         })?;
         self.prefixes.each(|key, value| {
             let (length, key) = (key.prefix_len(), key.data());
-            routes.extend(key.route(length).zip(value.target(&port_at)));
-        })?;
-        Ok(routes)
+            if let Some((key, target)) = key.route(length).zip(value.target(port_at)) {
+                take(key, target);
+            }
+        })
     }
 
     pub(crate) fn set_route(
@@ -204,9 +220,42 @@ impl Tables {
     }
 }
 
+/// `all`, which are in order, by as few changes of `near` as there can be.
+fn near_to(near: &Routes, all: &[(RouteKey, Target)]) -> Routes {
+    let mut routes = near.clone();
+    let mut there = all.iter().peekable();
+    for (key, target) in near {
+        while let Some((other, to)) = there.next_if(|(other, _)| other < key) {
+            routes.insert(*other, *to);
+        }
+        match there.next_if(|(other, _)| other == key) {
+            Some((_, to)) if to == target => {}
+            Some((_, to)) => routes[key] = *to,
+            None => {
+                routes.remove(key);
+            }
+        }
+    }
+    routes.extend(there.copied());
+    routes
+}
+
 /// The same, of the maps that are pinned in that directory.
 pub(crate) fn pinned_verdicts(maps: &Path) -> Result<BTreeMap<String, u64>, Error> {
     named(&pinned_counts(maps)?)
+}
+
+/// How many routes there are in the maps that are pinned in that directory.
+pub(crate) fn pinned_routes(maps: &Path) -> Result<usize, Error> {
+    let pinned = |name| {
+        let map = MapData::from_pin(maps.join(name)).and_then(Map::from_map_data);
+        map.map_err(failed(name))
+    };
+    let mut count = 0;
+    Table::<HostKey, TargetValue>::of(HOSTS, pinned(HOSTS)?)?.each(|_, _| count += 1)?;
+    let prefixes = Table::<Key<HostKey>, TargetValue>::of(PREFIXES, pinned(PREFIXES)?)?;
+    prefixes.each(|_, _| count += 1)?;
+    Ok(count)
 }
 
 fn pinned_counts(maps: &Path) -> Result<PerCpuArray<MapData, u64>, Error> {
@@ -271,5 +320,35 @@ fn places(RouteKey { vni, prefix }: RouteKey) -> Place {
         Place::Host(key)
     } else {
         Place::Prefix(Key::new(VNI_BITS + bits(prefix), key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_is_what_is_there_however_near_it_was() {
+        let vni = Vni::try_from(7).unwrap();
+        let route = |n: u16, to: u8| {
+            let [a, b] = n.to_be_bytes();
+            let prefix = Prefix::host([10, 0, a, b].into());
+            (RouteKey { vni, prefix }, Target::Remote { vtep: [192, 0, 2, to].into(), vni })
+        };
+        let near: Routes = (0..2000).map(|n| route(2 * n, 1)).collect();
+        let all = |n: u16| match n % 200 {
+            13 => Some(route(n, 1)),
+            100 => None,
+            150 => Some(route(n, 2)),
+            even if even % 2 == 0 => Some(route(n, 1)),
+            _ => None,
+        };
+        let there: Vec<_> = (0..4100).filter_map(all).collect();
+        let read = near_to(&near, &there);
+        assert!(read.iter().map(|(key, to)| (*key, *to)).eq(there.iter().copied()));
+        assert_eq!(near_to(&read, &there), read);
+        assert_eq!(near_to(&Routes::new(), &there), read);
+        assert_eq!(near_to(&read, &[]), Routes::new());
+        assert!(near_to(&read, &there).ptr_eq(&read), "the same is the same memory");
     }
 }

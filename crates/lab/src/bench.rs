@@ -3,6 +3,7 @@
 //! A machine that others use is now fast and now slow. So a round measures every path once before the next round
 //! begins, each round begins with another path, and paths are compared within a round: see `table.rs`.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use anyhow::{Context, Result};
 
 use crate::cpu::Spent;
 use crate::paths::Path;
-use crate::traffic::{Bulk, Packets, RoundTrip, tcp_bulk, tcp_rr, udp64};
+use crate::traffic::{Bulk, Packets, RoundTrip, tcp_bulk_by, tcp_rr_by, udp64_by};
 
 /// How long one measure of one path takes.
 pub const MEASURE: Duration = Duration::from_millis(250);
@@ -39,34 +40,49 @@ impl Round {
 
 /// Measures every path `rounds` times, in about `rounds * paths * 1 s`; tells `progress` what it does.
 ///
+/// A tunnel of somebody else's that fails is left out from then on.
+///
 /// # Errors
-/// A path does not carry packets, or not all of them; the error names it.
+/// Another path does not carry packets, or not all of them; the error names it.
 pub fn run(paths: &[Path], rounds: usize, progress: &mut impl Write) -> Result<Vec<Measured>> {
     for path in paths {
         path.ready(Duration::from_secs(10))?;
     }
-    let mut measured: Vec<Measured> =
-        paths.iter().map(|path| Measured { name: path.name.clone(), rounds: Vec::new() }).collect();
+    let empty = |path: &Path| Measured { name: path.name.clone(), rounds: Vec::new() };
+    let mut measured: Vec<Measured> = paths.iter().map(empty).collect();
+    let mut failed = BTreeSet::new();
     for round in 0..rounds {
         write!(progress, "round {}/{rounds}:", round + 1)?;
         for turn in 0..paths.len() {
             let index = (round + turn) % paths.len();
             let path = &paths[index];
-            let result = measure(path).with_context(|| path.name.clone())?;
-            write!(progress, " {} {:.0} ns;", path.name, result.udp64.ns_per_packet)?;
+            if failed.contains(path.name.as_str()) {
+                continue;
+            }
+            match measure(path).with_context(|| path.name.clone()) {
+                Ok(result) => {
+                    write!(progress, " {} {:.0} ns;", path.name, result.udp64.ns_per_packet)?;
+                    measured[index].rounds.push(result);
+                }
+                Err(error) if path.tunnel.is_some() => {
+                    write!(progress, " left out: {error:#};")?;
+                    failed.insert(path.name.as_str());
+                }
+                Err(error) => return Err(error),
+            }
             progress.flush()?;
-            measured[index].rounds.push(result);
         }
         writeln!(progress)?;
     }
+    measured.retain(|path| !failed.contains(path.name.as_str()));
     Ok(measured)
 }
 
 fn measure(path: &Path) -> Result<Round> {
-    let (client, server) = (&path.client, &path.server);
+    let (client, server, helpers) = (&path.client, &path.server, path.helpers());
     Ok(Round {
-        udp64: udp64(client, server, MEASURE).context("64-byte packets")?,
-        tcp_bulk: tcp_bulk(client, server, MEASURE).context("TCP bulk")?,
-        tcp_rr: tcp_rr(client, server, MEASURE).context("TCP round trips")?,
+        udp64: udp64_by(client, server, &helpers, MEASURE).context("64-byte packets")?,
+        tcp_bulk: tcp_bulk_by(client, server, &helpers, MEASURE).context("TCP bulk")?,
+        tcp_rr: tcp_rr_by(client, server, &helpers, MEASURE).context("TCP round trips")?,
     })
 }

@@ -15,6 +15,10 @@
 //! own clock would do on this kernel, but leaves softirqs out under CONFIG_IRQ_TIME_ACCOUNTING (most distributions).
 //! The formula needs a thread that never sleeps; sleeping would count as spent.
 //!
+//! A tunnel in user space is carried by processes. They are pinned to the same core, so our thread waits while they
+//! run, and what they ran is added. (Under CONFIG_IRQ_TIME_ACCOUNTING the softirqs that run in their place are missed:
+//! there they look cheaper than they are.)
+//!
 //! Whether the work did stay on the core is measured each time: [`Spent::elsewhere`].
 
 use std::fs;
@@ -51,6 +55,7 @@ pub(crate) struct Core {
 
 pub(crate) struct Meter<'a> {
     core: &'a Core,
+    helpers: &'a [u32],
     start: Reading,
 }
 
@@ -58,32 +63,31 @@ struct Reading {
     at: Instant,
     waited: Duration,
     ksoftirqd: Duration,
+    helpers: Duration,
     /// Packets since boot: on this core, on the others. The kernel's counters are 32 bits and wrap.
     packets: [u32; 2],
 }
 
 impl Core {
-    /// The last core allowed: the first one has more of the machine's interrupts.
     fn pin() -> Result<Self> {
-        let us = Pid::from_raw(0);
-        let allowed = sched_getaffinity(us).context("sched_getaffinity")?;
-        let is_allowed = |core: &usize| allowed.is_set(*core).unwrap_or(false);
-        let number = (0..CpuSet::count()).rev().find(is_allowed).context("no core is allowed")?;
+        let number = last_core()?;
         let mut one = CpuSet::new();
         one.set(number).context("core number")?;
-        sched_setaffinity(us, &one).context("sched_setaffinity")?;
+        sched_setaffinity(Pid::from_raw(0), &one).context("sched_setaffinity")?;
         Ok(Self { number, ksoftirqd: schedstat_of_ksoftirqd(number)? })
     }
 
-    pub(crate) fn meter(&self) -> Result<Meter<'_>> {
-        Ok(Meter { core: self, start: self.read()? })
+    /// `helpers` are processes on this core that carry packets.
+    pub(crate) fn meter<'a>(&'a self, helpers: &'a [u32]) -> Result<Meter<'a>> {
+        Ok(Meter { core: self, helpers, start: self.read(helpers)? })
     }
 
-    fn read(&self) -> Result<Reading> {
+    fn read(&self, helpers: &[u32]) -> Result<Reading> {
         Ok(Reading {
             at: Instant::now(),
             waited: schedstat("/proc/thread-self/schedstat")?[1],
             ksoftirqd: schedstat(&self.ksoftirqd)?[0],
+            helpers: helpers.iter().map(|pid| ran(*pid)).sum::<Result<_>>()?,
             packets: packets(self.number)?,
         })
     }
@@ -91,14 +95,34 @@ impl Core {
 
 impl Meter<'_> {
     pub(crate) fn stop(&self) -> Result<Spent> {
-        let (start, end) = (&self.start, self.core.read()?);
+        let (start, end) = (&self.start, self.core.read(self.helpers)?);
         let wall = end.at - start.at;
         let waited = end.waited.saturating_sub(start.waited);
-        let cpu = wall.saturating_sub(waited) + end.ksoftirqd.saturating_sub(start.ksoftirqd);
+        let others = end.ksoftirqd.saturating_sub(start.ksoftirqd)
+            + end.helpers.saturating_sub(start.helpers);
+        let cpu = wall.saturating_sub(waited) + others;
         let [here, others] =
             [0, 1].map(|i| f64::from(end.packets[i].wrapping_sub(start.packets[i])));
         Ok(Spent { wall, cpu, elsewhere: others / (here + others).max(1.0) })
     }
+}
+
+/// The last core allowed: the first one has more of the machine's interrupts.
+pub(crate) fn last_core() -> Result<usize> {
+    let allowed = sched_getaffinity(Pid::from_raw(0)).context("sched_getaffinity")?;
+    let is_allowed = |core: &usize| allowed.is_set(*core).unwrap_or(false);
+    (0..CpuSet::count()).rev().find(is_allowed).context("no core is allowed")
+}
+
+/// What the threads of a process have run; those that have ended meanwhile are left out.
+pub(crate) fn ran(pid: u32) -> Result<Duration> {
+    let tasks = format!("/proc/{pid}/task");
+    let mut sum = Duration::ZERO;
+    for thread in fs::read_dir(&tasks).context(tasks)?.flatten() {
+        let path = thread.path().join("schedstat");
+        sum += schedstat(&path.to_string_lossy()).map_or(Duration::ZERO, |[ran, _]| ran);
+    }
+    Ok(sum)
 }
 
 /// Time on the core, time waiting for it; Documentation/scheduler/sched-stats.rst.
@@ -160,7 +184,7 @@ mod tests {
                 // Inherits the pinning, so it takes about half of the core.
                 scope.spawn(|| spin(Duration::from_millis(200)));
                 let before = thread_clock();
-                let meter = core.meter()?;
+                let meter = core.meter(&[])?;
                 spin(Duration::from_millis(200));
                 Ok((meter.stop()?, thread_clock() - before))
             })
@@ -181,7 +205,7 @@ mod tests {
     fn share_elsewhere(packets: usize) -> f64 {
         let spent = pinned(|core| {
             std::thread::scope(|scope| {
-                let meter = core.meter()?;
+                let meter = core.meter(&[])?;
                 scope.spawn(|| send_on_first_core(packets)).join().expect("sender")?;
                 meter.stop()
             })

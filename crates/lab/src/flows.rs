@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::eventually::eventually;
 use crate::paths::Endpoint;
+use crate::snmp;
 
 /// Each side of each connection says something so often.
 const PACE: Duration = Duration::from_millis(100);
@@ -219,15 +220,9 @@ impl Shared {
     }
 }
 
-/// `Tcp: RetransSegs` of the namespace (RFC 4022).
+/// TCP segments that the namespace has sent again.
 fn resent(end: &Endpoint) -> Result<u64> {
-    let read = || std::fs::read_to_string("/proc/thread-self/net/snmp");
-    let text = end.netns.run(read)?.context("snmp")?;
-    let mut lines = text.lines().filter(|line| line.starts_with("Tcp: "));
-    let names = lines.next().context("snmp")?.split(' ');
-    let mut pairs = names.zip(lines.next().context("snmp")?.split(' '));
-    let (_, count) = pairs.find(|(name, _)| *name == "RetransSegs").context("RetransSegs")?;
-    count.parse().context("RetransSegs")
+    snmp::counter(&end.netns, "Tcp", "RetransSegs")
 }
 
 #[cfg(test)]

@@ -32,11 +32,13 @@ pub mod relay;
 pub mod restarts;
 pub mod scale;
 pub mod site;
+pub mod snmp;
 pub mod stream;
 pub mod table;
 pub mod tap;
 pub mod traffic;
 pub mod transfer;
+pub mod tunnels;
 pub mod twin;
 
 mod cpu;

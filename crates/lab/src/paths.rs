@@ -13,6 +13,7 @@ use crate::eventually::eventually;
 use crate::netns::{Netns, link};
 use crate::site::Pair;
 use crate::traffic::tcp_pair;
+use crate::tunnels::Tunnel;
 
 pub const BRIDGE_VXLAN: &str = "kernel bridge + VXLAN";
 pub const KANNAS: &str = "Kannas";
@@ -28,6 +29,8 @@ pub struct Endpoint {
 #[derive(Clone, Debug)]
 pub struct Path {
     pub name: String,
+    /// Processes that carry its packets; None where the kernel does.
+    pub tunnel: Option<Arc<Tunnel>>,
     pub client: Endpoint,
     pub server: Endpoint,
     /// The namespaces between.
@@ -38,6 +41,11 @@ pub struct Path {
 pub const UNDERLAY: [Ipv4Addr; 2] = [Ipv4Addr::new(198, 18, 0, 1), Ipv4Addr::new(198, 18, 0, 2)];
 
 impl Path {
+    /// Processes whose time is the path's.
+    pub(crate) fn helpers(&self) -> Vec<u32> {
+        self.tunnel.as_ref().map(|tunnel| tunnel.pids()).unwrap_or_default()
+    }
+
     /// Waits until the client can connect to the server.
     ///
     /// # Errors
@@ -103,20 +111,31 @@ pub fn direct(prefix: &str) -> Result<Path> {
 /// # Errors
 /// As [`hosts`].
 pub fn routing(prefix: &str) -> Result<Path> {
-    let hosts = hosts(&format!("{prefix}route-"))?;
+    let path = forwarding("plain routing", &format!("{prefix}route-"))?;
+    for (host, there) in path.between.iter().zip([1, 0]) {
+        host.ip(&format!("route add 10.0.{there}.0/24 via {}", UNDERLAY[there]))?;
+    }
+    Ok(path)
+}
+
+/// Two hosts that forward between their guest's subnet, 10.0.0.0/24 and 10.0.1.0/24, and whatever is added; nothing
+/// joins the two yet.
+///
+/// # Errors
+/// As [`hosts`].
+pub fn forwarding(name: &str, prefix: &str) -> Result<Path> {
+    let hosts = hosts(prefix)?;
     let mut guests = Vec::new();
-    for (here, there) in [(0, 1), (1, 0)] {
-        let host = &hosts[here];
-        let guest = guest(&format!("{prefix}route-{here}"), host, "port")?;
+    for (here, host) in hosts.iter().enumerate() {
+        let guest = guest(&format!("{prefix}{here}"), host, "port")?;
         host.sysctl("net/ipv4/ip_forward", "1")?;
         host.ip(&format!("addr add 10.0.{here}.1/24 dev port"))?;
-        host.ip(&format!("route add 10.0.{there}.0/24 via {}", UNDERLAY[there]))?;
         guest.ip(&format!("addr add 10.0.{here}.2/24 dev eth0"))?;
         guest.ip(&format!("route add default via 10.0.{here}.1"))?;
         guests.push(guest);
     }
     let [a, b] = [0, 1].map(|i| Arc::clone(&guests[i]));
-    Ok(path("plain routing", [a, b], [[10, 0, 0, 2], [10, 0, 1, 2]], hosts.into()))
+    Ok(path(name, [a, b], [[10, 0, 0, 2], [10, 0, 1, 2]], hosts.into()))
 }
 
 /// A bridge and a VXLAN device on each host, one subnet across both, everything that can be static or off is so:
@@ -145,9 +164,15 @@ pub fn bridge_vxlan(prefix: &str) -> Result<Path> {
 /// What a pair of hosts under Kannas carries; `pair` must be kept, its networks peered.
 #[must_use]
 pub fn kannas(pair: &Pair) -> Path {
+    kannas_as(KANNAS, pair)
+}
+
+/// The same under another name: of a pair that is set up otherwise.
+#[must_use]
+pub fn kannas_as(name: &str, pair: &Pair) -> Path {
     let [client, server] = pair.machines.each_ref().map(|machine| machine.end.clone());
     let between = pair.site.hosts.values().map(|host| Arc::clone(&host.netns)).collect();
-    Path { name: KANNAS.to_owned(), client, server, between }
+    Path { name: name.to_owned(), tunnel: None, client, server, between }
 }
 
 fn bridged_guest(name: &str, host: &Netns, here: usize) -> Result<Arc<Netns>> {
@@ -186,6 +211,7 @@ fn path(
     let [client, server] = ends;
     Path {
         name: name.to_owned(),
+        tunnel: None,
         client: Endpoint { netns: client, address: addresses[0].into() },
         server: Endpoint { netns: server, address: addresses[1].into() },
         between,

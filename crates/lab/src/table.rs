@@ -32,7 +32,7 @@ pub fn write(measured: &[Measured], baseline: &str, out: &mut impl Write) -> io:
         write!(out, "| {} | {ns:.0} | {gbit:.1} | {p50:.1} | {p99:.1} |", path.name)?;
         match base {
             Some(base) => {
-                let ratio = |measure| format!("{:.2}", ratio(path, base, measure));
+                let ratio = |measure| shown(ratio(path, base, measure));
                 writeln!(
                     out,
                     " {} |",
@@ -52,6 +52,11 @@ pub fn write(measured: &[Measured], baseline: &str, out: &mut impl Write) -> io:
         percent(&mut spent().map(|spent| spent.elsewhere)),
         percent(&mut spent().map(|spent| spent.cpu.as_secs_f64() / spent.wall.as_secs_f64())),
     )
+}
+
+/// With two digits that say something.
+fn shown(ratio: f64) -> String {
+    if ratio < 0.1 { format!("{ratio:.3}") } else { format!("{ratio:.2}") }
 }
 
 fn ratio(path: &Measured, base: &Measured, measure: Measure) -> f64 {
@@ -75,7 +80,11 @@ mod tests {
 
     #[test]
     fn a_slow_round_changes_no_ratio() {
-        let paths = [("base", [1000.0, 9000.0, 1000.0]), ("half", [500.0, 4500.0, 500.0])];
+        let paths = [
+            ("base", [1000.0, 9000.0, 1000.0]),
+            ("half", [500.0, 4500.0, 500.0]),
+            ("tenth", [50.0, 450.0, 50.0]),
+        ];
         let measured = paths
             .map(|(name, ns)| Measured { name: name.to_owned(), rounds: ns.map(round).into() });
         let mut out = Vec::new();
@@ -84,8 +93,9 @@ mod tests {
         let lines: Vec<&str> = out.lines().collect();
         assert_eq!(lines[2], "| base | 1000 | 10.0 | 5.0 | 7.0 | 1.00, 1.00, 1.00 |");
         assert_eq!(lines[3], "| half | 500 | 10.0 | 5.0 | 7.0 | 0.50, 1.00, 1.00 |");
+        assert_eq!(lines[4], "| tenth | 50 | 10.0 | 5.0 | 7.0 | 0.050, 1.00, 1.00 |");
         assert_eq!(
-            lines[5],
+            lines[6],
             "medians; 3 rounds. Packets handled by other cores: 1.0 %. The core was ours for 50 % of the time."
         );
     }

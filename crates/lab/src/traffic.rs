@@ -23,6 +23,13 @@ const PAYLOAD: usize = 18;
 /// Datagrams per system call: few enough to fit in the default receive buffer, enough to make the calls cheap.
 const BATCH: usize = 64;
 
+/// With more packets under way, whoever carries them in a process of its own gets the core first: such tunnels have
+/// queues of a few hundred. The kernel's paths have none under way when the sending call is back.
+const UNDER_WAY: usize = BATCH;
+
+/// A packet that nothing has come after for so long is lost.
+const LOST_AFTER: Duration = Duration::from_millis(20);
+
 /// Lost packets that still make a valid round: what a full backlog drops when the machine stalls.
 const LOSS_ALLOWED: f64 = 0.001;
 
@@ -65,16 +72,37 @@ pub struct RoundTrip {
 /// # Errors
 /// No packet arrives within 2 s; more than 0.1 % are lost; a system call fails.
 pub fn udp64(client: &Endpoint, server: &Endpoint, round: Duration) -> Result<Packets> {
+    udp64_by(client, server, &[], round)
+}
+
+/// As [`udp64`], where these processes carry the packets on the same core.
+pub(crate) fn udp64_by(
+    client: &Endpoint,
+    server: &Endpoint,
+    helpers: &[u32],
+    round: Duration,
+) -> Result<Packets> {
     pinned(|core| {
         let (sender, receiver) = udp_pair(client, server)?;
         let (mut outgoing, mut incoming) = (Batch::new(BATCH, PAYLOAD), Batch::new(BATCH, PAYLOAD));
         exchange(&sender, &receiver)?;
-        let meter = core.meter()?;
+        let meter = core.meter(helpers)?;
         let start = Instant::now();
-        let (mut sent, mut received) = (0, 0);
+        let (mut sent, mut received, mut gone) = (0_usize, 0, 0);
         while start.elapsed() < round {
             sent += outgoing.send(&sender).context("sendmmsg")?;
             received += drain(&mut incoming, &receiver)?;
+            let mut last = Instant::now();
+            while sent.saturating_sub(received + gone) > UNDER_WAY {
+                std::thread::yield_now();
+                let now = drain(&mut incoming, &receiver)?;
+                received += now;
+                if now > 0 {
+                    last = Instant::now();
+                } else if last.elapsed() > LOST_AFTER {
+                    gone = sent.saturating_sub(received);
+                }
+            }
         }
         let spent = meter.stop()?;
         received += stragglers(&mut incoming, &receiver, sent.saturating_sub(received))?;
@@ -90,6 +118,16 @@ pub fn udp64(client: &Endpoint, server: &Endpoint, round: Duration) -> Result<Pa
 /// # Errors
 /// No connection; nothing moves for 2 s; a system call fails.
 pub fn tcp_bulk(client: &Endpoint, server: &Endpoint, round: Duration) -> Result<Bulk> {
+    tcp_bulk_by(client, server, &[], round)
+}
+
+/// As [`tcp_bulk`], where these processes carry the packets on the same core.
+pub(crate) fn tcp_bulk_by(
+    client: &Endpoint,
+    server: &Endpoint,
+    helpers: &[u32],
+    round: Duration,
+) -> Result<Bulk> {
     pinned(|core| {
         let (sender, receiver) = tcp_pair(client, server)?;
         for stream in [&sender, &receiver] {
@@ -98,7 +136,7 @@ pub fn tcp_bulk(client: &Endpoint, server: &Endpoint, round: Duration) -> Result
         let mut buffer = vec![0; CHUNK];
         // The window opens and buffers grow first.
         pump(&sender, &receiver, &mut buffer, WARM_UP)?;
-        let meter = core.meter()?;
+        let meter = core.meter(helpers)?;
         let bytes = pump(&sender, &receiver, &mut buffer, round)?;
         let spent = meter.stop()?;
         let gbit_per_core = as_f64(bytes) * 8.0 / 1e9 / spent.cpu.as_secs_f64();
@@ -111,10 +149,20 @@ pub fn tcp_bulk(client: &Endpoint, server: &Endpoint, round: Duration) -> Result
 /// # Errors
 /// No connection; no answer within 2 s; a system call fails.
 pub fn tcp_rr(client: &Endpoint, server: &Endpoint, round: Duration) -> Result<RoundTrip> {
+    tcp_rr_by(client, server, &[], round)
+}
+
+/// As [`tcp_rr`], where these processes carry the packets on the same core.
+pub(crate) fn tcp_rr_by(
+    client: &Endpoint,
+    server: &Endpoint,
+    helpers: &[u32],
+    round: Duration,
+) -> Result<RoundTrip> {
     pinned(|core| {
         let (asking, answering) = tcp_pair(client, server)?;
         ping_pong(&asking, &answering, WARM_UP)?;
-        let meter = core.meter()?;
+        let meter = core.meter(helpers)?;
         let mut times = ping_pong(&asking, &answering, round)?;
         let spent = meter.stop()?;
         times.sort_unstable();
@@ -209,6 +257,9 @@ fn pump(
         let now = Instant::now();
         if sent + received > 0 {
             last_seen = now;
+        } else {
+            // Somebody else has the packets.
+            std::thread::yield_now();
         }
         ensure!(now - last_seen < STALLED, "the stream stands still after {bytes} bytes");
         if now - start >= time {

@@ -38,18 +38,17 @@ fn a_path_runs_on_the_core_of_its_sender() {
     path.ready(Duration::from_secs(5)).unwrap();
     // Other programs' packets count too, so the machine needs one quiet moment.
     let quiet = |elsewhere: f64| (elsewhere < 0.02).then_some(());
-    let (client, server) = (&path.client, &path.server);
     let limit = Duration::from_secs(20);
     eventually(limit, "udp64 on one core", || {
-        quiet(udp64(client, server, ROUND).unwrap().spent.elsewhere)
+        quiet(udp64(&path.client, &path.server, ROUND).unwrap().spent.elsewhere)
     })
     .unwrap();
     eventually(limit, "tcp_bulk on one core", || {
-        quiet(tcp_bulk(client, server, ROUND).unwrap().spent.elsewhere)
+        quiet(tcp_bulk(&path.client, &path.server, ROUND).unwrap().spent.elsewhere)
     })
     .unwrap();
     eventually(limit, "tcp_rr on one core", || {
-        quiet(tcp_rr(client, server, ROUND).unwrap().spent.elsewhere)
+        quiet(tcp_rr(&path.client, &path.server, ROUND).unwrap().spent.elsewhere)
     })
     .unwrap();
 }
@@ -93,8 +92,13 @@ fn a_broken_path_is_an_error_that_names_it() {
     let [a, b] = ["a", "b"]
         .map(|end| std::sync::Arc::new(Netns::new(format!("{}{end}", prefix("cut"))).unwrap()));
     let at = |netns| Endpoint { netns, address: [127, 0, 0, 1].into() };
-    let path =
-        Path { name: "nothing".to_owned(), client: at(a), server: at(b), between: Vec::new() };
+    let path = Path {
+        name: "nothing".to_owned(),
+        tunnel: None,
+        client: at(a),
+        server: at(b),
+        between: Vec::new(),
+    };
     let error = path.ready(Duration::from_millis(50)).unwrap_err();
     assert!(error.to_string().contains("a connection over nothing"), "{error:#}");
     udp64(&path.client, &path.server, ROUND).unwrap_err();

@@ -10,7 +10,7 @@ use crate::dhcp;
 use crate::ids::Prefix;
 use crate::objects::{Network, Port, Subnet};
 use crate::seal;
-use crate::spec::{Attachment, HostSpec, Inet, PortSpec, RouteKey, Target};
+use crate::spec::{Attachment, HostSpec, Inet, PortSpec, RouteKey, Routes, Target};
 use crate::static_routes;
 use crate::world::World;
 
@@ -69,7 +69,7 @@ fn add_routes(
     host: Uuid,
     (from, reached): (&Network, &[&Network]),
     wanted: impl Fn(Prefix) -> bool,
-    routes: &mut BTreeMap<RouteKey, Target>,
+    routes: &mut Routes,
 ) {
     for to in reached.iter().copied().chain([from]) {
         let key = |prefix| RouteKey { vni: from.vni, prefix };

@@ -128,6 +128,11 @@ impl Prefix {
         Self(IpNet::from(address))
     }
 
+    /// None when there is no such length, or it has host bits.
+    pub fn new(address: IpAddr, len: u8) -> Option<Self> {
+        IpNet::new(address, len).ok().filter(|net| net.trunc() == *net).map(Self)
+    }
+
     /// The prefix that `net` lies in, its host bits dropped.
     pub fn containing(net: IpNet) -> Self {
         Self(net.trunc())

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
+use imbl::ordmap::DiffItem;
 use uuid::Uuid;
 
 use crate::seal::{End, Generation, PeerKey};
@@ -87,7 +88,7 @@ impl fmt::Display for Step {
 /// 6. routes, new or changed, and those to a port of step 4: its device may
 ///    be another one than before.
 pub fn plan(want: &HostSpec, have: &HostState) -> Vec<Step> {
-    let stale = have.routes.keys().filter(|k| !want.routes.contains_key(k));
+    let (stale, differing) = differences(want, have);
     let gone = have.ports.keys().filter(|p| !want.ports.contains_key(p));
     let vtep = (have.vtep != Condition::Whole(())).then_some(Step::EnsureVtep);
     let ports: BTreeMap<Uuid, Step> = want
@@ -100,22 +101,16 @@ pub fn plan(want: &HostSpec, have: &HostState) -> Vec<Step> {
         .collect();
     let sealing = sealing(want, have);
     let spent = have.tunnels.keys().filter(|it| !want.sealing.tunnels.contains(it));
-    let remade =
-        |target: &Target| matches!(target, Target::Local { port, .. } if ports.contains_key(port));
-    let routes: Vec<Step> = want
-        .routes
-        .iter()
-        .filter(|(k, t)| have.routes.get(k) != Some(t) || remade(t))
-        .map(|(key, target)| Step::SetRoute { key: *key, target: *target })
-        .collect();
+    let again = to_remade(want, have, &ports);
     stale
-        .map(|key| Step::RemoveRoute(*key))
+        .into_iter()
         .chain(gone.map(|port| Step::RemovePort(*port)))
         .chain(vtep)
         .chain(sealing)
         .chain(ports.into_values())
         .chain(spent.map(|generation| Step::RemoveTunnel(*generation)))
-        .chain(routes)
+        .chain(differing)
+        .chain(again)
         .collect()
 }
 
@@ -140,6 +135,31 @@ fn sealing(want: &HostSpec, have: &HostState) -> Vec<Step> {
     let clear = have.seals.keys().filter(|vtep| !want.sealing.seals.contains_key(vtep));
     steps.extend(clear.map(|vtep| Step::Unseal(*vtep)));
     steps
+}
+
+/// Routes that must go, and those that are new or others.
+fn differences(want: &HostSpec, have: &HostState) -> (Vec<Step>, Vec<Step>) {
+    let (mut stale, mut differing) = (Vec::new(), Vec::new());
+    for difference in have.routes.diff(&want.routes) {
+        match difference {
+            DiffItem::Remove(key, _) => stale.push(Step::RemoveRoute(*key)),
+            DiffItem::Add(key, target) | DiffItem::Update { new: (key, target), .. } => {
+                differing.push(Step::SetRoute { key: *key, target: *target });
+            }
+        }
+    }
+    (stale, differing)
+}
+
+/// Routes that do not differ, to ports that are made anew.
+fn to_remade(want: &HostSpec, have: &HostState, ports: &BTreeMap<Uuid, Step>) -> Vec<Step> {
+    if ports.is_empty() {
+        return Vec::new();
+    }
+    let remade =
+        |target: &Target| matches!(target, Target::Local { port, .. } if ports.contains_key(port));
+    let routes = want.routes.iter().filter(|(k, t)| remade(t) && have.routes.get(*k) == Some(*t));
+    routes.map(|(key, target)| Step::SetRoute { key: *key, target: *target }).collect()
 }
 
 /// What differs, in words, or None.
@@ -176,11 +196,12 @@ pub fn after(have: &mut HostState, step: &Step) {
         }
         Step::RemovePort(port) => {
             have.ports.remove(port);
-            for target in have.routes.values_mut() {
-                if let Target::Local { port: p, .. } = target
-                    && p == port
-                {
-                    *p = Uuid::nil();
+            let to_it = |to: &Target| matches!(to, Target::Local { port: p, .. } if p == port);
+            let lost: Vec<RouteKey> =
+                have.routes.iter().filter(|(_, to)| to_it(to)).map(|(key, _)| *key).collect();
+            for key in lost {
+                if let Some(Target::Local { port, .. }) = have.routes.get_mut(&key) {
+                    *port = Uuid::nil();
                 }
             }
         }
@@ -211,9 +232,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use std::net::IpAddr;
+
     use crate::ids::{Mac, Prefix, Vni};
     use crate::seal::Sealing;
-    use crate::spec::Attachment;
+    use crate::spec::{Attachment, Routes};
 
     proptest! {
         #[test]
@@ -254,6 +277,29 @@ mod tests {
     }
 
     #[test]
+    fn of_many_routes_that_share_memory_those_that_differ_are_set() {
+        let vni = Vni::try_from(7).unwrap();
+        let key = |n: u32| RouteKey { vni, prefix: Prefix::host(IpAddr::from(n.to_be_bytes())) };
+        let to = |n: u8| Target::Remote { vtep: [192, 0, 2, n].into(), vni };
+        let all: Routes = (0..10_000).map(|n| (key(2 * n), to(1))).collect();
+        let (mut have, mut want) = (HostState::default(), HostSpec::default());
+        (have.vtep, have.routes, want.routes) = (Condition::Whole(()), all.clone(), all);
+        assert_eq!(plan(&want, &have), []);
+        let mut expected = Vec::new();
+        for n in (0..10_000).step_by(777) {
+            want.routes.remove(&key(2 * n));
+            expected.push(Step::RemoveRoute(key(2 * n)));
+        }
+        for n in (1..10_000).step_by(777) {
+            want.routes.insert(key(2 * n), to(2));
+            want.routes.insert(key(2 * n + 1), to(3));
+            expected.push(Step::SetRoute { key: key(2 * n), target: to(2) });
+            expected.push(Step::SetRoute { key: key(2 * n + 1), target: to(3) });
+        }
+        assert_eq!(plan(&want, &have), expected);
+    }
+
+    #[test]
     fn a_plan_reads_as_text() {
         let port = Uuid::from_u128(1);
         let key =
@@ -262,11 +308,12 @@ mod tests {
         let want = HostSpec {
             revision: 1,
             ports: [(port, port_of(2))].into(),
-            routes: [(key, target)].into(),
+            routes: vec![(key, target)].into(),
             sealing: Sealing::default(),
         };
         let stale = RouteKey { prefix: "10.0.0.9/32".parse().unwrap(), ..key };
-        let have = HostState { routes: [(stale, Target::Nobody)].into(), ..HostState::default() };
+        let have =
+            HostState { routes: vec![(stale, Target::Nobody)].into(), ..HostState::default() };
         let text: Vec<String> = plan(&want, &have).iter().map(Step::to_string).collect();
         assert_eq!(
             text,
@@ -320,7 +367,7 @@ mod tests {
         (btree_map(key(), target(), 0..20), sealing()).prop_map(move |(routes, sealing)| HostSpec {
             revision: 1,
             ports: ports.clone(),
-            routes,
+            routes: routes.into(),
             sealing,
         })
     }
@@ -342,7 +389,7 @@ mod tests {
                     tunnels: sealing.tunnels.into_iter().map(|it| (it, condition(it))).collect(),
                     peers: if whole { sealing.peers } else { BTreeMap::new() },
                     seals: sealing.seals,
-                    routes,
+                    routes: routes.into(),
                 }
             },
         )

@@ -119,7 +119,7 @@ impl Room<'_> {
 
     /// What other ports have behind them.
     fn blocks(&self) -> Vec<Prefix> {
-        let ports = self.world.ports_on(self.network);
+        let ports = self.world.segments_on(self.network);
         ports.flat_map(|p| p.prefixes.iter().copied()).collect()
     }
 

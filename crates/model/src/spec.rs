@@ -4,11 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
+use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::ids::{DeviceName, Mac, NetnsName, Prefix, Revision, Vni};
 use crate::seal::{End, Generation, PeerKey, Sealing};
+
+/// Where packets go. A copy costs nothing and shares what it has with the
+/// original, as there may be a million: what was sent, what is wished for and
+/// what the kernel has are mostly the same.
+pub type Routes = OrdMap<RouteKey, Target>;
 
 /// Everything one host must carry at one revision.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +22,7 @@ pub struct HostSpec {
     pub revision: Revision,
     pub ports: BTreeMap<Uuid, PortSpec>,
     /// One table per VNI; the longest prefix wins.
-    pub routes: BTreeMap<RouteKey, Target>,
+    pub routes: Routes,
     #[serde(default, skip_serializing_if = "Sealing::is_none")]
     pub sealing: Sealing,
 }
@@ -135,7 +141,7 @@ impl fmt::Display for RouteKey {
 
 /// Where packets to a prefix go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", tag = "to")]
+#[serde(rename_all = "lowercase", tag = "to", try_from = "target::Fields")]
 pub enum Target {
     /// A port of this host, whose network is `vni`.
     Local {
@@ -151,6 +157,8 @@ pub enum Target {
     /// Nobody has this address: drop and count as `no-port`.
     Nobody,
 }
+
+mod target;
 
 impl Target {
     pub fn local(port: Uuid, vni: Vni) -> Self {
@@ -184,7 +192,7 @@ pub struct HostState {
     pub seals: BTreeMap<IpAddr, Generation>,
     /// Targets the kernel holds. A route to a port that is gone reads as
     /// `Local` with the nil UUID, which no wish has.
-    pub routes: BTreeMap<RouteKey, Target>,
+    pub routes: Routes,
 }
 
 /// An object that was read back from the kernel.

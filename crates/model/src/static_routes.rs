@@ -5,7 +5,7 @@
 //! networks, and what is behind one of them has not been agreed to: it would
 //! be a third network, reached without a peering of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use uuid::Uuid;
@@ -13,17 +13,12 @@ use uuid::Uuid;
 use crate::host_spec::target_of;
 use crate::ids::Prefix;
 use crate::objects::{Network, Port, StaticRoute};
-use crate::spec::{PortSpec, RouteKey, Target};
+use crate::spec::{PortSpec, RouteKey, Routes, Target};
 use crate::world::World;
 
 /// Those of `from`'s router, as `host` has to know them. What is connected
 /// goes before: a prefix that is a network's, an address that is a port's.
-pub(crate) fn add(
-    world: &World,
-    host: Uuid,
-    from: &Network,
-    routes: &mut BTreeMap<RouteKey, Target>,
-) {
+pub(crate) fn add(world: &World, host: Uuid, from: &Network, routes: &mut Routes) {
     for route in of(world, from) {
         let key = RouteKey { vni: from.vni, prefix: route.route };
         let target = route.nexthop.and_then(|hop| target(world, host, from, hop));

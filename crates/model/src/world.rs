@@ -50,6 +50,8 @@ pub struct World {
     /// Network, host, port.
     carriers: OrdSet<(Uuid, Uuid, Uuid)>,
     by_address: OrdMap<(Uuid, IpAddr), Uuid>,
+    /// Network and port, of ports with prefixes behind them.
+    by_segment: OrdSet<(Uuid, Uuid)>,
     by_nic: OrdMap<(Uuid, u8), Uuid>,
     unplaced: OrdSet<Uuid>,
     done: OrdMap<(String, String), Arc<Done>>,
@@ -138,6 +140,11 @@ impl World {
             self.ports.get(uuid).filter(|port| port.address == *address)
         };
         all.filter_map(port)
+    }
+
+    /// Those of them that have prefixes behind them, by UUID.
+    pub fn segments_on(&self, network: Uuid) -> impl Iterator<Item = &Arc<Port>> {
+        seconds(&self.by_segment, network).filter_map(|uuid| self.ports.get(&uuid))
     }
 
     pub fn port_at(&self, network: Uuid, address: IpAddr) -> Option<Uuid> {
@@ -271,9 +278,9 @@ impl World {
                 if let Some(Nic { server, index }) = it.nic {
                     self.by_nic.insert((server, index), it.uuid);
                 }
-                for address in it.addresses() {
-                    self.by_address.insert((it.network, address), it.uuid);
-                }
+                let addresses = it.addresses().map(|address| ((it.network, address), it.uuid));
+                self.by_address.extend(addresses);
+                self.by_segment.extend(it.prefixes.first().map(|_| (it.network, it.uuid)));
                 self.ports.insert(it.uuid, Arc::new(it));
             }
             Object::Router(it) => {
@@ -326,6 +333,7 @@ impl World {
                     for address in it.addresses() {
                         self.by_address.remove(&(it.network, address));
                     }
+                    self.by_segment.remove(&(it.network, *uuid));
                 }
             }
             Key::Router(uuid) => {

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use datapath::{Kind, Probe, Sighting};
 use model::ids::{Mtu, Vni};
-use model::spec::HostSpec;
 use model::way::{Measure, News, Way};
 use model::wire::agent::Fault;
 
 use super::forbidden::{Forbidden, Trial};
 use super::path::Path;
 use super::track::Track;
-use super::{INTERVAL, MISSED_AFTER, REFRESH, WAYS_OF_A_HOST, WAYS_OF_ALL, ends};
+use super::wish::Wish;
+use super::{INTERVAL, MISSED_AFTER, REFRESH, WAYS_OF_A_HOST, WAYS_OF_ALL};
 
 /// Ways of one report: with more it would be larger than a server takes.
 const NEWS: usize = 2000;
@@ -23,7 +23,6 @@ const BATCH: usize = 64;
 
 #[derive(Debug, Default)]
 pub(crate) struct Book {
-    seed: u64,
     tracks: BTreeMap<Way, Track>,
     due: BTreeSet<(Duration, Way)>,
     of_host: BTreeMap<IpAddr, BTreeSet<Way>>,
@@ -64,16 +63,15 @@ enum What {
 }
 
 impl Book {
-    /// `seed` chooses what is probed of what is too much.
-    pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, anew: true, ..Self::default() }
+    pub(crate) fn new() -> Self {
+        Self { anew: true, ..Self::default() }
     }
 
-    /// Probes what `slice` has from now on, over a link that takes packets of
+    /// Probes what is wished from now on, over a link that takes packets of
     /// that size.
-    pub(crate) fn adopt(&mut self, slice: &HostSpec, link: Option<Mtu>, now: Duration) {
-        let mut ways = ends::ways(slice, self.seed);
-        self.forbidden.adopt(slice);
+    pub(crate) fn adopt(&mut self, wish: Wish, link: Option<Mtu>, now: Duration) {
+        let Wish { mut ways, trials } = wish;
+        self.forbidden.adopt(trials);
         let old: Vec<Way> = self.tracks.keys().copied().collect();
         for way in old {
             match ways.remove(&way) {

@@ -1,5 +1,5 @@
 use model::ids::Prefix;
-use model::spec::{RouteKey, Target};
+use model::spec::{HostSpec, RouteKey, Target};
 use model::way::Passage;
 use uuid::Uuid;
 
@@ -44,8 +44,8 @@ struct Net {
 
 impl Net {
     fn new(slice: &HostSpec) -> Self {
-        let mut book = Book::new(7);
-        book.adopt(slice, Some(mtu(1450)), Duration::ZERO);
+        let mut book = Book::new();
+        book.adopt(Wish::of(slice, 7), Some(mtu(1450)), Duration::ZERO);
         Self { book, now: Duration::ZERO, sent: 0, told: BTreeMap::new() }
     }
 
@@ -152,13 +152,13 @@ fn the_other_hosts_probes_are_heard_on_their_way_alone() {
 fn what_is_no_more_in_the_slice_is_gone_and_its_late_answers_are_nobodys() {
     let mut net = Net::new(&slice(2));
     net.run(at(20), |probe| !is_forced(probe));
-    net.book.adopt(&slice(1), Some(mtu(1450)), net.now);
+    net.book.adopt(Wish::of(&slice(1), 7), Some(mtu(1450)), net.now);
     let news = net.book.news();
     assert_eq!(news.gone, [way(2)]);
     assert!(net.book.tracks.contains_key(&way(1)) && !net.book.tracks.contains_key(&way(2)));
     net.run(at(2000), |probe| !is_forced(probe));
     assert_eq!(net.book.tracks.len(), 1);
-    net.book.adopt(&HostSpec::default(), Some(mtu(1450)), net.now);
+    net.book.adopt(Wish::of(&HostSpec::default(), 7), Some(mtu(1450)), net.now);
     assert!(net.book.paths.is_empty());
     net.run(at(3000), |_| true);
     assert_eq!((net.book.next(), net.book.pending.len()), (None, 0));

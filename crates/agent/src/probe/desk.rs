@@ -1,6 +1,6 @@
 //! Where the threads that probe, mind the kernel and talk to the server meet.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 
 use model::explain::{Heard, Repair};
 use model::ids::{Mtu, Vni};
-use model::spec::HostSpec;
+use model::spec::{HostSpec, PortSpec, Routes};
 use model::way::News;
 use model::wire::agent::Fault;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use super::book::{Book, Concerns};
 use super::trial::{Attempt, Line, Trials};
+use super::wish::Wish;
 
 /// For how long it is told what others did, and of how many things.
 const LATELY: Duration = Duration::from_secs(600);
@@ -22,6 +24,8 @@ const REPAIRS: usize = 64;
 
 pub(crate) struct Desk {
     started: Instant,
+    /// Chooses what is probed of what is too much.
+    seed: u64,
     inner: Mutex<Inner>,
     /// Told when there is something for the server.
     news: watch::Sender<()>,
@@ -29,6 +33,8 @@ pub(crate) struct Desk {
 
 struct Inner {
     book: Book,
+    /// What is probed.
+    adopted: Option<(BTreeMap<Uuid, PortSpec>, Routes)>,
     trials: Trials,
     /// Wakes the thread that probes; None when there is none.
     waker: Option<UnixStream>,
@@ -42,11 +48,12 @@ struct Inner {
 
 impl Desk {
     pub(crate) fn new() -> Self {
-        let (book, concerns) = (Book::new(rand::random()), Concerns::default());
-        let trials = Trials::default();
-        let (repairs, heard) = (VecDeque::new(), None);
-        let inner = Inner { book, trials, waker: None, ended: false, concerns, repairs, heard };
-        Self { started: Instant::now(), inner: Mutex::new(inner), news: watch::channel(()).0 }
+        let (book, concerns) = (Book::new(), Concerns::default());
+        let (adopted, trials, waker) = (None, Trials::default(), None);
+        let (repairs, heard, ended) = (VecDeque::new(), None, false);
+        let inner = Inner { book, adopted, trials, waker, ended, concerns, repairs, heard };
+        let (inner, news) = (Mutex::new(inner), watch::channel(()).0);
+        Self { started: Instant::now(), seed: rand::random(), inner, news }
     }
 
     /// Since the agent has started.
@@ -63,12 +70,23 @@ impl Desk {
     /// Probes what the kernel now carries: ways that are no more are no news
     /// of the report that follows.
     pub(crate) fn adopt(&self, slice: &HostSpec, link: Option<Mtu>) {
-        let now = self.now();
-        let mut inner = self.lock();
+        let inner = self.lock();
         if inner.waker.is_none() {
             return;
         }
-        inner.book.adopt(slice, link, now);
+        let same = |(ports, routes): &(BTreeMap<Uuid, PortSpec>, Routes)| {
+            *ports == slice.ports && *routes == slice.routes
+        };
+        if inner.adopted.as_ref().is_some_and(same) {
+            drop(inner);
+            return self.set_link(link);
+        }
+        drop(inner);
+        let wish = Wish::of(slice, self.seed);
+        let now = self.now();
+        let mut inner = self.lock();
+        inner.book.adopt(wish, link, now);
+        inner.adopted = Some((slice.ports.clone(), slice.routes.clone()));
         inner.wake();
     }
 
@@ -160,7 +178,7 @@ impl Desk {
         std::mem::take(&mut self.lock().concerns)
     }
 
-    pub(crate) fn limits(&self) -> std::collections::BTreeMap<model::ids::Vni, Mtu> {
+    pub(crate) fn limits(&self) -> BTreeMap<model::ids::Vni, Mtu> {
         self.lock().book.limits()
     }
 

@@ -36,8 +36,8 @@ pub(crate) struct Forbidden {
 }
 
 impl Forbidden {
-    pub(crate) fn adopt(&mut self, slice: &HostSpec) {
-        self.trials = trials(slice);
+    pub(crate) fn adopt(&mut self, trials: BTreeSet<Trial>) {
+        self.trials = trials;
         self.open.retain(|trial, _| self.trials.contains(trial));
     }
 
@@ -117,7 +117,7 @@ impl<'s> Networks<'s> {
     }
 }
 
-fn trials(slice: &HostSpec) -> BTreeSet<Trial> {
+pub(super) fn trials(slice: &HostSpec) -> BTreeSet<Trial> {
     let networks = Networks::of(slice);
     let mut targets: BTreeMap<(Vni, Option<IpAddr>, bool), IpAddr> = BTreeMap::new();
     for (key, target) in slice.routes.iter().filter(|(key, _)| key.prefix.is_host()) {
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn a_breach_is_told_until_it_is_refused_several_times() {
         let mut it = Forbidden::default();
-        it.adopt(&slice([10, 0, 3, 2]));
+        it.adopt(trials(&slice([10, 0, 3, 2])));
         let trial = it.send(Duration::ZERO).unwrap();
         assert!(it.answered(trial));
         assert!(!it.answered(trial));
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn all_take_turns() {
         let mut it = Forbidden::default();
-        it.adopt(&slice([10, 0, 3, 2]));
+        it.adopt(trials(&slice([10, 0, 3, 2])));
         let count = it.trials.len();
         let seen: BTreeSet<Trial> = (0..count).filter_map(|_| it.send(Duration::ZERO)).collect();
         assert_eq!(seen, it.trials);

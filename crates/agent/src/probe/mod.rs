@@ -15,6 +15,7 @@ mod run;
 pub(crate) mod sample;
 mod track;
 mod trial;
+mod wish;
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use agent::{BoxError, Kernel};
 use model::plan::{Step, after};
 use model::seal::Sealing;
-use model::spec::{Condition, HostSpec, HostState};
+use model::spec::{Condition, HostSpec, HostState, Routes};
 use uuid::Uuid;
 
 #[derive(Clone, Default)]
@@ -51,7 +51,7 @@ impl Fake {
 }
 
 impl Kernel for Fake {
-    fn observe(&mut self) -> Result<HostState, BoxError> {
+    fn observe(&mut self, _: &Routes) -> Result<HostState, BoxError> {
         Ok(self.lock().state.clone())
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use agent::{BoxError, Kernel};
 use model::plan::{Step, after};
-use model::spec::HostState;
+use model::spec::{HostState, Routes};
 
 #[derive(Default)]
 pub(crate) struct Fake {
@@ -20,7 +20,7 @@ impl Fake {
 }
 
 impl Kernel for Fake {
-    fn observe(&mut self) -> Result<HostState, BoxError> {
+    fn observe(&mut self, _: &Routes) -> Result<HostState, BoxError> {
         Ok(self.state.clone())
     }
 

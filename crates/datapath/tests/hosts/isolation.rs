@@ -45,10 +45,11 @@ fn what_one_side_withdraws_stops_both_ways() {
     a.reaches(&b);
     // Only the second host has heard that the peering is gone.
     let mut alone = specs[1].clone();
-    alone.routes.retain(|key, target| match target {
+    let stays = |key: &RouteKey, target: &Target| match target {
         Target::Remote { .. } => false,
         Target::Local { .. } | Target::Nobody => key.vni == vni(2),
-    });
+    };
+    alone.routes = alone.routes.into_iter().filter(|(key, to)| stays(key, to)).collect();
     alone.routes.remove(&RouteKey { vni: vni(2), prefix: "10.0.1.0/24".parse().unwrap() });
     site.converge(1, &alone);
     site.nothing_arrives((&a, &b), 1, "no-return");

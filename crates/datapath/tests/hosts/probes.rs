@@ -182,7 +182,7 @@ fn a_probe_to_a_network_that_is_not_peered_is_refused_even_when_it_is_forced() {
 
     // If the other host let it in, we would hear, though we have no route.
     let open = &site.specs(&[&a, &b], &[(2, 1)])[1];
-    let missing = open.routes.iter().filter(|(key, _)| !specs[1].routes.contains_key(key));
+    let missing = open.routes.iter().filter(|(key, _)| !specs[1].routes.contains_key(*key));
     site.hosts[1]
         .run(|| {
             for (key, target) in missing.clone() {

@@ -1,7 +1,7 @@
-//! Many remote ports: filling the maps, packets among them, the agent's memory. Needs root; all packets stay in
+//! Many remote ports on a real agent: filling the maps, packets among them, its memory. Needs root; all packets stay in
 //! namespaces made for it.
 
-use std::io;
+use std::io::{self, Write};
 
 use clap::Parser;
 use lab::site::sweep_abandoned;
@@ -13,20 +13,32 @@ struct Arguments {
     /// How often each of the two paths is measured.
     #[arg(long, default_value_t = 11)]
     rounds: usize,
-    /// Remote ports of the agent whose memory is measured.
-    #[arg(long, default_value_t = scale::PORTS)]
+    /// Remote ports on the disk of hosts that boot.
+    #[arg(long, default_value_t = scale::ON_DISK)]
     ports: usize,
+    /// Remote ports that the server is asked for and tells a host of; 0 leaves this out.
+    #[arg(long, default_value_t = scale::BY_SERVER)]
+    by_server: usize,
 }
 
 fn main() -> anyhow::Result<()> {
-    let Arguments { rounds, ports } = Arguments::parse();
+    let Arguments { rounds, ports, by_server } = Arguments::parse();
     let (mut out, mut progress) = (io::stdout().lock(), io::stderr().lock());
     sweep_abandoned("kb")?;
     let prefix = netns::prefix("kb");
-    let fill = scale::cold_fill(&prefix)?;
-    let memory = scale::memory(&prefix, ports, &mut progress)?;
-    scale::write(&fill, &memory, &mut out)?;
-    let measured = scale::among_many(&prefix, rounds, &mut progress)?;
+    let reboot = scale::Reboot::new(&prefix, ports)?;
+    let mut filled = vec![("from its disk, without a server", reboot.filled)];
+    if by_server > 0 {
+        filled.push(("from the server", scale::serve(&prefix, by_server, &mut progress)?));
+    }
+    scale::write(&filled, &mut out)?;
+    let measured = reboot.measure(&prefix, rounds, &mut progress)?;
+    writeln!(
+        out,
+        "\n{}: {} remote ports in the maps of both hosts\n",
+        scale::NAME,
+        reboot.filled.ports
+    )?;
     table::write(&measured, paths::KANNAS, &mut out)?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 use lab::site::{Cabling, HOSTS, Medium, Pair, Site, sweep_abandoned};
-use lab::{bench, first_packet, load, netns, paths, table};
+use lab::{bench, first_packet, load, netns, paths, table, tunnels};
 
 #[derive(Parser)]
 #[command(
@@ -50,6 +50,7 @@ fn main() -> anyhow::Result<()> {
         pair.peer()?;
         let mut paths = paths::baselines(&prefix)?;
         paths.push(paths::kannas(&pair));
+        paths.extend(tunnels::all(&prefix, &mut progress)?);
         let measured = bench::run(&paths, arguments.rounds, &mut progress)?;
         table::write(&measured, paths::BRIDGE_VXLAN, &mut out)?;
     }

@@ -60,6 +60,12 @@ impl Host {
         std::fs::read_to_string(&self.log).map_or(0, |log| log.matches(": watching").count())
     }
 
+    /// How often its agents have set many things at once, all agents that there were.
+    #[must_use]
+    pub fn fills(&self) -> usize {
+        std::fs::read_to_string(&self.log).map_or(0, |log| log.matches(" steps=").count())
+    }
+
     /// The agent's copy of what it is to carry.
     #[must_use]
     pub fn slice_file(&self) -> PathBuf {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{End, Generation};
-use crate::spec::{RouteKey, Target};
+use crate::spec::{Routes, Target};
 use crate::world::World;
 
 /// Of a slice: the tunnels a host has, to whom, and who is reached through them
@@ -74,7 +74,7 @@ fn sealed(world: &World, a: Uuid, b: Uuid) -> Option<impl Iterator<Item = Genera
 }
 
 /// What `host` must do for the hosts that its routes lead to.
-pub fn sealing(world: &World, host: Uuid, routes: &BTreeMap<RouteKey, Target>) -> Sealing {
+pub fn sealing(world: &World, host: Uuid, routes: &Routes) -> Sealing {
     let mut it = Sealing::default();
     let zone = world.hosts.get(&host).map(|host| host.zone.as_str());
     let Some(rotation) = world.seals.rotation() else { return it };

@@ -50,7 +50,7 @@ fn remotes(play: &Play, host: u128) -> BTreeSet<IpAddr> {
         Target::Remote { vtep, .. } => Some(vtep),
         Target::Local { .. } | Target::Nobody => None,
     };
-    spec.routes.into_values().filter_map(vtep).collect()
+    spec.routes.values().copied().filter_map(vtep).collect()
 }
 
 #[test]

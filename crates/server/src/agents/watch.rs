@@ -67,7 +67,7 @@ pub(crate) async fn run(
             return tracing::info!(%host, "watch ends: the host was deleted");
         }
         let slice = reader.slice(&world, host);
-        let news = changes(&sent, &slice);
+        let news: Vec<Line> = changes(&sent, &slice).collect();
         // The first mark is sent in any case: its answer says the host is up.
         let tell = first.is_some() || !news.is_empty();
         if !seat.looked(slice.revision, tell) {
