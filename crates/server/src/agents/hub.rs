@@ -216,6 +216,11 @@ impl Hub {
         heard
     }
 
+    /// The session over that connection is the host's, under that lease.
+    pub(crate) fn is_current(&self, host: Uuid, connection: u64, epoch: Option<Revision>) -> bool {
+        self.shared.lock().roster.is_current(host, connection, epoch)
+    }
+
     /// The host is there: false when its lease is lost, or is not the one of
     /// the session over that connection.
     pub(crate) fn renew(&self, host: Uuid, connection: u64, epoch: Revision) -> bool {
