@@ -36,6 +36,16 @@ pub struct Config {
     /// UDP port of VXLAN, the same on every host.
     #[arg(long, env = "KANNAS_VXLAN_PORT", value_name = "PORT", default_value_t = 4789)]
     pub vxlan_port: u16,
+    /// First of two UDP ports for encrypted packets from other hosts, where
+    /// zones are encrypted.
+    #[arg(
+        long,
+        env = "KANNAS_TUNNEL_PORT",
+        value_name = "PORT",
+        default_value_t = 51820,
+        value_parser = clap::value_parser!(u16).range(1..=65_534)
+    )]
+    pub tunnel_port: u16,
     /// Directory of the kernel's BPF objects [default: /sys/fs/bpf/kannas/NAME].
     #[arg(long, env = "KANNAS_PIN_DIR", value_name = "DIR")]
     pub pin_dir: Option<PathBuf>,

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use datapath::{Host, Setup};
+use datapath::{Host, Setup, TunnelSetup};
 use model::ids::{Mtu, Vni};
 use model::plan::Step;
+use model::seal::{End, Generation};
 use model::spec::{HostSpec, HostState, RouteKey, Routes, Target};
 
 use crate::config::Config;
@@ -19,6 +20,9 @@ use crate::run::{AgentError, known_identity, run_on};
 /// Below the mount point of the BPF file system, a directory for each name:
 /// several agents on one machine do not meet.
 const PINS: &str = "/sys/fs/bpf/kannas";
+
+/// This very program, also when its file was replaced meanwhile.
+const ITSELF: &str = "/proc/self/exe";
 
 /// Takes part as `config` says until `shutdown`, on this host's kernel. What
 /// is in the kernel then stays.
@@ -34,6 +38,11 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let setup = Setup {
         underlay: card.underlay,
         vxlan_port: config.vxlan_port,
+        tunnels: Some(TunnelSetup {
+            dir: config.state_dir.join("tunnels"),
+            program: PathBuf::from(ITSELF),
+            port: config.tunnel_port,
+        }),
         object: config.object(),
         pin_dir: pin_dir(&config, &card),
     };
@@ -67,6 +76,10 @@ impl Kernel for Host {
     fn settle(&mut self, want: &HostSpec) -> Result<(), BoxError> {
         Self::settle(self)?;
         Ok(self.keep_flows(want)?)
+    }
+
+    fn ends(&mut self) -> Result<BTreeMap<Generation, End>, BoxError> {
+        Ok(Self::ends(self)?)
     }
 
     fn probes(&mut self) -> Result<Option<Box<dyn Probes>>, BoxError> {

@@ -1,5 +1,6 @@
 //! Makes the kernel what the slice says, on one thread.
 
+mod about;
 mod drift;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use model::ids::{Mtu, Vni};
 use model::plan::{self, Step};
-use model::spec::{Condition, HostSpec, HostState, RouteKey, Routes, Target};
+use model::seal::{End, Generation};
+use model::spec::{HostSpec, HostState, RouteKey, Routes, Target};
 use model::wire::agent::{Fault, Repairs, Report};
 use tokio::sync::watch;
 
@@ -17,6 +19,7 @@ use crate::guard::{News, Sentinel};
 use crate::mailbox::{Mail, Mailbox};
 use crate::probe::{Desk, Probes};
 use crate::slice::{Keeper, Slice};
+use about::{pair_of, vni_of};
 
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -50,6 +53,14 @@ pub trait Kernel {
     fn settle(&mut self, want: &HostSpec) -> Result<(), BoxError> {
         let _ = want;
         Ok(())
+    }
+
+    /// The public keys of the tunnels that are there.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn ends(&mut self) -> Result<BTreeMap<Generation, End>, BoxError> {
+        Ok(BTreeMap::new())
     }
 
     /// Probes of this kernel, once; None if it has none.
@@ -240,9 +251,13 @@ impl<K: Kernel> Reconciler<K> {
                 if let Some(believed) = believed {
                     self.compare(want, &believed, &have);
                 }
-                self.take_steps(want, &mut have, &mut report);
+                let another_mtu = self.take_steps(want, &mut have, &mut report);
                 self.settle(want, &mut report);
-                if report.errors.is_empty() {
+                report.ends = self.ends(&mut report.errors);
+                if report.errors.is_empty() && another_mtu {
+                    // What ports are to be like is another now, by our own hand.
+                    self.read_again = self.not_before;
+                } else if report.errors.is_empty() {
                     self.have = Some(have);
                 }
             }
@@ -283,6 +298,14 @@ impl<K: Kernel> Reconciler<K> {
         }
     }
 
+    fn ends(&mut self, errors: &mut Vec<Fault>) -> Option<BTreeMap<Generation, End>> {
+        let told = |error: BoxError| {
+            let message = format!("cannot read the keys: {}", chain(&*error));
+            errors.push(Fault::new(None, message));
+        };
+        self.kernel.ends().map_err(told).ok()
+    }
+
     fn settle(&mut self, want: &HostSpec, report: &mut Report) {
         if !report.errors.is_empty() && self.failures < PATIENCE {
             return;
@@ -294,7 +317,8 @@ impl<K: Kernel> Reconciler<K> {
         }
     }
 
-    fn take_steps(&mut self, want: &HostSpec, have: &mut HostState, report: &mut Report) {
+    /// True when tunnels came or went, and with them what ports can carry.
+    fn take_steps(&mut self, want: &HostSpec, have: &mut HostState, report: &mut Report) -> bool {
         let began = Instant::now();
         let steps = plan::plan(want, have);
         let revision = want.revision;
@@ -328,6 +352,7 @@ impl<K: Kernel> Reconciler<K> {
         if !few {
             tracing::info!(revision, steps = steps.len(), failed, took = ?began.elapsed(), "applied");
         }
+        others.iter().any(|it| matches!(it, Step::EnsureTunnel { .. } | Step::RemoveTunnel(_)))
     }
 
     /// Gives how many steps failed: one or none.
@@ -353,27 +378,6 @@ impl<K: Kernel> Reconciler<K> {
         }
         plan::after(have, step);
         0
-    }
-}
-
-fn pair_of(step: &Step) -> Option<(RouteKey, Target)> {
-    match step {
-        Step::SetRoute { key, target } => Some((*key, *target)),
-        Step::RemoveRoute(_) | Step::RemovePort(_) => None,
-        Step::EnsureVtep | Step::EnsurePort { .. } => None,
-    }
-}
-
-/// The network whose port or route the step is about.
-fn vni_of(step: &Step, have: &HostState) -> Option<Vni> {
-    match step {
-        Step::RemoveRoute(key) | Step::SetRoute { key, .. } => Some(key.vni),
-        Step::EnsurePort { spec, .. } => Some(spec.vni),
-        Step::RemovePort(port) => match have.ports.get(port)? {
-            Condition::Whole(spec) => Some(spec.vni),
-            Condition::Missing | Condition::Broken(_) => None,
-        },
-        Step::EnsureVtep => None,
     }
 }
 

@@ -1,7 +1,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use model::spec::{RouteKey, Target};
+use model::spec::{Condition, RouteKey, Target};
 use uuid::Uuid;
 
 use super::*;

@@ -38,7 +38,8 @@ impl Slice {
     /// concern it.
     fn is_as(&self, other: &Self) -> bool {
         let (one, two) = (&self.spec, &other.spec);
-        self.epoch == other.epoch && one.ports == two.ports && one.routes == two.routes
+        let same = one.ports == two.ports && one.routes == two.routes;
+        self.epoch == other.epoch && same && one.sealing == two.sealing
     }
 }
 

@@ -104,7 +104,7 @@ impl Watch {
         let known = self.known.as_ref();
         let revision = known.map(|slice| slice.revision().to_string());
         let epoch = known.and_then(|slice| slice.epoch).map(|epoch| epoch.to_string());
-        let mut query = vec![("boot", self.boot.as_str()), ("answers", "true")];
+        let mut query = vec![("boot", self.boot.as_str()), ("answers", "true"), ("seals", "true")];
         query.extend(epoch.as_deref().map(|epoch| ("epoch", epoch)));
         let all = query.clone();
         query.extend(revision.as_deref().map(|revision| ("revision", revision)));

@@ -7,6 +7,8 @@ use common::raw::Raw;
 use common::{
     Agent, Site, create_network, create_port, create_router, delete_host, delete_port, eventually,
 };
+use model::op::Op;
+use model::seal::End;
 use model::wire::agent::{Fault, Line, Report};
 
 #[tokio::test]
@@ -82,6 +84,48 @@ async fn a_watch_resumes_without_a_snapshot_where_it_was() {
     drop(watch);
     let mut watch = host.watch(&format!("?revision={made}")).await;
     assert_eq!(watch.run().await, [Line::Mark { revision: made }]);
+}
+
+#[tokio::test]
+async fn an_agent_that_cannot_encrypt_is_told_nothing_of_it_and_reached_by_nobody() {
+    let site = Site::found().await;
+    let identity = joined(&site).await;
+    let zones = (common::ZONE.to_owned(), common::ZONE.to_owned());
+    site.write(Op::Seals(model::seal::Wish::Set {
+        by: "admin".to_owned(),
+        zones,
+        on: true,
+        now: 0,
+    }))
+    .await;
+    let host = Raw::connect(site.address, identity.state_dir(), true).await;
+    let mut watch = host.watch("?seals=true").await;
+    let lines = watch.run().await;
+    assert!(lines.contains(&Line::Tunnel { generation: 1 }), "{lines:?}");
+    let end = End { key: [7; 32].into(), port: 51820 };
+    let ends = Some([(1, end)].into());
+    let report = Report { revision: revision_of(&lines), ends, ..Report::default() };
+    let report = serde_json::to_string(&report).unwrap();
+    assert_eq!(host.status("POST", "report", &report).await, 204);
+    let known = |site: &Site| {
+        let world = site.store.world();
+        let host = *world.hosts.keys().next().unwrap();
+        world.seals.keys(host).map(|keys| keys.ends.clone())
+    };
+    assert_eq!(known(&site), Some([(1, end)].into()));
+    // Not known now: they stay.
+    let silent = Report { revision: site.store.world().revision(), ..Report::default() };
+    let silent = serde_json::to_string(&silent).unwrap();
+    host.status("POST", "report", &silent).await;
+    assert_eq!(known(&site), Some([(1, end)].into()));
+    drop(watch);
+
+    // It was put back to an older version.
+    let host = Raw::connect(site.address, identity.state_dir(), true).await;
+    let mut watch = host.watch("").await;
+    let lines = watch.run().await;
+    assert!(matches!(lines[..], [Line::Snapshot, Line::Mark { .. }]), "{lines:?}");
+    assert_eq!(known(&site), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ mod body;
 mod client;
 mod completions;
 mod counters;
+mod encryption;
 mod exit;
 mod explain;
 mod health;
@@ -24,6 +25,7 @@ mod session;
 mod span;
 mod status;
 mod table;
+mod tunnel;
 mod usage;
 mod wait;
 mod zone;
@@ -65,6 +67,8 @@ enum Command {
     Explain(explain::Explain),
     Status(status::Status),
     Completions(completions::Completions),
+    #[command(hide = true)]
+    Tunnel(tunnel::Tunnel),
 }
 
 /// What a command has to do with the outside.
@@ -117,6 +121,7 @@ impl Command {
             Self::Explain(explain) => explain.run(shell),
             Self::Status(status) => status.run(shell),
             Self::Completions(completions) => completions.run(shell),
+            Self::Tunnel(tunnel) => tunnel.run(shell),
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::access::{Output, Run};
 use crate::body::Body;
+use crate::encryption::{Encrypt, Keys};
 use crate::exit::Failure;
 use crate::noun::Row;
 use crate::session::Session;
@@ -16,6 +17,8 @@ pub(crate) enum Command {
     /// List the zones there are
     List,
     Add(Add),
+    Encrypt(Encrypt),
+    Keys(Keys),
     /// Delete zones of your own that nothing is in (for administrators)
     Delete {
         /// Id
@@ -43,6 +46,9 @@ struct Zone {
     id: String,
     description: String,
     public: String,
+    /// Nothing of a server that encrypts nothing.
+    #[serde(default)]
+    encrypted_with: Vec<String>,
 }
 
 impl Run for Command {
@@ -50,6 +56,8 @@ impl Run for Command {
         match self {
             Self::List => session.list::<Zone>(&[]),
             Self::Add(add) => add.run(session),
+            Self::Encrypt(encrypt) => encrypt.run(session),
+            Self::Keys(keys) => keys.run(session),
             Self::Delete { zones } => {
                 let mut all = zones.iter();
                 all.try_for_each(|id| session.delete_at("zone", OWN, id))
@@ -76,9 +84,10 @@ impl Add {
 impl Row for Zone {
     const PATH: &'static str = "/1.3/zone";
     const ENVELOPES: [&'static str; 2] = ["zones", "zone"];
-    const HEADS: &'static [&'static str] = &["ID", "DESCRIPTION", "PUBLIC"];
+    const HEADS: &'static [&'static str] = &["ID", "DESCRIPTION", "PUBLIC", "ENCRYPTED WITH"];
 
     fn cells(&self) -> Vec<String> {
-        vec![self.id.clone(), self.description.clone(), self.public.clone()]
+        let encrypted = self.encrypted_with.join(", ");
+        vec![self.id.clone(), self.description.clone(), self.public.clone(), encrypted]
     }
 }

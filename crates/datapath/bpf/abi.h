@@ -1,7 +1,7 @@
 /* Keys and values of the maps: the same as in src/abi.rs, whose test compares
  * them. Addresses are 128 bits, IPv4 as ::ffff:a.b.c.d (RFC 4291 2.5.5.2); in
  * keys all is in network byte order, so that a longest prefix can match it. */
-#define LAYOUT 2 /* in the pin directory's name: src/pins.rs */
+#define LAYOUT 3 /* in the pin directory's name: src/pins.rs */
 
 struct address {
 	__be32 part[4]; /* an IPv4 address is the last part */
@@ -61,6 +61,7 @@ struct port {
 };
 
 #define VTEP_IPV6 1 /* the underlay is IPv6 */
+#define VTEP_SEALS 2 /* SEALS has entries */
 
 /* This host's end of all tunnels. */
 struct vtep {
@@ -73,6 +74,12 @@ struct vtep {
 	__u32 flags;
 	__be16 port; /* of UDP */
 	__u16 unused;
+};
+
+/* Of a host that is sent to through a tunnel that encrypts, and only so; by
+ * its address. */
+struct seal {
+	__u32 ifindex; /* of the tunnel's device; 0 when it is gone */
 };
 
 /* Packets of one network to another that ended in one way. VNI 0 is a network
@@ -130,6 +137,7 @@ _Static_assert(sizeof(struct target) == 48, "abi.rs");
 #endif
 _Static_assert(sizeof(struct port) == 196, "abi.rs");
 _Static_assert(sizeof(struct vtep) == 64, "abi.rs");
+_Static_assert(sizeof(struct seal) == 4, "abi.rs");
 
 /* What a workload asks of DHCP, as it was sent. */
 struct question {
@@ -167,6 +175,9 @@ _Static_assert(sizeof(struct offer) == 4096, "abi.rs");
 MAP(PORTS, BPF_MAP_TYPE_HASH, 65536, __u32, struct port, BPF_F_NO_PREALLOC);
 MAP(HOSTS, BPF_MAP_TYPE_HASH, 1 << 20, struct host_key, struct target, BPF_F_NO_PREALLOC);
 MAP(PREFIXES, BPF_MAP_TYPE_LPM_TRIE, 1 << 20, struct prefix_key, struct target, BPF_F_NO_PREALLOC);
+/* Its memory is there beforehand: an entry that cannot be made would be a host
+ * that is sent to in the clear. */
+MAP(SEALS, BPF_MAP_TYPE_HASH, 16384, struct address, struct seal, 0);
 MAP(VTEP, BPF_MAP_TYPE_ARRAY, 1, __u32, struct vtep, 0);
 MAP(COUNTS, BPF_MAP_TYPE_PERCPU_ARRAY, VERDICTS, __u32, __u64, 0);
 /* What the agent has not seen yet is made here: its keys are pairs of networks

@@ -10,6 +10,8 @@ static long (*bpf_skb_load_bytes)(const void *skb, __u32 offset, void *to, __u32
 	(void *)BPF_FUNC_skb_load_bytes;
 static long (*bpf_skb_store_bytes)(struct __sk_buff *skb, __u32 offset, const void *from, __u32 len,
 				   __u64 flags) = (void *)BPF_FUNC_skb_store_bytes;
+static long (*bpf_skb_change_head)(struct __sk_buff *skb, __u32 room, __u64 flags) =
+	(void *)BPF_FUNC_skb_change_head;
 static long (*bpf_skb_change_tail)(struct __sk_buff *skb, __u32 len, __u64 flags) =
 	(void *)BPF_FUNC_skb_change_tail;
 static long (*bpf_l4_csum_replace)(struct __sk_buff *skb, __u32 offset, __u64 from, __u64 to,

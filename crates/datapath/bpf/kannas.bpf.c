@@ -1,4 +1,4 @@
-/* The datapath of one host: four programs, no bridge, no device or namespace
+/* The datapath of one host: five programs, no bridge, no device or namespace
  * for a router or a peering.
  *
  * from_port runs at the tcx ingress of the host's end of each port. The source
@@ -23,6 +23,10 @@
  * costs. What we cannot do (several segments in one that end in no socket of
  * the workload, fragments, UDP checksums, a device we do not know) takes that way;
  * on the wire it is the same.
+ *
+ * A host that is in SEALS is sent to through a tunnel's device (WireGuard) only,
+ * with the same VXLAN packets inside; from_tunnel takes those that come out of
+ * it. From such a host nothing is taken that came in the clear.
  *
  * A peering is entries in HOSTS and PREFIXES, so what a change costs is the
  * size of the change. All maps are pinned; programs are replaced under the
@@ -283,6 +287,7 @@ __attribute__((section("classifier"), used)) int from_vtep(struct __sk_buff *skb
 
 	if (!vtep)
 		return drop(TUNNEL);
+	IN_THE_CLEAR(skb) = vtep->flags & VTEP_SEALS;
 	if (vtep->flags & VTEP_IPV6) {
 		if (bpf_skb_get_tunnel_key(skb, &key, sizeof(key), BPF_F_TUNINFO_IPV6) < 0)
 			return drop(TUNNEL);
@@ -316,13 +321,8 @@ NOINLINE int out_of_ipv6(struct __sk_buff *skb, struct vtep *vtep)
 	return TC_ACT_UNSPEC;
 }
 
-__attribute__((section("classifier"), used)) int from_underlay(struct __sk_buff *skb)
+INLINE int out_of_underlay(struct __sk_buff *skb, struct vtep *vtep)
 {
-	__u32 zero = 0;
-	struct vtep *vtep = bpf_map_lookup_elem(&VTEP, &zero);
-
-	if (!vtep)
-		return TC_ACT_UNSPEC;
 	if (vtep->flags & VTEP_IPV6) {
 		int action = probe_out_of_ipv6(skb, vtep);
 		return action != TC_ACT_UNSPEC ? action : out_of_ipv6(skb, vtep);
@@ -339,6 +339,37 @@ __attribute__((section("classifier"), used)) int from_underlay(struct __sk_buff 
 	if (it->in.eth.h_proto == htons(ETH_P_IPV6))
 		return out_ipv6(skb, vni, &from, sizeof(*it));
 	return TC_ACT_UNSPEC;
+}
+
+__attribute__((section("classifier"), used)) int from_underlay(struct __sk_buff *skb)
+{
+	__u32 zero = 0;
+	struct vtep *vtep = bpf_map_lookup_elem(&VTEP, &zero);
+
+	if (!vtep)
+		return TC_ACT_UNSPEC;
+	IN_THE_CLEAR(skb) = vtep->flags & VTEP_SEALS;
+	return out_of_underlay(skb, vtep);
+}
+
+/* At the ingress of a tunnel's device. WireGuard has made sure who sent the
+ * packet: its source is an address of the peer whose key it was encrypted with.
+ * Its device is of layer 3, so the packet gets an Ethernet header to be as one
+ * from the underlay. What is not VXLAN for us ends here: nothing of this host is
+ * reached through a tunnel. */
+__attribute__((section("classifier"), used)) int from_tunnel(struct __sk_buff *skb)
+{
+	__u32 zero = 0;
+	struct vtep *vtep = bpf_map_lookup_elem(&VTEP, &zero);
+
+	if (!vtep || bpf_skb_change_head(skb, sizeof(struct ethhdr), 0))
+		return drop(TUNNEL);
+	IN_THE_CLEAR(skb) = 0;
+	__be16 protocol = skb->protocol;
+	if (bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &protocol, 2, 0))
+		return drop(TUNNEL);
+	int action = out_of_underlay(skb, vtep);
+	return action == TC_ACT_UNSPEC ? drop(TUNNEL) : action;
 }
 
 char LICENSE[] __attribute__((section("license"), used)) = "Apache-2.0";

@@ -88,6 +88,9 @@ NOINLINE int send_probe(struct __sk_buff *skb, struct target *target)
 	if (!vtep || !vtep->ifindex || (void *)(eth + 1) > (void *)(long)skb->data_end)
 		return TC_ACT_SHOT;
 	__builtin_memcpy(eth->h_dest, PROBE_MAC, ETH_ALEN);
+	const struct seal *seal = seal_of(vtep, &target->vtep);
+	if (seal)
+		return seal->ifindex ? into_tunnel(skb, vtep, target, seal) : TC_ACT_SHOT;
 	switch (wrap(skb, vtep, target, DONT_FRAGMENT)) {
 	case WRAPPED:
 		return into_underlay(vtep, &target->vtep);
@@ -159,7 +162,7 @@ NOINLINE int see_probe(struct __sk_buff *skb, __u32 vni, const struct address *f
 
 	if (!probe_of(skb, &ends))
 		return FOREIGN;
-	struct arrival arrival = arrive(vni, &ends, from);
+	struct arrival arrival = arrive(skb, vni, &ends, from);
 	if (arrival.verdict == DELIVERED && !arrival.port)
 		arrival.verdict = FOREIGN;
 	struct sighting seen = { vni, arrival.verdict, { ends.to, ends.from }, *from };

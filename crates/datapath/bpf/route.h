@@ -83,6 +83,36 @@ INLINE int into_underlay(const struct vtep *vtep, const struct address *to)
 	return bpf_redirect_neigh(vtep->underlay, NULL, 0, 0);
 }
 
+/* The host is sent to encrypted only. */
+INLINE const struct seal *seal_of(const struct vtep *vtep, const struct address *host)
+{
+	return vtep->flags & VTEP_SEALS ? bpf_map_lookup_elem(&SEALS, host) : NULL;
+}
+
+/* What is too large for the underlay is fragmented outside of the tunnel; one in
+ * user space reads no more at a time. */
+#define TUNNEL_MOST 4000
+
+/* Through the tunnel or not at all: what cannot be wrapped here goes nowhere,
+ * as the kernel's VXLAN device would send it in the clear. The device is of
+ * layer 3: the kernel takes the Ethernet header off. */
+INLINE int into_tunnel(struct __sk_buff *skb, const struct vtep *vtep, const struct target *target,
+		       const struct seal *seal)
+{
+	__u32 ifindex = seal->ifindex;
+
+	if (wrap(skb, vtep, target, 0) != WRAPPED)
+		return TC_ACT_SHOT;
+	return bpf_redirect(ifindex, 0);
+}
+
+INLINE enum verdict sealable(const struct __sk_buff *skb, const struct seal *seal, int large)
+{
+	if (!seal->ifindex)
+		return NO_TUNNEL;
+	return large && skb->len > TUNNEL_MOST - sizeof(struct wrapper_6) ? TOO_BIG : REMOTE;
+}
+
 INLINE int to_remote(struct __sk_buff *skb, struct ethhdr *eth, const struct port *from,
 		     struct target *target, int large)
 {
@@ -91,8 +121,16 @@ INLINE int to_remote(struct __sk_buff *skb, struct ethhdr *eth, const struct por
 
 	if (!vtep || !vtep->ifindex)
 		return drop_between(skb, from->vni, target->vni, TUNNEL);
+	const struct seal *seal = seal_of(vtep, &target->vtep);
+	enum verdict verdict = seal ? sealable(skb, seal, large) : REMOTE;
+	if (verdict != REMOTE)
+		return drop_between(skb, from->vni, target->vni, verdict);
 	count(skb, from->vni, target->vni, REMOTE);
 	__builtin_memcpy(eth->h_dest, TUNNEL_MAC, ETH_ALEN);
+	if (seal) {
+		int action = into_tunnel(skb, vtep, target, seal);
+		return action == TC_ACT_SHOT ? drop(TUNNEL) : end(REMOTE, action);
+	}
 	switch (large ? NOT_FOR_US : wrap(skb, vtep, target, 0)) {
 	case WRAPPED:
 		return end(REMOTE, into_underlay(vtep, &target->vtep));
@@ -113,7 +151,12 @@ struct arrival {
 	enum verdict verdict;
 };
 
-INLINE struct arrival arrive(__u32 vni, const struct ends *ends, const struct address *from)
+/* Written by each program that takes packets from other hosts: whether this one
+ * came in the clear, and that matters. */
+#define IN_THE_CLEAR(skb) ((skb)->cb[0])
+
+INLINE struct arrival arrive(const struct __sk_buff *skb, __u32 vni, const struct ends *ends,
+			     const struct address *from)
 {
 	struct arrival it = { .verdict = FOREIGN };
 	/* The table also has ports of networks that this one reaches: not for
@@ -132,6 +175,8 @@ INLINE struct arrival arrive(__u32 vni, const struct ends *ends, const struct ad
 		it.verdict = NO_RETURN;
 	else if (!same_address(&back->vtep, from))
 		it.verdict = WRONG_VTEP;
+	else if (IN_THE_CLEAR(skb) && bpf_map_lookup_elem(&SEALS, from))
+		it.verdict = UNSEALED;
 	return it;
 }
 
@@ -163,7 +208,7 @@ INLINE int out_ipv4(struct __sk_buff *skb, __u32 vni, struct address from, const
 	if ((void *)(ip + 1) > (void *)(long)skb->data_end || ip->version != 4 || ip->ihl < 5)
 		return drop(SHORT);
 	struct ends ends = { mapped(ip->saddr), mapped(ip->daddr) };
-	struct arrival it = arrive(vni, &ends, &from);
+	struct arrival it = arrive(skb, vni, &ends, &from);
 	if (it.verdict != DELIVERED || !it.port || !it.target)
 		return refuse(skb, vni, &it);
 	if (!wrapping)
@@ -192,7 +237,7 @@ INLINE int out_ipv6_of(struct __sk_buff *skb, __u32 vni, const struct address *f
 	if ((void *)(ip + 1) > (void *)(long)skb->data_end || ip->version != 6)
 		return drop(SHORT);
 	struct ends ends = ends_of_ipv6(ip);
-	struct arrival it = arrive(vni, &ends, from);
+	struct arrival it = arrive(skb, vni, &ends, from);
 	if (it.verdict != DELIVERED || !it.port || !it.target)
 		return refuse(skb, vni, &it);
 	__u8 tcp = it.port->netns >= 0 && ip->nexthdr == IPPROTO_TCP;

@@ -23,5 +23,7 @@ enum verdict {
 	FOREIGN,        /* from another host, for no port of that VNI here */
 	NO_RETURN,      /* the receiver has no route back to the source */
 	WRONG_VTEP,     /* the source is at another host than the sender */
+	UNSEALED,       /* in the clear, from a host whose packets are to come encrypted */
+	NO_TUNNEL,      /* to a host that is sent to encrypted only, and its tunnel is gone */
 	VERDICTS
 };

@@ -89,6 +89,9 @@ pub(crate) struct PortValue {
 /// The underlay is IPv6.
 const VTEP_IPV6: u32 = 1;
 
+/// Some host is sent to encrypted only.
+const VTEP_SEALS: u32 = 2;
+
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct VtepValue {
@@ -227,6 +230,14 @@ impl VtepValue {
     /// What other hosts send this one's packets to.
     pub(crate) fn address(&self) -> IpAddr {
         unmapped(self.address)
+    }
+}
+
+impl VtepValue {
+    /// The same, whether or not anything is sealed.
+    pub(crate) fn sealing(self, sealed: bool) -> Self {
+        let flags = self.flags & !VTEP_SEALS | if sealed { VTEP_SEALS } else { 0 };
+        Self { flags, ..self }
     }
 }
 

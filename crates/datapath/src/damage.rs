@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use aya::maps::{HashMap, Map, MapData};
-use model::ids::{Malformed, Vni};
+use model::ids::{Malformed, Vni, mapped};
 use model::spec::Target;
 
 use crate::Error;
@@ -13,6 +13,7 @@ use crate::abi::{HostKey, TargetValue};
 use crate::pins::Pins;
 
 const HOSTS: &str = "HOSTS";
+const SEALS: &str = "SEALS";
 
 fn hosts(pin_dir: &Path) -> Result<HashMap<MapData, HostKey, TargetValue>, Error> {
     let failed = |source| Error::Map { name: HOSTS, source };
@@ -33,6 +34,18 @@ pub fn remove_address(pin_dir: &Path, vni: u32, address: IpAddr) -> Result<(), E
     let failed = |source| Error::Map { name: HOSTS, source };
     let key = key_of(vni, address).map_err(Error::Vni)?;
     hosts(pin_dir)?.remove(&key).map_err(failed)
+}
+
+/// Has the host with this pin directory send to `vtep` in the clear.
+///
+/// # Errors
+/// It does so already; there are no maps.
+pub fn unseal(pin_dir: &Path, vtep: IpAddr) -> Result<(), Error> {
+    let failed = |source| Error::Map { name: SEALS, source };
+    let map = MapData::from_pin(Pins::at(pin_dir).maps().join(SEALS));
+    let map = map.and_then(Map::from_map_data).and_then(HashMap::try_from);
+    let mut map: HashMap<MapData, [u8; 16], u32> = map.map_err(failed)?;
+    map.remove(&mapped(vtep)).map_err(failed)
 }
 
 /// Sends what is for that address to network `to` at another host.

@@ -42,6 +42,12 @@ pub enum Error {
     MakeNetns { name: String, source: io::Error },
     #[error("cannot enter the network namespace {name}")]
     Enter { name: String, source: io::Error },
+    #[error("cannot use {} as a directory of keys", .dir.display())]
+    Keys { dir: PathBuf, source: io::Error },
+    #[error("cannot have {device} encrypt")]
+    Tunnel { device: String, source: io::Error },
+    #[error("there is no tunnel of generation {0}")]
+    NoTunnel(u64),
     #[error("there is no device {0}")]
     NoDevice(String),
     #[error("the device {0} has that name, and it is not ours")]

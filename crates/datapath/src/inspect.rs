@@ -7,7 +7,7 @@ use std::path::Path;
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
 use model::explain::{Look, Protocol, Service};
-use model::ids::{DeviceName, NetnsName, Vni};
+use model::ids::{DeviceName, NetnsName, Vni, mapped};
 use model::spec::{Attachment, Target};
 
 use crate::abi::{HostKey, PortValue, TargetValue, VNI_BITS, VtepValue};
@@ -43,15 +43,20 @@ pub fn inspect(pin_dir: &Path, look: &Look) -> Result<Inspection, Error> {
         None => eye.port_fault(look, port.as_ref())?,
         fault => fault,
     };
+    let (away, home) = (eye.route(look.vni, look.remote)?, eye.route(look.vni, look.local)?);
+    let fault = match fault {
+        None => eye.tunnel_fault(away)?,
+        fault => fault,
+    };
     let listens = match (&port, look.service) {
         (Some((index, _)), Some(service)) => eye.listens(*index, service)?,
         _ => None,
     };
-    let (away, home) = (eye.route(look.vni, look.remote)?, eye.route(look.vni, look.local)?);
     Ok(Inspection { fault, away, home, mtu: port.map(|(_, it)| it.mtu), listens })
 }
 
 struct Eye {
+    seals: HashMap<MapData, [u8; 16], u32>,
     ports: HashMap<MapData, u32, PortValue>,
     hosts: HashMap<MapData, HostKey, TargetValue>,
     prefixes: LpmTrie<MapData, HostKey, TargetValue>,
@@ -78,6 +83,7 @@ impl Eye {
             hosts: pinned(&maps, "HOSTS")?,
             prefixes: pinned(&maps, "PREFIXES")?,
             vtep: pinned(&maps, "VTEP")?,
+            seals: pinned(&maps, "SEALS")?,
             pins: Pins::at(pin_dir),
             netlink,
         })
@@ -119,6 +125,17 @@ impl Eye {
         let address = vtep.address();
         let has = inet::addresses(&mut self.netlink)?.iter().any(|(_, it, _)| *it == address);
         Ok((!has).then(|| format!("no device has the underlay address {address}")))
+    }
+
+    /// Of the tunnel to the host that packets go to, where they are encrypted.
+    fn tunnel_fault(&mut self, away: Option<Target>) -> Result<Option<String>, Error> {
+        let Some(Target::Remote { vtep, .. }) = away else { return Ok(None) };
+        let Some(index) = there("SEALS", self.seals.get(&mapped(vtep), 0))? else {
+            return Ok(None);
+        };
+        let device = link::with_index(&mut self.netlink, index)?;
+        let works = device.is_some_and(|it| index != 0 && it.up);
+        Ok((!works).then(|| format!("the tunnel that encrypts what is for {vtep} is gone")))
     }
 
     fn port_fault(

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | maps and the links of programs | the pin directory |
 //! | the devices `kannas` (VXLAN) and `kannas-room` (a bridge that is down) | their aliases |
+//! | the tunnels `kannas-wg0`, `kannas-wg1` | their aliases, with the generation of their keys |
 //! | the pair `kannas-probe`, `kannas-probe-tx` | its aliases |
 //! | the host's end of a workload's pair, `kn…` | its alias, with the port's UUID |
 //! | routes in a workload's namespace | protocol 107 |
@@ -38,6 +39,7 @@ mod sentinel;
 mod sys;
 mod table;
 mod tables;
+mod tunnel;
 mod verdict;
 mod vtep;
 
@@ -58,6 +60,7 @@ pub use port::MTU_DIFFERS;
 pub use probe::{Kind, Probe, Sighting};
 pub use prober::Prober;
 pub use sentinel::Sentinel;
+pub use tunnel::TunnelSetup;
 pub use verdict::VERDICTS;
 
 use link::Wish;
@@ -67,6 +70,7 @@ use port::Parts;
 use programs::Programs;
 use sentinel::Watched;
 use tables::Tables;
+use tunnel::{Observed, Tunnels};
 
 /// What a host's datapath needs to know of its host.
 #[derive(Debug, Clone)]
@@ -77,6 +81,8 @@ pub struct Setup {
     pub vxlan_port: u16,
     /// Directory in a BPF file system that is ours alone.
     pub pin_dir: PathBuf,
+    /// None of a host that does not encrypt.
+    pub tunnels: Option<TunnelSetup>,
     /// Programs other than those that were built in; for tests.
     pub object: Option<Object>,
 }
@@ -140,6 +146,7 @@ pub struct Host {
     /// Of the underlay, as last seen.
     mtu: Option<Mtu>,
     _dhcp: Option<dhcp::Server>,
+    tunnels: Option<Tunnels>,
     watched: Watched,
     /// Routes were changed, or may have been, since flows were kept.
     rerouted: bool,
@@ -167,6 +174,7 @@ impl Host {
             tables,
             devices,
             _dhcp: dhcp,
+            tunnels: setup.tunnels.as_ref().map(Tunnels::open).transpose()?,
             limits: BTreeMap::new(),
             mtu: None,
             watched: Watched::default(),
@@ -188,6 +196,7 @@ impl Host {
     /// As [`Self::observe`].
     pub fn observe_near(&mut self, near: &Routes) -> Result<HostState, Error> {
         let vtep = self.observe_vtep()?;
+        let Observed { tunnels, peers, seals } = self.observe_tunnels()?;
         let own = self.own_devices();
         let link = self.link_mtu();
         let limits = self.limits.clone();
@@ -200,7 +209,7 @@ impl Host {
         self.watch_devices(own);
         let port_at = |ifindex| entries.get(&ifindex).map(abi::PortValue::uuid);
         let routes = self.tables.routes(port_at, near)?;
-        Ok(HostState { vtep, ports, routes })
+        Ok(HostState { vtep, ports, tunnels, peers, seals, routes })
     }
 
     /// Takes one step; again is no harm.
@@ -217,6 +226,12 @@ impl Host {
                 port::remove(&mut self.parts(), *uuid)
             }
             Step::EnsureVtep => self.ensure_vtep(),
+            Step::EnsureTunnel { generation, .. } => self.ensure_tunnel(*generation),
+            Step::RemovePeer(key) => self.remove_peer(*key, None),
+            Step::SetPeer { key, end } => self.set_peer(*key, *end),
+            Step::Seal { vtep, generation } => self.seal(*vtep, *generation),
+            Step::Unseal(vtep) => self.tables.unseal(*vtep),
+            Step::RemoveTunnel(generation) => self.remove_tunnel(*generation),
             Step::EnsurePort { port, spec, .. } => {
                 let most = self.limits.get(&spec.vni).copied();
                 let link = self.mtu.map_or_else(|| self.inner_mtu(), Ok)?;
@@ -305,12 +320,15 @@ impl Host {
     }
 
     fn inner_mtu(&mut self) -> Result<Mtu, Error> {
-        vtep::inner_mtu(&mut self.netlink, self.setup.underlay)
+        let outer = vtep::underlay(&mut self.netlink, self.setup.underlay)?.mtu;
+        tunnel::inside(self.narrowed(outer), self.setup.underlay)
     }
 
-    /// The VXLAN device's and the underlay's, as far as they are there.
-    fn own_devices(&self) -> [u32; 2] {
-        self.tables.vtep().map(|it| [it.ifindex, it.underlay]).unwrap_or_default()
+    /// The VXLAN device's, the underlay's and the tunnels', as far as they are
+    /// there.
+    fn own_devices(&self) -> Vec<u32> {
+        let both = self.tables.vtep().map(|it| [it.ifindex, it.underlay]).unwrap_or_default();
+        both.into_iter().chain(self.tunnels.iter().flat_map(Tunnels::indices)).collect()
     }
 
     fn observe_vtep(&mut self) -> Result<Condition<()>, Error> {
@@ -330,7 +348,9 @@ impl Host {
             return Ok(Condition::Broken("is not in the bridge for headroom".to_owned()));
         }
         let link = onlink::prefix(&mut self.netlink, &underlay, self.setup.underlay)?;
-        if self.tables.vtep()? != vtep::value(&vxlan, &underlay, link, &self.setup) {
+        let known = self.tables.vtep()?;
+        let sealed = !self.tables.seals()?.is_empty();
+        if known != vtep::value(&vxlan, &underlay, link, &self.setup).sealing(sealed) {
             return Ok(Condition::Broken("is not the one in the map".to_owned()));
         }
         let Some(probe) = prober::device(&mut self.netlink)? else {

@@ -38,6 +38,7 @@ pub(crate) struct Link {
 pub(crate) enum Kind {
     Veth,
     Bridge,
+    Wireguard,
     Vxlan {
         external: bool,
         port: u16,
@@ -77,6 +78,7 @@ fn kind_of(infos: &[LinkInfo]) -> Kind {
         match info {
             LinkInfo::Kind(InfoKind::Veth) => kind = Kind::Veth,
             LinkInfo::Kind(InfoKind::Bridge) => kind = Kind::Bridge,
+            LinkInfo::Kind(InfoKind::Wireguard) => kind = Kind::Wireguard,
             LinkInfo::Data(InfoData::Vxlan(data)) => {
                 for it in data {
                     match it {
@@ -224,6 +226,20 @@ pub(crate) fn create_vxlan(
     match create(netlink, name, wish, infos) {
         Err(Error::Netlink { source, .. }) if source.raw_os_error() == Some(libc::EOPNOTSUPP) => {
             Err(Error::Lacks("VXLAN (CONFIG_VXLAN)"))
+        }
+        made => made,
+    }
+}
+
+/// A WireGuard device that is down and has no key.
+pub(crate) fn create_wireguard(
+    netlink: &mut Netlink,
+    name: &str,
+    wish: &Wish,
+) -> Result<Link, Error> {
+    match create(netlink, name, wish, vec![LinkInfo::Kind(InfoKind::Wireguard)]) {
+        Err(Error::Netlink { source, .. }) if source.raw_os_error() == Some(libc::EOPNOTSUPP) => {
+            Err(Error::Lacks("WireGuard (CONFIG_WIREGUARD)"))
         }
         made => made,
     }

@@ -1,7 +1,8 @@
 //! The directory in a BPF file system that holds what outlives the agent.
 //!
 //! `DIR/layout-N/NAME` are the maps, whose keys and values are those of layout
-//! N; `DIR/links/vtep`, `…/underlay`, `…/probe` and `…/UUID` hold the programs
+//! N; `DIR/links/vtep`, `…/underlay`, `…/probe`, `…/tunnel-0`,
+//! `…/tunnel-1` and `…/UUID` hold the programs
 //! on their devices.
 
 use std::fs::{self, DirBuilder};
@@ -19,7 +20,7 @@ use crate::error::Error;
 const MOUNT: &str = "/sys/fs/bpf";
 
 /// Number of the layout in `bpf/abi.h`.
-pub(crate) const LAYOUT: u32 = 2;
+pub(crate) const LAYOUT: u32 = 3;
 
 /// What the directories of maps begin with; the layout's number follows.
 const MAPS: &str = "layout-";
@@ -27,6 +28,7 @@ const MAPS: &str = "layout-";
 const VTEP: &str = "vtep";
 const UNDERLAY: &str = "underlay";
 const PROBE: &str = "probe";
+const TUNNELS: [&str; 2] = ["tunnel-0", "tunnel-1"];
 
 /// Whose program a link holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +36,8 @@ pub(crate) enum Holder {
     Vtep,
     Underlay,
     Probe,
+    /// One of the two.
+    Tunnel(u8),
     Port(Uuid),
 }
 
@@ -93,6 +97,7 @@ impl Pins {
             Holder::Vtep => self.links().join(VTEP),
             Holder::Underlay => self.links().join(UNDERLAY),
             Holder::Probe => self.links().join(PROBE),
+            Holder::Tunnel(slot) => self.links().join(TUNNELS[usize::from(slot % 2)]),
             Holder::Port(uuid) => self.links().join(uuid.to_string()),
         }
     }
@@ -108,6 +113,8 @@ impl Pins {
                 Err(_) if name == VTEP => holders.push(Holder::Vtep),
                 Err(_) if name == UNDERLAY => holders.push(Holder::Underlay),
                 Err(_) if name == PROBE => holders.push(Holder::Probe),
+                Err(_) if name == TUNNELS[0] => holders.push(Holder::Tunnel(0)),
+                Err(_) if name == TUNNELS[1] => holders.push(Holder::Tunnel(1)),
                 Err(_) => {}
             }
         }

@@ -49,7 +49,8 @@ impl Programs {
         let mut ebpf = ebpf.map_err(load_error)?;
         let tables = Tables::take(&mut ebpf)?;
         let mut it = Self { ebpf, pins, old: BTreeSet::new() };
-        for holder in [Holder::Vtep, Holder::Underlay, Holder::Probe, Holder::Port(Uuid::nil())] {
+        let all = [Holder::Vtep, Holder::Underlay, Holder::Probe, Holder::Tunnel(0)];
+        for holder in all.into_iter().chain([Holder::Port(Uuid::nil())]) {
             let name = name_of(holder);
             let failed = |source| program_error(name, source);
             it.program(holder)?.load().map_err(failed)?;
@@ -165,6 +166,7 @@ fn name_of(holder: Holder) -> &'static str {
         Holder::Vtep => "from_vtep",
         Holder::Underlay => "from_underlay",
         Holder::Probe => "from_probe",
+        Holder::Tunnel(_) => "from_tunnel",
         Holder::Port(_) => "from_port",
     }
 }

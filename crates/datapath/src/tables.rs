@@ -1,12 +1,13 @@
 //! The maps, in the model's terms.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::path::Path;
 
 use aya::Ebpf;
 use aya::maps::lpm_trie::Key;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues};
-use model::ids::{Prefix, Vni};
+use model::ids::{Prefix, Vni, mapped, unmapped};
 use model::spec::{RouteKey, Routes, Target};
 use uuid::Uuid;
 
@@ -25,6 +26,8 @@ pub(crate) struct Tables {
     /// All other routes.
     prefixes: Table<Key<HostKey>, TargetValue>,
     vtep: Array<MapData, VtepValue>,
+    /// By address: ifindex of the tunnel, 0 when it is gone.
+    seals: HashMap<MapData, [u8; 16], u32>,
     counts: PerCpuArray<MapData, u64>,
     flows: Flows,
     /// What DHCP answers to ports, by ifindex as these.
@@ -37,6 +40,7 @@ const PORTS: &str = "PORTS";
 const HOSTS: &str = "HOSTS";
 const PREFIXES: &str = "PREFIXES";
 const VTEP: &str = "VTEP";
+const SEALS: &str = "SEALS";
 const COUNTS: &str = "COUNTS";
 
 fn failed(name: &'static str) -> impl Fn(MapError) -> Error {
@@ -67,6 +71,7 @@ impl Tables {
             hosts: Table::of(HOSTS, map(HOSTS)?)?,
             prefixes: Table::of(PREFIXES, map(PREFIXES)?)?,
             vtep: map(VTEP)?.try_into().map_err(failed(VTEP))?,
+            seals: map(SEALS)?.try_into().map_err(failed(SEALS))?,
             counts: map(COUNTS)?.try_into().map_err(failed(COUNTS))?,
             flows,
             offers,
@@ -113,8 +118,26 @@ impl Tables {
         self.vtep.get(&0, 0).map_err(failed(VTEP))
     }
 
+    /// Whether anything is sealed is told by what is, not by `vtep`.
     pub(crate) fn set_vtep(&mut self, vtep: VtepValue) -> Result<(), Error> {
-        self.vtep.set(0, vtep, 0).map_err(failed(VTEP))
+        let sealed = !self.seals()?.is_empty();
+        self.vtep.set(0, vtep.sealing(sealed), 0).map_err(failed(VTEP))
+    }
+
+    /// Hosts that are sent to encrypted only, and the ifindex of the tunnel.
+    pub(crate) fn seals(&self) -> Result<BTreeMap<IpAddr, u32>, Error> {
+        let seals = self.seals.iter().map(|it| it.map(|(key, value)| (unmapped(key), value)));
+        seals.collect::<Result<_, _>>().map_err(failed(SEALS))
+    }
+
+    pub(crate) fn seal(&mut self, vtep: IpAddr, ifindex: u32) -> Result<(), Error> {
+        self.seals.insert(mapped(vtep), ifindex, 0).map_err(failed(SEALS))?;
+        self.set_vtep(self.vtep()?)
+    }
+
+    pub(crate) fn unseal(&mut self, vtep: IpAddr) -> Result<(), Error> {
+        removed(SEALS, self.seals.remove(&mapped(vtep)))?;
+        self.set_vtep(self.vtep()?)
     }
 
     /// All routes; `port_at` says which port a device is. They share memory

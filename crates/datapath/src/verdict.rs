@@ -1,7 +1,7 @@
 //! The names of `enum verdict`, in its order.
 
 /// What became of packets; `bpf/verdict.h` says what each means.
-pub const VERDICTS: [&str; 18] = [
+pub const VERDICTS: [&str; 20] = [
     "remote",
     "local",
     "delivered",
@@ -20,6 +20,8 @@ pub const VERDICTS: [&str; 18] = [
     "foreign",
     "no-return",
     "wrong-vtep",
+    "unsealed",
+    "no-tunnel",
 ];
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use model::ids::{Mac, Mtu, Prefix};
+use model::ids::{Mac, Prefix};
 
 use crate::Setup;
 use crate::abi::VtepValue;
@@ -30,13 +30,6 @@ pub(crate) fn underlay(netlink: &mut Netlink, address: IpAddr) -> Result<Link, E
     let index = addresses.iter().find(|(_, ip, _)| *ip == address).map(|(index, ..)| *index);
     let link = index.map(|index| link::with_index(netlink, index)).transpose()?;
     link.flatten().ok_or(Error::NoUnderlay(address))
-}
-
-/// Bytes of the largest packet of a port that fits into the underlay.
-pub(crate) fn inner_mtu(netlink: &mut Netlink, address: IpAddr) -> Result<Mtu, Error> {
-    let outer = underlay(netlink, address)?.mtu.min(u32::from(u16::MAX));
-    let inner = Mtu::try_from(outer).and_then(|outer| outer.inside_vxlan(address));
-    inner.map_err(Error::UnderlayMtu)
 }
 
 /// What is wrong with the device, if anything.

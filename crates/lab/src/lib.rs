@@ -13,6 +13,7 @@
 
 pub mod api;
 pub mod bench;
+pub mod capture;
 pub mod demo;
 pub mod dhcp;
 pub mod eventually;

@@ -228,7 +228,17 @@ fn enter_before_exec(
     unsafe { command.pre_exec(enter) };
 }
 
+/// A process that encrypts outlives its agent, and keeps its namespace; it ends with its device.
+const TUNNELS: [&str; 2] = ["kannas-wg0", "kannas-wg1"];
+
 fn delete(name: &str) -> Result<()> {
+    let handle = std::fs::File::open(Path::new(FOLDER).join(name)).map(OwnedFd::from);
+    let devices = || std::fs::read_to_string("/proc/thread-self/net/dev").unwrap_or_default();
+    let devices = handle.ok().and_then(|handle| run_in(&handle, devices).ok()).unwrap_or_default();
+    for device in TUNNELS.into_iter().filter(|device| devices.contains(device)) {
+        let words = ["-n", name, "link", "del", device];
+        checked(&format!("ip -n {name} link del {device}"), ip_command().args(words))?;
+    }
     checked(&format!("ip netns del {name}"), ip_command().args(["netns", "del", name])).map(drop)
 }
 

@@ -20,6 +20,15 @@ fn our_crates_depend_on_each_other_as_the_law_says() {
     );
 }
 
+/// One of the libraries that would bring it does so by default: see `gotatun` and `rustls` in Cargo.toml.
+#[test]
+fn nothing_builds_aws_lc() {
+    let lock = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock"));
+    let lock = lock.expect("Cargo.lock");
+    assert!(lock.contains("name = \"ring\""), "the one that does its work");
+    assert!(!lock.contains("aws-lc"));
+}
+
 /// One line per crate, sorted: `name -> dep dep`, normal dependencies only.
 fn picture(metadata: &Value) -> String {
     let mut arrows = BTreeMap::new();

@@ -158,6 +158,7 @@ pub enum Noun {
     Token,
     Permission,
     Storage,
+    Seal,
 }
 
 impl std::fmt::Display for Noun {
@@ -175,6 +176,7 @@ impl std::fmt::Display for Noun {
             Self::Account => "account",
             Self::Server => "server",
             Self::Storage => "storage",
+            Self::Seal => "encryption",
             Self::Interface => "interface",
             Self::Token => "token",
             Self::Permission => "permission",

@@ -90,7 +90,8 @@ pub fn delete(world: &World, id: &str) -> Result<Vec<Change>, Rule> {
         return Err(Rule::HostNotEmpty(host.name.clone()));
     }
     let lease = world.leases.get(&host.uuid).map(|_| Change::Delete(Key::Lease(host.uuid)));
-    Ok([Change::Delete(Key::Host(host.uuid))].into_iter().chain(lease).collect())
+    let keys = world.seals.keys(host.uuid).map(|_| Change::Delete(Key::Keys(host.uuid)));
+    Ok([Change::Delete(Key::Host(host.uuid))].into_iter().chain(lease).chain(keys).collect())
 }
 
 /// The host of that UUID or name.

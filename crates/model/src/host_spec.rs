@@ -9,6 +9,7 @@ use crate::admission;
 use crate::dhcp;
 use crate::ids::Prefix;
 use crate::objects::{Network, Port, Subnet};
+use crate::seal;
 use crate::spec::{Attachment, HostSpec, Inet, PortSpec, RouteKey, Routes, Target};
 use crate::static_routes;
 use crate::world::World;
@@ -35,6 +36,7 @@ pub fn host_spec(world: &World, host: Uuid) -> HostSpec {
             spec.ports.insert(port.uuid, it);
         }
     }
+    spec.sealing = seal::sealing(world, host, &spec.routes);
     spec
 }
 
@@ -93,6 +95,10 @@ pub(crate) fn target_of(
     let at = port.host.filter(|at| *at == host || !world.is_lost(*at))?;
     if at == host {
         return Some(Target::local(port.uuid, network.vni));
+    }
+    // What cannot be encrypted is not sent.
+    if !seal::may_send(world, host, at) {
+        return None;
     }
     Some(Target::Remote { vtep: world.hosts.get(&at)?.underlay, vni: network.vni })
 }

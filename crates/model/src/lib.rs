@@ -40,6 +40,7 @@ pub mod reasons;
 pub mod room;
 pub mod router;
 pub mod scope;
+pub mod seal;
 pub mod server;
 pub mod spec;
 pub mod state;

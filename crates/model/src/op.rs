@@ -9,6 +9,7 @@ use crate::consent::{self, Accept};
 use crate::error::Rule;
 use crate::lease::{self, Claim, Loss};
 use crate::objects::{Account, Authority, JoinToken, Outcome, Told, Zone};
+use crate::seal;
 use crate::terms::{self, Once, Terms};
 use crate::world::World;
 use crate::{
@@ -92,6 +93,8 @@ pub enum Op {
         by: String,
         zone: Zone,
     },
+    /// By administrators, hosts or nobody: see there.
+    Seals(seal::Wish),
     DeleteZone {
         by: String,
         id: String,
@@ -213,6 +216,7 @@ fn decide_under(world: &World, terms: &Terms, op: &Op) -> Result<Vec<Change>, Ru
         }
         Op::Access { by, wish } => access::decide(world, by, wish),
         Op::CreateZone { by, zone } => admin(world, by).and_then(|()| zone::create(world, zone)),
+        Op::Seals(wish) => seal::decide(world, wish),
         Op::DeleteZone { by, id, now } => {
             admin(world, by).and_then(|()| zone::delete(world, id, *now))
         }

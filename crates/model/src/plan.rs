@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
 use imbl::ordmap::DiffItem;
 use uuid::Uuid;
 
+use crate::seal::{End, Generation, PeerKey};
 use crate::spec::{Condition, HostSpec, HostState, PortSpec, RouteKey, Target};
 
 /// One change of one host's kernel. Each is idempotent.
@@ -14,6 +16,24 @@ pub enum Step {
     RemoveRoute(RouteKey),
     RemovePort(Uuid),
     EnsureVtep,
+    /// Make the tunnel, or make it right. Says why.
+    EnsureTunnel {
+        generation: Generation,
+        why: String,
+    },
+    RemovePeer(PeerKey),
+    SetPeer {
+        key: PeerKey,
+        end: End,
+    },
+    /// Packets to that host go through a tunnel, and those from it are taken
+    /// only out of one.
+    Seal {
+        vtep: IpAddr,
+        generation: Generation,
+    },
+    Unseal(IpAddr),
+    RemoveTunnel(Generation),
     /// Make the port, or make it right. Says why.
     EnsurePort {
         port: Uuid,
@@ -32,6 +52,18 @@ impl fmt::Display for Step {
             Self::RemoveRoute(key) => write!(f, "remove route {key}"),
             Self::RemovePort(port) => write!(f, "remove port {port}"),
             Self::EnsureVtep => write!(f, "ensure vtep"),
+            Self::EnsureTunnel { generation, why } => {
+                write!(f, "ensure tunnel of generation {generation}: {why}")
+            }
+            Self::RemovePeer(key) => write!(f, "remove peer {key}"),
+            Self::SetPeer { key, end } => {
+                write!(f, "set peer {key} to {} at port {}", end.key, end.port)
+            }
+            Self::Seal { vtep, generation } => {
+                write!(f, "seal vtep {vtep} by generation {generation}")
+            }
+            Self::Unseal(vtep) => write!(f, "unseal vtep {vtep}"),
+            Self::RemoveTunnel(generation) => write!(f, "remove tunnel of generation {generation}"),
             Self::EnsurePort { port, spec, why } => {
                 write!(
                     f,
@@ -49,8 +81,11 @@ impl fmt::Display for Step {
 ///
 /// 1. routes that must go, so that consent withdrawn is obeyed first,
 /// 2. ports that must go, so that their addresses and devices are free,
-/// 3. the VTEP, then ports, as routes point to both,
-/// 4. routes, new or changed, and those to a port of step 3: its device may
+/// 3. the VTEP, then tunnels with their peers, and what is sealed by them: what
+///    must not go in the clear has no route before,
+/// 4. ports, as routes point to them,
+/// 5. tunnels that nothing is sealed by any more,
+/// 6. routes, new or changed, and those to a port of step 4: its device may
 ///    be another one than before.
 pub fn plan(want: &HostSpec, have: &HostState) -> Vec<Step> {
     let stale = have.routes.diff(&want.routes).filter_map(to_remove);
@@ -64,16 +99,44 @@ pub fn plan(want: &HostSpec, have: &HostState) -> Vec<Step> {
             Some((*port, Step::EnsurePort { port: *port, spec: Box::new(spec.clone()), why }))
         })
         .collect();
+    let sealing = sealing(want, have);
+    let spent = have.tunnels.keys().filter(|it| !want.sealing.tunnels.contains(it));
     let again = to_remade(want, have, &ports);
     // Of a host that has nothing yet there may be a million, which are not to be moved about.
     let many = want.routes.len().saturating_sub(have.routes.len());
-    let mut steps = Vec::with_capacity(1 + ports.len() + many + again.len());
+    let few = 1 + sealing.len() + ports.len() + have.tunnels.len() + again.len();
+    let mut steps = Vec::with_capacity(few + many);
     steps.extend(stale);
     steps.extend(gone.map(|port| Step::RemovePort(*port)));
     steps.extend(vtep);
+    steps.extend(sealing);
     steps.extend(ports.into_values());
+    steps.extend(spent.map(|generation| Step::RemoveTunnel(*generation)));
     steps.extend(have.routes.diff(&want.routes).filter_map(to_set));
     steps.extend(again);
+    steps
+}
+
+fn sealing(want: &HostSpec, have: &HostState) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for generation in &want.sealing.tunnels {
+        let why = match have.tunnels.get(generation) {
+            Some(Condition::Whole(())) => continue,
+            Some(Condition::Broken(why)) => why.clone(),
+            Some(Condition::Missing) | None => "missing".to_owned(),
+        };
+        steps.push(Step::EnsureTunnel { generation: *generation, why });
+    }
+    // Those of a tunnel that goes go with it.
+    let stays = |key: &PeerKey| want.sealing.tunnels.contains(&key.generation);
+    let gone = have.peers.keys().filter(|key| !want.sealing.peers.contains_key(key) && stays(key));
+    steps.extend(gone.map(|key| Step::RemovePeer(*key)));
+    let peers = want.sealing.peers.iter().filter(|(key, end)| have.peers.get(key) != Some(end));
+    steps.extend(peers.map(|(key, end)| Step::SetPeer { key: *key, end: *end }));
+    let seals = want.sealing.seals.iter().filter(|(vtep, by)| have.seals.get(vtep) != Some(by));
+    steps.extend(seals.map(|(vtep, by)| Step::Seal { vtep: *vtep, generation: *by }));
+    let clear = have.seals.keys().filter(|vtep| !want.sealing.seals.contains_key(vtep));
+    steps.extend(clear.map(|vtep| Step::Unseal(*vtep)));
     steps
 }
 
@@ -150,6 +213,17 @@ pub fn after(have: &mut HostState, step: &Step) {
             }
         }
         Step::EnsureVtep => have.vtep = Condition::Whole(()),
+        Step::EnsureTunnel { generation, .. } => {
+            have.tunnels.insert(*generation, Condition::Whole(()));
+        }
+        Step::RemovePeer(key) => drop(have.peers.remove(key)),
+        Step::SetPeer { key, end } => drop(have.peers.insert(*key, *end)),
+        Step::Seal { vtep, generation } => drop(have.seals.insert(*vtep, *generation)),
+        Step::Unseal(vtep) => drop(have.seals.remove(vtep)),
+        Step::RemoveTunnel(generation) => {
+            have.tunnels.remove(generation);
+            have.peers.retain(|key, _| key.generation != *generation);
+        }
         Step::EnsurePort { port, spec, .. } => {
             have.ports.insert(*port, Condition::Whole((**spec).clone()));
         }
@@ -168,6 +242,7 @@ mod tests {
     use std::net::IpAddr;
 
     use crate::ids::{Mac, Prefix, Vni};
+    use crate::seal::Sealing;
     use crate::spec::{Attachment, Routes};
 
     proptest! {
@@ -179,6 +254,22 @@ mod tests {
             }
             prop_assert_eq!(plan(&want, &after_it), []);
             prop_assert_eq!(after_it.routes, want.routes);
+        }
+
+        #[test]
+        fn a_host_is_sealed_by_a_tunnel_that_is_there_and_none_goes_before(want in spec(), have in state()) {
+            let mut after_it = have;
+            for step in plan(&want, &after_it.clone()) {
+                if let Step::Seal { generation, .. } = &step {
+                    prop_assert_eq!(after_it.tunnels.get(generation), Some(&Condition::Whole(())));
+                }
+                if let Step::RemoveTunnel(generation) = &step {
+                    prop_assert!(!after_it.seals.values().any(|by| by == generation));
+                }
+                after(&mut after_it, &step);
+            }
+            prop_assert_eq!(&after_it.seals, &want.sealing.seals);
+            prop_assert_eq!(after_it.peers, want.sealing.peers);
         }
 
         #[test]
@@ -225,6 +316,7 @@ mod tests {
             revision: 1,
             ports: [(port, port_of(2))].into(),
             routes: vec![(key, target)].into(),
+            sealing: Sealing::default(),
         };
         let stale = RouteKey { prefix: "10.0.0.9/32".parse().unwrap(), ..key };
         let have =
@@ -279,10 +371,11 @@ mod tests {
         // A route to a port needs the port: the planner is never asked otherwise.
         let ports: std::collections::BTreeMap<Uuid, PortSpec> =
             (1u8..4).map(|n| (Uuid::from_u128(n.into()), port_of(n))).collect();
-        btree_map(key(), target(), 0..20).prop_map(move |routes| HostSpec {
+        (btree_map(key(), target(), 0..20), sealing()).prop_map(move |(routes, sealing)| HostSpec {
             revision: 1,
             ports: ports.clone(),
             routes: routes.into(),
+            sealing,
         })
     }
 
@@ -293,10 +386,36 @@ mod tests {
         ];
         let ports = (btree_set(1u128..8, 0..6), proptest::collection::vec(port, 8))
             .prop_map(|(ids, ports)| ids.into_iter().map(Uuid::from_u128).zip(ports).collect());
-        (ports, btree_map(key(), target(), 0..20)).prop_map(|(ports, routes)| HostState {
-            vtep: Condition::Missing,
-            ports,
-            routes: routes.into(),
+        (ports, btree_map(key(), target(), 0..20), sealing(), any::<bool>()).prop_map(
+            |(ports, routes, sealing, whole)| {
+                let broken = || Condition::Broken("is down".to_owned());
+                let condition = |_| if whole { Condition::Whole(()) } else { broken() };
+                HostState {
+                    vtep: Condition::Missing,
+                    ports,
+                    tunnels: sealing.tunnels.into_iter().map(|it| (it, condition(it))).collect(),
+                    peers: if whole { sealing.peers } else { BTreeMap::new() },
+                    seals: sealing.seals,
+                    routes: routes.into(),
+                }
+            },
+        )
+    }
+
+    /// Peers and what is sealed are of tunnels that there are.
+    fn sealing() -> impl Strategy<Value = Sealing> {
+        let some = || btree_map((1u64..4, 1u8..4), 0u8..3, 0..6);
+        (btree_set(1u64..4, 0..3), some()).prop_map(|(tunnels, some)| {
+            let mut it = Sealing { tunnels, ..Sealing::default() };
+            for ((generation, host), key) in some {
+                let vtep = [192, 0, 2, host].into();
+                if it.tunnels.contains(&generation) {
+                    let end = End { key: [key; 32].into(), port: 1 };
+                    it.peers.insert(PeerKey { generation, vtep }, end);
+                    it.seals.insert(vtep, generation);
+                }
+            }
+            it
         })
     }
 }

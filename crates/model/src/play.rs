@@ -279,7 +279,7 @@ pub(crate) fn story_with_ports() -> impl Strategy<Value = Vec<Op>> {
     told(proptest::collection::vec(prop_oneof![3 => step(), 2 => ports], 0..60))
 }
 
-fn told(steps: impl Strategy<Value = Vec<Vec<Op>>>) -> impl Strategy<Value = Vec<Op>> {
+pub(crate) fn told(steps: impl Strategy<Value = Vec<Vec<Op>>>) -> impl Strategy<Value = Vec<Op>> {
     let one = (proptest::sample::select(&ADDRESSES[..]), some_router());
     let start = proptest::collection::vec(one, usize::try_from(NETWORKS).unwrap());
     (start, steps).prop_map(|(start, steps)| {
@@ -297,7 +297,7 @@ fn router_of(network: u128, router: Option<u128>) -> Option<u128> {
     router.map(|r| 2 * r + network % 2)
 }
 
-fn step() -> impl Strategy<Value = Vec<Op>> {
+pub(crate) fn step() -> impl Strategy<Value = Vec<Op>> {
     let network = || 0..NETWORKS;
     let addresses = || proptest::sample::select(&ADDRESSES[..]);
     let on = prop_oneof![Just(Configured::Active), Just(Configured::Disabled)];

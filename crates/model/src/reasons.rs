@@ -51,6 +51,8 @@ pub(crate) enum TroubleKind {
     Failed(HostError),
     Silent,
     Pending,
+    /// Its zone is sealed with the other network's, and it has no key.
+    NoKey,
     /// Probes to that host do not come back.
     NoPath {
         to: Uuid,
@@ -198,6 +200,11 @@ impl Owner<'_> {
             }
             TroubleKind::Silent => ("host-silent", "does not answer.".to_owned()),
             TroubleKind::Pending => ("host-pending", "has yet to apply it.".to_owned()),
+            TroubleKind::NoKey => (
+                "not-encrypted",
+                "has no key, and its zone is to be reached encrypted only: nothing is sent to it."
+                    .to_owned(),
+            ),
             TroubleKind::NoPath { to, arrives, stopped } => {
                 let message = self.no_path([host, *to], *arrives, stopped.as_deref());
                 return Reason::new("no-path", message);
@@ -229,6 +236,7 @@ impl Owner<'_> {
         let about = match &trouble.kind {
             TroubleKind::Failed(error) => error.network,
             TroubleKind::Lost(_) | TroubleKind::Silent | TroubleKind::Pending => None,
+            TroubleKind::NoKey => None,
             TroubleKind::NoPath { .. } | TroubleKind::Unproved { .. } => None,
             TroubleKind::Narrow { .. } => None,
         };

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::ids::{DeviceName, Mac, NetnsName, Prefix, Revision, Vni};
+use crate::seal::{End, Generation, PeerKey, Sealing};
 
 /// Where packets go. A copy costs nothing and shares what it has with the
 /// original, as there may be a million: what was sent, what is wished for and
@@ -22,6 +23,8 @@ pub struct HostSpec {
     pub ports: BTreeMap<Uuid, PortSpec>,
     /// One table per VNI; the longest prefix wins.
     pub routes: Routes,
+    #[serde(default, skip_serializing_if = "Sealing::is_none")]
+    pub sealing: Sealing,
 }
 
 impl HostSpec {
@@ -182,6 +185,11 @@ pub struct HostState {
     /// The VXLAN device and its program.
     pub vtep: Condition<()>,
     pub ports: BTreeMap<Uuid, Condition<PortSpec>>,
+    /// The tunnels for encryption.
+    pub tunnels: BTreeMap<Generation, Condition<()>>,
+    pub peers: BTreeMap<PeerKey, End>,
+    /// Through which tunnel packets to a host go; 0 is one that is gone.
+    pub seals: BTreeMap<IpAddr, Generation>,
     /// Targets the kernel holds. A route to a port that is gone reads as
     /// `Local` with the nil UUID, which no wish has.
     pub routes: Routes,

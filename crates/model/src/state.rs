@@ -160,6 +160,10 @@ fn hosts_of(world: &World, presence: &Presence, pair: Pair<'_>, now: i64) -> (Ho
         let about = |e: &&HostError| e.network.is_none_or(|n| networks.contains(&n));
         let errors = standing.errors.iter().filter(about);
         failed.extend(errors.map(|e| trouble(TroubleKind::Failed(e.clone()))));
+        if let Some(since) = unkeyed_since(world, pair, host) {
+            let new = now.saturating_sub(since) < i64::from(KEY_LIMIT);
+            if new { &mut pending } else { &mut failed }.push(trouble(TroubleKind::NoKey));
+        }
         if standing.applied >= since {
             continue;
         }
@@ -181,6 +185,18 @@ fn hosts_of(world: &World, presence: &Presence, pair: Pair<'_>, now: i64) -> (Ho
         (true, false) => (Hosts::Pending, with(pending)),
         (true, true) => (Hosts::Applied, with(failed)),
     }
+}
+
+/// Seconds that hosts have to make keys when encryption is wished.
+const KEY_LIMIT: u8 = 10;
+
+/// Since when the pair is to be encrypted, in seconds after 1970, if the host
+/// has no key for it.
+fn unkeyed_since(world: &World, pair: Pair<'_>, host: Uuid) -> Option<i64> {
+    let seal = world.seals.pair(&pair.local.zone, &pair.peer.zone)?;
+    let used = world.seals.rotation()?.used;
+    let has_key = world.seals.keys(host).is_some_and(|keys| keys.ends.contains_key(&used));
+    (!has_key).then_some(seal.since)
 }
 
 #[cfg(test)]

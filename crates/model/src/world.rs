@@ -19,6 +19,7 @@ use crate::lease::Lease;
 use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router};
 use crate::objects::{Done, Nic, Server, Told, Webhook, Zone};
 use crate::owned::{Owned, Owners};
+use crate::seal::Seals;
 use crate::spec::Attachment;
 
 #[derive(Debug, Clone, Default)]
@@ -37,6 +38,7 @@ pub struct World {
     pub ports: OrdMap<Uuid, Arc<Port>>,
     pub routers: OrdMap<Uuid, Arc<Router>>,
     pub servers: OrdMap<Uuid, Arc<Server>>,
+    pub seals: Seals,
     /// Those added to the public ones.
     pub zones: OrdMap<String, Arc<Zone>>,
     // With the things themselves, as states are computed from these on every read.
@@ -247,6 +249,9 @@ impl World {
             }
             Object::Host(it) => drop(self.hosts.insert(it.uuid, Arc::new(it))),
             Object::JoinToken(it) => drop(self.join_tokens.insert(it.digest.clone(), Arc::new(it))),
+            Object::Keys(it) => self.seals.put_keys(it),
+            Object::Rotation(it) => self.seals.set_rotation(Some(it)),
+            Object::Seal(it) => self.seals.put(it),
             Object::Lease(it) => drop(self.leases.insert(it.host, Arc::new(it))),
             Object::Network(it) => {
                 self.owners.of(&it.account).own(Kind::Network, it.uuid, &it.labels);
@@ -284,16 +289,12 @@ impl World {
             }
             Object::Server(it) => {
                 self.owners.of(&it.account).own(Kind::Server, it.uuid, &it.labels);
-                if it.host.is_none() {
-                    self.unplaced.insert(it.uuid);
-                }
+                self.unplaced.extend(it.host.is_none().then_some(it.uuid));
                 self.servers.insert(it.uuid, Arc::from(it));
             }
             Object::SubAccount(it) => self.credentials.put_sub(*it),
             Object::Token(it) => self.credentials.put_token(it),
-            Object::Told(it) => {
-                self.told.insert((it.peering, it.sink.clone()), Arc::new(it));
-            }
+            Object::Told(it) => drop(self.told.insert((it.peering, it.sink.clone()), Arc::new(it))),
             Object::Webhook(it) => drop(self.webhooks.insert(it.account.clone(), Arc::new(it))),
             Object::Zone(it) => drop(self.zones.insert(it.id.clone(), Arc::new(it))),
             Object::NextVni { vni } => self.next_vni = vni,
@@ -359,6 +360,7 @@ impl World {
             Key::Account(_) | Key::Authority | Key::Host(_) => {}
             Key::JoinToken(_) | Key::Lease(_) | Key::Zone(_) | Key::NextVni => {}
             Key::Told { .. } | Key::Webhook(_) => {}
+            Key::Keys(_) | Key::Rotation | Key::Seal(_) => {}
         }
     }
 
@@ -371,6 +373,9 @@ impl World {
             }
             Key::Host(uuid) => drop(self.hosts.remove(uuid)),
             Key::JoinToken(digest) => drop(self.join_tokens.remove(digest)),
+            Key::Keys(host) => self.seals.remove_keys(*host),
+            Key::Rotation => self.seals.set_rotation(None),
+            Key::Seal(zones) => self.seals.remove(zones),
             Key::Lease(host) => drop(self.leases.remove(host)),
             Key::Network(uuid) => drop(self.networks.remove(uuid)),
             Key::Peering(uuid) => drop(self.peerings.remove(uuid)),

@@ -4,6 +4,7 @@
 use crate::change::{Change, Key, Object};
 use crate::error::{Noun, Rule, Subject};
 use crate::objects::Zone;
+use crate::seal;
 use crate::world::World;
 
 /// Id and description of each public zone, by id.
@@ -85,7 +86,8 @@ pub fn delete(world: &World, id: &str, now: i64) -> Result<Vec<Change>, Rule> {
         return Err(Rule::ZoneInUse { zone: id.to_owned(), by });
     }
     let expired = tokens().map(|t| Change::Delete(Key::JoinToken(t.digest.clone())));
-    Ok(expired.chain([Change::Delete(Key::Zone(id.to_owned()))]).collect())
+    let seals = seal::of_zone(world, id);
+    Ok(expired.chain(seals).chain([Change::Delete(Key::Zone(id.to_owned()))]).collect())
 }
 
 #[cfg(test)]

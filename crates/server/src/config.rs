@@ -39,6 +39,15 @@ pub struct Config {
     #[arg(long = "trusted-proxy", env = "KANNAS_TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<IpRange>,
 
+    /// Seconds after which hosts that encrypt make new keys
+    #[arg(
+        long,
+        env = "KANNAS_KEY_LIFE",
+        default_value_t = 86_400,
+        value_parser = clap::value_parser!(u64).range(5..=31_536_000)
+    )]
+    pub key_life: u64,
+
     #[command(flatten)]
     pub leases: LeaseArgs,
 

@@ -8,6 +8,7 @@ mod auth;
 mod body;
 mod config;
 mod counters;
+mod encryption;
 mod events;
 mod explain;
 mod founding;
@@ -15,6 +16,7 @@ mod hold;
 mod host;
 mod interface;
 mod listener;
+mod memo;
 mod network;
 mod openapi;
 mod password;
@@ -39,6 +41,7 @@ mod zone;
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use model::ip_range::IpRange;
 use model::policy::Policy;
@@ -79,6 +82,7 @@ pub struct Server {
     policy: Policy,
     proxies: Vec<IpRange>,
     events: Events,
+    key_life: Duration,
 }
 
 /// Where a server listens, with the ports it was given for port 0.
@@ -114,7 +118,8 @@ impl Server {
             reach: Reach::Public(config.webhook.webhook_allow.clone().into()),
             tls,
         };
-        Ok(Self { api, agents, addresses, store, hub, policy, proxies, events })
+        let key_life = Duration::from_secs(config.key_life);
+        Ok(Self { api, agents, addresses, store, hub, policy, proxies, events, key_life })
     }
 
     pub fn addresses(&self) -> Addresses {
@@ -127,7 +132,7 @@ impl Server {
     /// # Errors
     /// The authority cannot be used.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { api, agents, addresses, store, hub, policy, proxies, events } = self;
+        let Self { api, agents, addresses, store, hub, policy, proxies, events, key_life } = self;
         let revision = store.world().revision();
         tracing::info!(api = %addresses.api, agents = %addresses.agents, revision, "listening");
         let (stopping, stop) = watch::channel(false);
@@ -152,13 +157,21 @@ impl Server {
             events.run(stop.clone()).await;
             Ok(())
         };
+        let rotating = async {
+            let mut stop = stop.clone();
+            tokio::select! {
+                () = agents::rotate_keys(store.clone(), hub.clone(), key_life) => {}
+                () = stopped(&mut stop) => {}
+            }
+            Ok(())
+        };
         let told = async {
             shutdown.await;
             tracing::info!("stopping");
             stopping.send_replace(true);
             Ok(())
         };
-        let ended = tokio::try_join!(calls, hosts, placing, telling, told).map(drop);
+        let ended = tokio::try_join!(calls, hosts, placing, telling, rotating, told).map(drop);
         // Whoever starts a server next on the same data finds it free.
         hub.end().await;
         ended

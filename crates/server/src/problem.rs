@@ -260,7 +260,7 @@ fn forbidden_code(noun: Noun) -> &'static str {
         Noun::Storage => "STORAGE_FORBIDDEN",
         Noun::Interface => "INTERFACE_FORBIDDEN",
         Noun::Port => "PORT_FORBIDDEN",
-        Noun::Zone | Noun::Host | Noun::Account => "ACCOUNT_FORBIDDEN",
+        Noun::Zone | Noun::Host | Noun::Account | Noun::Seal => "ACCOUNT_FORBIDDEN",
         Noun::Token | Noun::Permission | Noun::Webhook => "ACCOUNT_FORBIDDEN",
     }
 }
@@ -282,6 +282,7 @@ fn absent_code(noun: Noun) -> &'static str {
         Noun::Server => "SERVER_NOT_FOUND",
         Noun::Storage => "STORAGE_NOT_FOUND",
         Noun::Interface => "INTERFACE_NOT_FOUND",
+        Noun::Seal => "ENCRYPTION_NOT_FOUND",
     }
 }
 
@@ -299,5 +300,6 @@ fn exists_code(noun: Noun) -> &'static str {
         Noun::Server => "SERVER_EXISTS",
         Noun::Storage => "STORAGE_EXISTS",
         Noun::Interface => "INTERFACE_EXISTS",
+        Noun::Seal => "ENCRYPTION_EXISTS",
     }
 }

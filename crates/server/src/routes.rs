@@ -9,8 +9,8 @@ use percent_encoding::percent_decode_str;
 use crate::api::{Api, Call};
 use crate::problem::Problem;
 use crate::{
-    account, counters, explain, host, interface, network, openapi, peering, peering_request, port,
-    router, server, sub_account, token, unserved, webhook, zone,
+    account, counters, encryption, explain, host, interface, network, openapi, peering,
+    peering_request, port, router, server, sub_account, token, unserved, webhook, zone,
 };
 
 pub(crate) type Answer = Result<Response, Problem>;
@@ -130,6 +130,11 @@ pub(crate) static ROUTES: &[Route] = routes! {
 
     Account POST "/kannas/v1/zones" zone::create;
     Account DELETE "/kannas/v1/zones/{id}" zone::delete;
+
+    Account GET "/kannas/v1/encryption" encryption::show;
+    Account POST "/kannas/v1/encryption/rotate" encryption::rotate;
+    Account PUT "/kannas/v1/encryption/{zone}/{other}" encryption::set;
+    Account DELETE "/kannas/v1/encryption/{zone}/{other}" encryption::delete;
 
     Account GET "/kannas/v1/hosts" host::list;
     Account DELETE "/kannas/v1/hosts/{id}" host::delete;

@@ -14,6 +14,7 @@ use model::objects::{
     Zone,
 };
 use model::op::{Op, Wish};
+use model::seal::End;
 use model::spec::Attachment;
 use model::state::State;
 use model::terms::{Once, Terms};
@@ -138,6 +139,16 @@ pub(crate) fn allow_join(digest: &str) -> Op {
 pub(crate) fn join(uuid: Uuid, digest: &str, name: &str, underlay: IpAddr) -> Op {
     let (digest, name, zone) = (digest.to_owned(), name.to_owned(), "fi-hel1".to_owned());
     Op::Join { uuid, wish: Join { digest, name, zone, underlay, now: 1_700_000_000 } }
+}
+
+pub(crate) fn seal(zone: &str) -> Op {
+    let zones = ("fi-hel1".to_owned(), zone.to_owned());
+    Op::Seals(model::seal::Wish::Set { by: ADMIN.to_owned(), zones, on: true, now: 7 })
+}
+
+pub(crate) fn keys(host: Uuid) -> Op {
+    let end = End { key: [7; 32].into(), port: 51820 };
+    Op::Seals(model::seal::Wish::Keys { host, ends: Some([(1, end)].into()) })
 }
 
 pub(crate) fn take_lease(host: Uuid) -> Op {

@@ -152,7 +152,7 @@ async fn write_on(store: Store, client: usize) {
         let steps = if n % 2 == 0 { 2 } else { 3 };
         for step in 0..steps {
             let op = Op::Router { by: "a".to_owned(), uuid, wish: wish(step, client) };
-            let revision = store.write(op).await.unwrap().world.revision();
+            let revision = store.write(op).await.unwrap().revision;
             let line = format!("ack {step} {uuid} {revision}\n");
             std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
         }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use agent::{BoxError, Kernel};
 use model::plan::{Step, after};
+use model::seal::Sealing;
 use model::spec::{Condition, HostSpec, HostState, Routes};
 use uuid::Uuid;
 
@@ -39,7 +40,9 @@ impl Fake {
             Condition::Missing | Condition::Broken(_) => None,
         };
         let ports = state.ports.into_iter().filter_map(whole).collect();
-        HostSpec { revision: 0, ports, routes: state.routes }
+        let tunnels = state.tunnels.into_keys().collect();
+        let sealing = Sealing { tunnels, peers: state.peers, seals: state.seals };
+        HostSpec { revision: 0, ports, routes: state.routes, sealing }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -58,6 +61,9 @@ impl Kernel for Fake {
             Step::EnsurePort { port, .. } => inner.refused_port == Some(*port),
             Step::RemoveRoute(_) | Step::RemovePort(_) => false,
             Step::EnsureVtep | Step::SetRoute { .. } => false,
+            Step::EnsureTunnel { .. } | Step::RemoveTunnel(_) => false,
+            Step::SetPeer { .. } | Step::RemovePeer(_) => false,
+            Step::Seal { .. } | Step::Unseal(_) => false,
         };
         if refused {
             return Err("no such device".into());

@@ -166,6 +166,7 @@ impl Agent {
             underlay: Some(Ipv4Addr::new(192, 0, 2, n).into()),
             state_dir: dir.path().to_owned(),
             vxlan_port: 4789,
+            tunnel_port: 51820,
             pin_dir: None,
             bpf: agent::BpfArgs::default(),
         };

@@ -105,6 +105,12 @@ fn accounts_and_zones_are_made_and_listed() {
     it.run("zone add xx-lab2 -o json");
     it.run("zone add fi-hel1");
     it.run("zone list");
+    it.run("zone encrypt xx-lab1 fi-hel1");
+    it.run("zone encrypt xx-lab1");
+    it.run("zone encrypt xx-lab1 nowhere");
+    it.run("zone list");
+    it.run("zone encrypt fi-hel1 xx-lab1 --off");
+    it.run("zone encrypt fi-hel1 xx-lab1 --off");
     it.run("zone delete xx-lab2 a/b?c");
     it.run("zone delete fi-hel1");
     it.run("zone list");
@@ -119,6 +125,8 @@ fn accounts_and_zones_are_made_and_listed() {
     it.run_as("bob", "account list");
     it.run_as("bob", "host list");
     it.run_as("bob", "zone add yy-lab1");
+    it.run_as("bob", "zone encrypt fi-hel1");
+    it.run_as("bob", "zone keys --rotate");
     it.run_as("bob", "host token --zone fi-hel1");
     it.check("accounts");
 }
@@ -136,4 +144,19 @@ fn json_is_what_the_api_answers_without_its_envelope() {
     assert_eq!(site.json(&["router", "show", "hel"]), want);
     assert_eq!(site.kannas(&["router", "delete", "hel", "-o", "json"]).ok(), "");
     assert_eq!(site.json(&["router", "list"]), json!([]));
+}
+
+#[test]
+fn what_is_encrypted_is_shown_with_the_age_of_its_keys() {
+    let site = Site::start();
+    let before = site.kannas(&["zone", "keys"]).ok();
+    let none = "Generation:    -\nIn use since:  -\nRotating:      no\n";
+    assert!(before.starts_with(none), "{before}");
+    site.json(&["zone", "encrypt", "fi-hel1", "de-fra1"]);
+    let keys = site.json(&["zone", "keys"]);
+    assert_eq!(keys["pairs"][0]["zones"], json!(["de-fra1", "fi-hel1"]));
+    assert_eq!(keys["generation"], 1);
+    let shown = site.kannas(&["zone", "keys"]).ok();
+    let since = keys["pairs"][0]["since"].as_str().unwrap();
+    assert!(shown.ends_with(&format!("de-fra1  fi-hel1  {since}\n")), "{shown}");
 }

@@ -12,6 +12,7 @@ mod isolation;
 mod layout;
 mod mtu;
 mod probes;
+mod sealed;
 mod sentinel;
 mod site;
 mod sizes;

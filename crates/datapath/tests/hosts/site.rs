@@ -72,6 +72,7 @@ impl Site {
         Setup {
             underlay: self.underlay[host],
             vxlan_port: 4789,
+            tunnels: None,
             pin_dir: self.pins(host),
             object: None,
         }

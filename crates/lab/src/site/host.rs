@@ -165,6 +165,31 @@ impl Host {
         self.agent.as_ref().map_or_else(|| "(not running)".to_owned(), Process::log_tail)
     }
 
+    /// Where the process listens that encrypts under keys of that generation.
+    #[must_use]
+    pub fn tunnel_socket(&self, generation: u64) -> PathBuf {
+        self.state.join(format!("tunnels/kannas-wg{}.sock", generation % 2))
+    }
+
+    /// The process that encrypts for it under keys of that generation; None
+    /// where it has none.
+    ///
+    /// # Errors
+    /// The processes of this machine cannot be read.
+    pub fn tunnel_process(&self, generation: u64) -> Result<Option<u32>> {
+        let socket = self.tunnel_socket(generation).display().to_string();
+        for entry in std::fs::read_dir("/proc").context("/proc")? {
+            let path = entry.context("/proc")?.path();
+            let command = std::fs::read(path.join("cmdline")).unwrap_or_default();
+            let mut words = command.split(|byte| *byte == 0);
+            if words.any(|word| word == socket.as_bytes()) {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                return Ok(name.parse().ok());
+            }
+        }
+        Ok(None)
+    }
+
     fn launch(&mut self, token: Option<&str>) -> Result<()> {
         ensure!(self.agent.is_none(), "{} has an agent", self.name);
         let mut command = clean(self.netns.command(kannas()?));

@@ -231,6 +231,8 @@ fn meaning(verdict: &str) -> String {
         "no-return" => "the receiving network has no route back to the source",
         "wrong-vtep" => "the source is at another host than the one that sent it",
         "foreign" => "it carries no port of that network",
+        "unsealed" => "it came in the clear from a host whose packets are to come encrypted",
+        "no-tunnel" => "it is to be encrypted, and its tunnel is gone",
         "tunnel" => "it has no tunnel to send it through",
         "too-big" => "it is too large for the underlay",
         other => return other.to_owned(),

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::explain::{Found, Look};
 use crate::ids::{Revision, Vni};
+use crate::seal::{End, Generation, PeerKey, Sealing};
 use crate::spec::{HostSpec, PortSpec, RouteKey, Target};
 use crate::way::News;
 
@@ -70,6 +71,30 @@ pub enum Line {
     NoRoute {
         key: RouteKey,
     },
+    /// To a host whose watch said `seals=true`: have a tunnel with a key of this
+    /// generation.
+    Tunnel {
+        generation: Generation,
+    },
+    NoTunnel {
+        generation: Generation,
+    },
+    Peer {
+        #[serde(flatten)]
+        key: PeerKey,
+        end: End,
+    },
+    NoPeer {
+        #[serde(flatten)]
+        key: PeerKey,
+    },
+    Seal {
+        vtep: IpAddr,
+        generation: Generation,
+    },
+    NoSeal {
+        vtep: IpAddr,
+    },
     /// What came so far is the slice at this revision: act on it.
     Mark {
         revision: Revision,
@@ -119,6 +144,10 @@ pub struct Report {
     pub verdicts: Nothing,
     #[serde(default, skip_serializing_if = "Repairs::is_none")]
     pub repairs: Repairs,
+    /// The public keys of its tunnels, by generation; None: they are not known,
+    /// so they stay as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<BTreeMap<Generation, End>>,
     /// What has changed of the ways it measures since its last report.
     #[serde(default, skip_serializing_if = "News::is_empty")]
     pub ways: News,
@@ -198,7 +227,23 @@ pub fn changes<'a>(old: &'a HostSpec, new: &'a HostSpec) -> impl Iterator<Item =
         }
         DiffItem::Remove(key, _) => Line::NoRoute { key: *key },
     });
-    ports.chain(routes)
+    ports.chain(sealing(&old.sealing, &new.sealing)).chain(routes)
+}
+
+fn sealing(old: &Sealing, new: &Sealing) -> Vec<Line> {
+    let gone = old.tunnels.difference(&new.tunnels);
+    let gone = gone.map(|generation| Line::NoTunnel { generation: *generation });
+    let made = new.tunnels.difference(&old.tunnels);
+    let made = made.map(|generation| Line::Tunnel { generation: *generation });
+    let peers = differences(&old.peers, &new.peers).map(|(key, end)| match end {
+        Some(end) => Line::Peer { key: *key, end: *end },
+        None => Line::NoPeer { key: *key },
+    });
+    let seals = differences(&old.seals, &new.seals).map(|(vtep, by)| match by {
+        Some(generation) => Line::Seal { vtep: *vtep, generation: *generation },
+        None => Line::NoSeal { vtep: *vtep },
+    });
+    gone.chain(made).chain(peers).chain(seals).collect()
 }
 
 /// Keys whose value is gone (None), new or another.
@@ -228,6 +273,10 @@ impl Assembly {
         self.slice
     }
 
+    fn sealing(&mut self) -> &mut Sealing {
+        &mut self.slice.sealing
+    }
+
     /// Takes a line; a mark completes a slice.
     pub fn take(&mut self, line: Line) -> Option<&HostSpec> {
         match line {
@@ -236,6 +285,14 @@ impl Assembly {
             Line::NoPort { uuid } => drop(self.slice.ports.remove(&uuid)),
             Line::Route { key, target } => drop(self.slice.routes.insert(key, target)),
             Line::NoRoute { key } => drop(self.slice.routes.remove(&key)),
+            Line::Tunnel { generation } => drop(self.sealing().tunnels.insert(generation)),
+            Line::NoTunnel { generation } => drop(self.sealing().tunnels.remove(&generation)),
+            Line::Peer { key, end } => drop(self.sealing().peers.insert(key, end)),
+            Line::NoPeer { key } => drop(self.sealing().peers.remove(&key)),
+            Line::Seal { vtep, generation } => {
+                self.sealing().seals.insert(vtep, generation);
+            }
+            Line::NoSeal { vtep } => drop(self.sealing().seals.remove(&vtep)),
             Line::Mark { revision } => {
                 self.slice.revision = revision;
                 return Some(&self.slice);

@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::host_spec::host_spec;
-use crate::play::{Play, host_id, story_with_ports};
+use crate::play::{Play, host_id};
+use crate::seal::play::story_with_seals;
 
 /// The slices of host 0 as a story goes on.
 fn slices(steps: Vec<crate::op::Op>) -> Vec<HostSpec> {
@@ -30,7 +31,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn an_agent_that_is_told_the_changes_has_the_slice(steps in story_with_ports()) {
+    fn an_agent_that_is_told_the_changes_has_the_slice(steps in story_with_seals()) {
         let mut assembly = Assembly::default();
         let mut old = HostSpec::default();
         for new in slices(steps) {
@@ -45,7 +46,7 @@ proptest! {
     }
 
     #[test]
-    fn a_snapshot_replaces_whatever_there_was(steps in story_with_ports()) {
+    fn a_snapshot_replaces_whatever_there_was(steps in story_with_seals()) {
         let slices = slices(steps);
         if let (Some(first), Some(last)) = (slices.first(), slices.last()) {
             let mut assembly = Assembly::from(last.clone());
@@ -66,6 +67,15 @@ fn lines_are_words_that_both_ends_know() {
         (Line::Snapshot, r#"{"line":"snapshot"}"#),
         (Line::Idle, r#"{"line":"idle"}"#),
         (Line::Mark { revision: 7 }, r#"{"line":"mark","revision":7}"#),
+        (Line::Tunnel { generation: 3 }, r#"{"line":"tunnel","generation":3}"#),
+        (
+            Line::NoPeer { key: PeerKey { generation: 3, vtep } },
+            r#"{"line":"no-peer","generation":3,"vtep":"192.0.2.1"}"#,
+        ),
+        (
+            Line::Seal { vtep, generation: 3 },
+            r#"{"line":"seal","vtep":"192.0.2.1","generation":3}"#,
+        ),
         (
             Line::NoPort { uuid: Uuid::from_u128(1) },
             r#"{"line":"no-port","uuid":"00000000-0000-0000-0000-000000000001"}"#,

@@ -16,6 +16,7 @@ pub mod peering;
 pub mod peering_request;
 pub mod port;
 pub mod router;
+pub mod seal;
 pub mod server;
 pub mod server_view;
 pub mod sub_account;

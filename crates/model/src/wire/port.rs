@@ -1,5 +1,6 @@
 //! Ports, hosts and join tokens of `/kannas/v1`.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use crate::error::{Rule, Subject};
 use crate::ids::{DeviceName, Mac, Prefix};
 use crate::objects::{Host, Port};
 use crate::port::Create;
+use crate::seal::{Generation, PublicKey};
 use crate::spec::Attachment;
 use crate::state::Presence;
 use crate::world::World;
@@ -124,6 +126,10 @@ pub struct HostView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_since: Option<String>,
     pub errors: Vec<String>,
+    /// The public keys of its tunnels, by generation; none where nothing is
+    /// encrypted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<Generation, PublicKey>,
     /// What others have changed in its kernel, and its agent has mended.
     #[serde(default, skip_serializing_if = "Repairs::is_none")]
     pub repairs: Repairs,
@@ -139,6 +145,7 @@ impl HostView {
             zone: it.zone.clone(),
             underlay: it.underlay,
             live: standing.is_some(),
+            keys: world.seals.keys(it.uuid).map(|keys| keys.public()).unwrap_or_default(),
             repairs: standing.map(|s| s.repairs.clone()).unwrap_or_default(),
             lost_since: lost.map(super::rfc3339),
             errors: standing

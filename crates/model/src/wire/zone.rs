@@ -29,15 +29,22 @@ pub struct View<'w> {
     id: &'w str,
     description: &'w str,
     public: &'static str,
+    /// Zones that it is reached from encrypted only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    encrypted_with: Vec<&'w str>,
 }
 
 impl<'w> View<'w> {
     pub fn own(it: &'w Zone) -> Self {
-        Self { id: &it.id, description: &it.description, public: yes_no(false) }
+        Self::new(&it.id, &it.description, false)
     }
 
     fn public((id, description): (&'w str, &'w str)) -> Self {
-        Self { id, description, public: yes_no(true) }
+        Self::new(id, description, true)
+    }
+
+    fn new(id: &'w str, description: &'w str, public: bool) -> Self {
+        Self { id, description, public: yes_no(public), encrypted_with: Vec::new() }
     }
 }
 
@@ -63,6 +70,9 @@ impl<'w> Many<'w> {
         let own = world.zones.values().map(|it| View::own(it));
         let mut zone: Vec<View<'w>> = public.chain(own).collect();
         zone.sort_by_key(|z| z.id);
+        for it in &mut zone {
+            it.encrypted_with = world.seals.with(it.id).collect();
+        }
         Self { zones: ManyInner { zone } }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use model::change::{Change, Key, Object};
 use model::host_spec::hosts_near;
 use model::objects::{Network, Peering};
+use model::seal::{Keys, Seal};
 use model::world::World;
 use uuid::Uuid;
 
@@ -30,6 +31,10 @@ pub(crate) fn concerned<'c>(
                 let networks: BTreeSet<Uuid> = after.ports_at(host).map(|p| p.network).collect();
                 hosts.extend(networks.into_iter().flat_map(|network| hosts_near(after, network)));
             }
+            Touched::Zones(zones) => {
+                let of_them = after.hosts.values().filter(|host| zones.contains(&host.zone));
+                hosts.extend(of_them.map(|host| host.uuid));
+            }
             Touched::Port(networks) => {
                 for network in networks {
                     hosts.extend(hosts_near(before, network));
@@ -53,6 +58,8 @@ enum Touched {
     Routes(Uuid),
     /// A port of these networks, or what is behind it, came, went or is another.
     Port(Vec<Uuid>),
+    /// What these zones' hosts encrypt.
+    Zones(Vec<String>),
     /// What these networks may exchange packets with may be another.
     Admission(Vec<Uuid>),
 }
@@ -97,6 +104,13 @@ fn touched(before: &World, change: &Change) -> Touched {
                 Touched::Nothing
             }
         }
+        Change::Put(Object::Keys(Keys { host, .. })) | Change::Delete(Key::Keys(host)) => {
+            Touched::Routes(*host)
+        }
+        Change::Put(Object::Seal(Seal { zones, .. })) | Change::Delete(Key::Seal(zones)) => {
+            Touched::Zones(vec![zones.0.clone(), zones.1.clone()])
+        }
+        Change::Put(Object::Rotation(_)) | Change::Delete(Key::Rotation) => sealed_zones(before),
         // Nothing is on a router that goes, and a server is no more than its
         // ports.
         Change::Put(Object::Server(_)) | Change::Delete(Key::Router(_) | Key::Server(_)) => {
@@ -113,6 +127,11 @@ fn touched(before: &World, change: &Change) -> Touched {
         | Change::Delete(Key::Account(_) | Key::Authority | Key::Done { .. } | Key::JoinToken(_))
         | Change::Delete(Key::Zone(_) | Key::NextVni) => Touched::Nothing,
     }
+}
+
+fn sealed_zones(world: &World) -> Touched {
+    let zones = world.seals.pairs().map(|it| it.zones.clone());
+    Touched::Zones(zones.flat_map(|(a, b)| [a, b]).collect())
 }
 
 /// True when they differ at most in what no packet can tell.

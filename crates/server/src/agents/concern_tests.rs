@@ -4,6 +4,7 @@ use model::lease::{Claim, Loss};
 use model::network::{self, Attach};
 use model::objects::{Account, Authority, Configured, JoinToken, Size, StaticRoute, Subnet};
 use model::op::{Op, Wish, decide};
+use model::seal::{End, Rotation};
 use model::spec::{Attachment, HostSpec};
 use model::{interface, peering, port, router, server};
 use proptest::prelude::*;
@@ -159,6 +160,26 @@ fn step() -> impl Strategy<Value = Op> {
         4 => server_step(network.clone()),
         3 => (0..ROUTERS, proptest::option::of(network)).prop_map(|(r, n)| static_route(r, n)),
         3 => (0..HOSTS, any::<bool>()).prop_map(|(n, taken)| lease_step(host(n), taken)),
+        4 => seal_step(),
+    ]
+}
+
+fn seal_step() -> impl Strategy<Value = Op> {
+    let zones = ("fi-hel1".to_owned(), "fi-hel1".to_owned());
+    let rotation = |(made, used, kept)| Rotation { made, used, kept, at: 0, since: 0 };
+    let ends = |of: BTreeSet<u64>| {
+        let end = |n: u8| End { key: [n; 32].into(), port: 1 };
+        Some(of.into_iter().map(|it| (it, end(7))).collect())
+    };
+    let some = proptest::collection::btree_set(1..4u64, 0..3);
+    prop_oneof![
+        2 => any::<bool>().prop_map(move |on| {
+            Op::Seals(model::seal::Wish::Set { by: "a".to_owned(), zones: zones.clone(), on, now: 0 })
+        }),
+        4 => (0..HOSTS, some).prop_map(move |(n, of)| {
+            Op::Seals(model::seal::Wish::Keys { host: host(n), ends: ends(of) })
+        }),
+        2 => (1..4u64, 1..4u64, 1..4u64).prop_map(move |it| Op::Seals(model::seal::Wish::Rotate(rotation(it)))),
     ]
 }
 

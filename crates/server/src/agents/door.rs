@@ -1,5 +1,6 @@
 //! The agents' requests.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Json;
@@ -17,6 +18,7 @@ use model::host;
 use model::ids::Revision;
 use model::lease::{Claim, resumed};
 use model::op::Op;
+use model::seal::{End, Generation, take_keys as take_keys_of};
 use model::wire::agent::{Answer, Join, Joined, Renewal, Report};
 use store::{Store, WriteError};
 use tokio::sync::{mpsc, watch};
@@ -145,10 +147,13 @@ async fn join(
 }
 
 fn refuse(error: WriteError) -> Refusal {
-    let rule = match error {
-        WriteError::Rule(rule) => rule,
-        WriteError::Store(error) => return Refusal::internal(&error),
-    };
+    match error {
+        WriteError::Rule(rule) => refuse_rule(rule),
+        WriteError::Store(error) => Refusal::internal(&error),
+    }
+}
+
+fn refuse_rule(rule: Rule) -> Refusal {
     let status = if rule == Rule::JoinTokenInvalid {
         StatusCode::FORBIDDEN
     } else if matches!(rule, Rule::Exists(..)) {
@@ -174,6 +179,9 @@ struct WatchQuery {
     epoch: Option<Revision>,
     /// None of an agent that knows no leases.
     boot: Option<String>,
+    /// It knows of encryption.
+    #[serde(default)]
+    seals: bool,
     /// It answers questions.
     #[serde(default)]
     answers: bool,
@@ -195,6 +203,9 @@ async fn watch_slice(
             None
         }
     };
+    if !query.seals {
+        take_keys(&door, host, None).await?;
+    }
     // What a host has from under another lease is of the past.
     let resume = query.revision.filter(|_| epoch == query.epoch);
     let begun = door.hub.begin(host, connection, resume, epoch);
@@ -204,7 +215,8 @@ async fn watch_slice(
     tracing::info!(%host, revision = resume, epoch, "a host watches");
     let (pieces, stream) = mpsc::channel(2);
     let asks = door.hub.asks.open(host, query.answers);
-    tokio::spawn(stream::run(seat, resumed, (pieces, asks), door.stop));
+    let reader = stream::Reader { pieces, asks, seals: query.seals };
+    tokio::spawn(stream::run(seat, resumed, reader, door.stop));
     let body = Body::from_stream(ReceiverStream::new(stream));
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }
@@ -230,6 +242,25 @@ async fn lease(door: &Door, host: Uuid, claim: Claim) -> Result<Revision, Refusa
 async fn no_lease(door: &Door, host: Uuid) -> Result<(), Refusal> {
     if door.store.world().leases.contains_key(&host) {
         let commit = door.store.write(Op::DropLease { host }).await.map_err(refuse)?;
+        door.hub.heard(commit.world.revision()).await;
+    }
+    Ok(())
+}
+
+/// What the host's agent says of its keys is remembered; None: it knows of none.
+async fn take_keys(
+    door: &Door,
+    host: Uuid,
+    ends: Option<BTreeMap<Generation, End>>,
+) -> Result<(), Refusal> {
+    let known = take_keys_of(&door.store.world(), host, ends.as_ref()).map_err(refuse_rule)?;
+    if !known.is_empty() {
+        let commit = door
+            .store
+            .write(Op::Seals(model::seal::Wish::Keys { host, ends }))
+            .await
+            .map_err(refuse)?;
+        tracing::info!(%host, revision = commit.world.revision(), "a host has other keys");
         door.hub.heard(commit.world.revision()).await;
     }
     Ok(())
@@ -275,6 +306,12 @@ async fn report(
     let Json(report) = body?;
     for error in &report.errors {
         tracing::debug!(host = %member.host, revision = report.revision, error = error.message);
+    }
+    // Before the report: a host that is live has its keys.
+    if let Some(ends) = report.ends.clone()
+        && door.hub.is_current(member.host, member.connection, report.epoch)
+    {
+        take_keys(&door, member.host, Some(ends)).await?;
     }
     match door.hub.report(member.host, member.connection, report) {
         Heard::Taken => Ok(StatusCode::NO_CONTENT),

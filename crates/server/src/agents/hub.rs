@@ -39,7 +39,7 @@ pub struct Hub {
 struct Shared {
     inner: Mutex<Inner>,
     /// Told after each change of the roster.
-    changed: watch::Sender<()>,
+    changed: watch::Sender<u64>,
     started: Instant,
 }
 
@@ -86,7 +86,7 @@ impl Hub {
             sessions: 0,
             tally: Tally::default(),
         };
-        let changed = watch::channel(()).0;
+        let changed = watch::channel(0).0;
         let shared =
             Arc::new(Shared { inner: Mutex::new(inner), changed, started: Instant::now() });
         let follower = shared.clone();
@@ -117,7 +117,7 @@ impl Hub {
     }
 
     /// Tells of each commit, and of whatever connected hosts do.
-    pub(crate) fn changed(&self) -> watch::Receiver<()> {
+    pub(crate) fn changed(&self) -> watch::Receiver<u64> {
         self.shared.changed.subscribe()
     }
 
@@ -194,7 +194,7 @@ impl Hub {
             older.notify_one();
         }
         drop(inner);
-        self.shared.changed.send_replace(());
+        self.shared.tell();
         Ok((Seat { hub: self.clone(), host, id, epoch, bell }, world))
     }
 
@@ -212,8 +212,13 @@ impl Hub {
             inner.leases.renew(host, epoch, now_ms);
         }
         drop(inner);
-        self.shared.changed.send_replace(());
+        self.shared.tell();
         heard
+    }
+
+    /// The session over that connection is the host's, under that lease.
+    pub(crate) fn is_current(&self, host: Uuid, connection: u64, epoch: Option<Revision>) -> bool {
+        self.shared.lock().roster.is_current(host, connection, epoch)
     }
 
     /// The host is there: false when its lease is lost, or is not the one of
@@ -259,6 +264,10 @@ impl Shared {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn tell(&self) {
+        self.changed.send_modify(|times| *times += 1);
+    }
+
     fn now_ms(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -283,7 +292,7 @@ impl Shared {
         inner.take_leases(changes(), now_ms);
         inner.announce(&hosts, now_ms);
         drop(inner);
-        self.changed.send_replace(());
+        self.tell();
     }
 
     /// Goes on from `world` when commits were missed.
@@ -298,7 +307,7 @@ impl Shared {
         let everybody = inner.bells.keys().copied().collect();
         inner.announce(&everybody, now_ms);
         drop(inner);
-        self.changed.send_replace(());
+        self.tell();
     }
 }
 
@@ -368,7 +377,7 @@ impl Seat {
     /// See [`Roster::looked`].
     pub(crate) fn looked(&self, revision: Revision, tell: bool) -> bool {
         let current = self.hub.shared.lock().roster.looked(self.host, self.id, revision, tell);
-        self.hub.shared.changed.send_replace(());
+        self.hub.shared.tell();
         current
     }
 
@@ -388,6 +397,6 @@ impl Drop for Seat {
             inner.bells.remove(&self.host);
         }
         drop(inner);
-        self.hub.shared.changed.send_replace(());
+        self.hub.shared.tell();
     }
 }

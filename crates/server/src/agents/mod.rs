@@ -9,6 +9,7 @@ mod leases;
 mod lessor;
 mod listener;
 mod roster;
+mod rotor;
 mod tally;
 mod watch;
 
@@ -16,3 +17,4 @@ pub use authority::{fingerprint, new_authority};
 pub use hub::Hub;
 pub use leases::LeaseArgs;
 pub use listener::serve;
+pub(crate) use rotor::run as rotate_keys;

@@ -133,6 +133,11 @@ impl Roster {
         self.sessions.get(&host).filter(|s| s.connection == connection)?.epoch
     }
 
+    pub(crate) fn is_current(&self, host: Uuid, connection: u64, epoch: Option<Revision>) -> bool {
+        let session = self.sessions.get(&host).filter(|s| s.connection == connection);
+        session.is_some_and(|s| s.epoch.is_none() || s.epoch == epoch)
+    }
+
     /// A write was committed.
     pub(crate) fn committed(&mut self, newest: Revision, concerned: &BTreeSet<Uuid>, now_ms: u64) {
         self.newest = newest;

@@ -10,10 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::host_spec::host_spec;
 use model::ids::Revision;
+use model::seal::Sealing;
 use model::spec::HostSpec;
 use model::wire::agent::{Line, changes};
 use model::world::World;
 use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
 
 use super::hub::Seat;
 use super::listener::stopped;
@@ -29,24 +31,42 @@ const PIECE: usize = 32 << 10;
 
 pub(crate) type Pieces = mpsc::Sender<Result<Bytes, Infallible>>;
 
+/// Who reads the stream.
+pub(crate) struct Reader {
+    pub(crate) pieces: Pieces,
+    /// What it is to be asked.
+    pub(crate) asks: mpsc::Receiver<Line>,
+    /// It knows of encryption; to another one nothing is said of it, and what
+    /// must be encrypted has no route for it.
+    pub(crate) seals: bool,
+}
+
+impl Reader {
+    fn slice(&self, world: &World, host: Uuid) -> HostSpec {
+        let spec = host_spec(world, host);
+        let sealing = if self.seals { spec.sealing } else { Sealing::default() };
+        HostSpec { sealing, ..spec }
+    }
+}
+
 /// Sends until the reader is gone, the host is deleted, another session of the
 /// host has begun or the server stops.
 pub(crate) async fn run(
     seat: Seat,
     resumed: Option<Arc<World>>,
-    (pieces, mut asks): (Pieces, mpsc::Receiver<Line>),
+    mut reader: Reader,
     mut stop: watch::Receiver<bool>,
 ) {
     let host = seat.host();
     let snapshot = resumed.is_none().then_some(Line::Snapshot);
     let mut first: Option<Vec<Line>> = Some(seat.lease().into_iter().chain(snapshot).collect());
-    let mut sent = resumed.map_or_else(HostSpec::default, |world| host_spec(&world, host));
+    let mut sent = resumed.map_or_else(HostSpec::default, |world| reader.slice(&world, host));
     loop {
         let world = seat.newest();
         if !world.hosts.contains_key(&host) {
             return tracing::info!(%host, "watch ends: the host was deleted");
         }
-        let slice = host_spec(&world, host);
+        let slice = reader.slice(&world, host);
         let news: Vec<Line> = changes(&sent, &slice).collect();
         // The first mark is sent in any case: its answer says the host is up.
         let tell = first.is_some() || !news.is_empty();
@@ -55,13 +75,13 @@ pub(crate) async fn run(
         }
         if tell {
             let lines = first.take().unwrap_or_default().into_iter().chain(news);
-            let sent = send(&pieces, lines, slice.revision).await;
+            let sent = send(&reader.pieces, lines, slice.revision).await;
             if sent.is_none() {
                 return tracing::info!(%host, "watch ends: the reader is gone or stuck");
             }
         }
         sent = slice;
-        if !news_to_come(&seat, (&pieces, &mut asks), &mut stop).await {
+        if !news_to_come(&seat, &mut reader, &mut stop).await {
             return;
         }
     }
@@ -71,7 +91,7 @@ pub(crate) async fn run(
 /// is nobody to send it to.
 async fn news_to_come(
     seat: &Seat,
-    (pieces, asks): (&Pieces, &mut mpsc::Receiver<Line>),
+    Reader { pieces, asks, .. }: &mut Reader,
     stop: &mut watch::Receiver<bool>,
 ) -> bool {
     loop {

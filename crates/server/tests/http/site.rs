@@ -72,6 +72,7 @@ impl Site {
 pub(crate) fn config(dir: &Path) -> Config {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     Config {
+        key_life: 86_400,
         leases: server::LeaseArgs::default(),
         listen: any,
         agent_listen: any,

@@ -13,8 +13,8 @@ use model::world::World;
 use super::{Database, open, picture, rule, write, write_all};
 use crate::wishes::{
     ADMIN, access_wish, account, allow_join, delete_router, detach, disable, found, id, in_netns,
-    join, labels, network, network_wish, on_device, once, peering, peering_wish, port,
-    rename_router, router, router_wish, server, sub_account, take_lease, token, told,
+    join, keys, labels, network, network_wish, on_device, once, peering, peering_wish, port,
+    rename_router, router, router_wish, seal, server, sub_account, take_lease, token, told,
     webhook as webhook_op, webhook_wish, zone,
 };
 
@@ -39,6 +39,8 @@ fn everything() -> Vec<Op> {
         sub_account("deputy"),
         token(id(12)),
         take_lease(id(1)),
+        seal("home-1"),
+        keys(id(1)),
         webhook_op(),
         told(id(6)),
     ]
@@ -81,7 +83,7 @@ pub(crate) async fn reopening_gives_the_identical_world(database: impl Database)
     write_all(&store, everything()).await;
     let before = store.world();
     let kinds = kinds_in(&before);
-    assert_eq!(kinds.len(), 17, "nothing of some kind: {kinds:?}");
+    assert_eq!(kinds.len(), 20, "nothing of some kind: {kinds:?}");
     drop(store);
     let rows = database.rows();
     let again = open(&database);
@@ -98,6 +100,9 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Authority => world.authority().is_some(),
         Key::Host(_) => !world.hosts.is_empty(),
         Key::JoinToken(_) => !world.join_tokens.is_empty(),
+        Key::Keys(host) => world.seals.keys(*host).is_some(),
+        Key::Rotation => world.seals.rotation().is_some(),
+        Key::Seal(_) => world.seals.pairs().next().is_some(),
         Key::Lease(_) => !world.leases.is_empty(),
         Key::Network(_) => !world.networks.is_empty(),
         Key::Peering(_) => !world.peerings.is_empty(),
@@ -117,6 +122,9 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Authority,
         Key::Host(id(0)),
         Key::JoinToken(String::new()),
+        Key::Keys(id(1)),
+        Key::Rotation,
+        Key::Seal((String::new(), String::new())),
         Key::Lease(id(0)),
         Key::Network(id(0)),
         Key::Peering(id(0)),
@@ -170,7 +178,7 @@ pub(crate) async fn changes_and_deletes_survive(database: impl Database) {
     let world = open(&database).world();
     assert_eq!(picture(&world), picture(&before));
     let left = kinds_in(&world);
-    assert_eq!(left, ["account", "authority", "done", "join-token", "next-vni"].into());
+    assert_eq!(left, ["account", "authority", "done", "join-token", "next-vni", "rotation"].into());
 }
 
 pub(crate) async fn a_name_can_be_used_again_after_its_end(database: impl Database) {

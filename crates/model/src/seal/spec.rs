@@ -1,0 +1,105 @@
+//! What one host must do to encrypt.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{End, Generation};
+use crate::spec::{Routes, Target};
+use crate::world::World;
+
+/// Of a slice: the tunnels a host has, to whom, and who is reached through them
+/// alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealing {
+    /// For each generation a tunnel, with a key of the host's own making.
+    pub tunnels: BTreeSet<Generation>,
+    pub peers: BTreeMap<PeerKey, End>,
+    /// Hosts by their VTEP, to which packets go through the tunnel of that
+    /// generation, and from which they are taken only out of a tunnel.
+    pub seals: BTreeMap<IpAddr, Generation>,
+}
+
+impl Sealing {
+    pub fn is_none(&self) -> bool {
+        self.tunnels.is_empty() && self.peers.is_empty() && self.seals.is_empty()
+    }
+}
+
+/// One host as seen by the tunnel of one generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PeerKey {
+    pub generation: Generation,
+    pub vtep: IpAddr,
+}
+
+impl std::fmt::Display for PeerKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of generation {}", self.vtep, self.generation)
+    }
+}
+
+/// Whether packets may go between two hosts, and through which tunnels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Passage {
+    Clear,
+    /// Generations of which both have a key; without one nothing is sent.
+    Sealed(BTreeSet<Generation>),
+}
+
+/// False between hosts that are to encrypt and have no keys of one generation.
+pub fn may_send(world: &World, from: Uuid, to: Uuid) -> bool {
+    match sealed(world, from, to) {
+        Some(mut generations) => generations.next().is_some(),
+        None => true,
+    }
+}
+
+/// How packets go between two hosts.
+pub fn common(world: &World, a: Uuid, b: Uuid) -> Passage {
+    sealed(world, a, b).map_or(Passage::Clear, |both| Passage::Sealed(both.collect()))
+}
+
+/// Generations of which both have a key; None where nothing is encrypted.
+fn sealed(world: &World, a: Uuid, b: Uuid) -> Option<impl Iterator<Item = Generation>> {
+    let zone = |host| world.hosts.get(&host).map(|it| it.zone.as_str());
+    world.seals.pair(zone(a)?, zone(b)?)?;
+    let wanted = world.seals.rotation().map(|it| it.generations());
+    let has = |host, generation: &Generation| {
+        world.seals.keys(host).is_some_and(|keys| keys.ends.contains_key(generation))
+    };
+    Some(wanted.into_iter().flatten().filter(move |it| has(a, it) && has(b, it)))
+}
+
+/// What `host` must do for the hosts that its routes lead to.
+pub fn sealing(world: &World, host: Uuid, routes: &Routes) -> Sealing {
+    let mut it = Sealing::default();
+    let zone = world.hosts.get(&host).map(|host| host.zone.as_str());
+    let Some(rotation) = world.seals.rotation() else { return it };
+    if !zone.is_some_and(|zone| world.seals.concerns(zone)) {
+        return it;
+    }
+    it.tunnels = rotation.generations().collect();
+    let vteps: BTreeSet<IpAddr> = routes.values().filter_map(remote).collect();
+    for other in world.hosts.values().filter(|other| vteps.contains(&other.underlay)) {
+        let Passage::Sealed(both) = common(world, host, other.uuid) else { continue };
+        let vtep = other.underlay;
+        let end = |generation| world.seals.keys(other.uuid)?.ends.get(generation).copied();
+        for generation in &both {
+            let key = PeerKey { generation: *generation, vtep };
+            it.peers.extend(end(generation).map(|end| (key, end)));
+        }
+        let used = both.get(&rotation.used).or_else(|| both.last());
+        it.seals.extend(used.map(|generation| (vtep, *generation)));
+    }
+    it
+}
+
+fn remote(target: &Target) -> Option<IpAddr> {
+    match target {
+        Target::Remote { vtep, .. } => Some(*vtep),
+        Target::Local { .. } | Target::Nobody => None,
+    }
+}
