@@ -64,7 +64,7 @@ pub fn run(paths: &[Path], rounds: usize, progress: &mut impl Write) -> Result<V
                     write!(progress, " {} {:.0} ns;", path.name, result.udp64.ns_per_packet)?;
                     measured[index].rounds.push(result);
                 }
-                Err(error) if path.tunnel.is_some() => {
+                Err(error) if path.tunnel.as_ref().is_some_and(|it| it.is_foreign()) => {
                     write!(progress, " left out: {error:#};")?;
                     failed.insert(path.name.as_str());
                 }

@@ -28,7 +28,7 @@ const BATCH: usize = 64;
 const UNDER_WAY: usize = BATCH;
 
 /// A packet that nothing has come after for so long is lost.
-const LOST_AFTER: Duration = Duration::from_millis(20);
+const LOST_AFTER: Duration = Duration::from_millis(300);
 
 /// Lost packets that still make a valid round: what a full backlog drops when the machine stalls.
 const LOSS_ALLOWED: f64 = 0.001;
@@ -230,7 +230,7 @@ fn stragglers(incoming: &mut Batch, receiver: &UdpSocket, missing: usize) -> Res
         }
         Err(error) => Some(Err(error)),
     };
-    match eventually(Duration::from_millis(50), "the last packets", all_here) {
+    match eventually(LOST_AFTER, "the last packets", all_here) {
         Ok(Err(error)) => Err(error),
         Ok(Ok(())) | Err(_) => Ok(received),
     }

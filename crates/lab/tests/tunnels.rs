@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use lab::site::{Cabling, Pair};
 use lab::traffic::udp64;
-use lab::{netns, tunnels};
+use lab::{bench, netns, tunnels};
 
 #[test]
 fn a_tunnel_is_a_path_that_carries_packets_or_is_said_to_be_left_out() {
@@ -23,4 +24,13 @@ fn a_tunnel_is_a_path_that_carries_packets_or_is_said_to_be_left_out() {
     }
     drop(paths);
     assert_eq!(lab::site::leftovers(&prefix).unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn an_encrypted_pair_is_a_path_that_carries_packets() {
+    let pair = Pair::start(&format!("{}sealed", netns::prefix("kt")), Cabling::Direct).unwrap();
+    pair.peer().unwrap();
+    let path = tunnels::sealed(&pair).unwrap();
+    let measured = bench::run(&[path], 1, &mut std::io::sink()).unwrap();
+    assert!(measured[0].rounds[0].tcp_rr.count > 0, "{measured:?}");
 }

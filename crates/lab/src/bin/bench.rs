@@ -47,9 +47,13 @@ fn main() -> anyhow::Result<()> {
     let wanted = |part| arguments.only.is_none_or(|only| only == part);
     if wanted(Part::Paths) {
         let pair = Pair::start(&format!("{prefix}kannas"), Cabling::Direct)?;
-        pair.peer()?;
+        let sealed = Pair::start(&format!("{prefix}sealed"), Cabling::Direct)?;
+        for pair in [&pair, &sealed] {
+            pair.peer()?;
+        }
         let mut paths = paths::baselines(&prefix)?;
         paths.push(paths::kannas(&pair));
+        paths.push(tunnels::sealed(&sealed)?);
         paths.extend(tunnels::all(&prefix, &mut progress)?);
         let measured = bench::run(&paths, arguments.rounds, &mut progress)?;
         table::write(&measured, paths::BRIDGE_VXLAN, &mut out)?;

@@ -5,6 +5,7 @@
 //! all that a packet costs is spent there (see `cpu.rs`).
 
 mod nebula;
+mod sealed;
 mod tinc;
 mod wireguard;
 
@@ -31,17 +32,28 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Seconds that a program may take that makes keys.
 const KEY_SECONDS: &str = "60";
 
-/// Both ends of one; they end when it is dropped.
+pub use sealed::{SEALED, sealed};
+
+/// Both ends of one.
 #[derive(Debug)]
-pub struct Tunnel {
-    daemons: Vec<Process>,
-    // Their keys; it goes after them.
-    _folder: Folder,
+pub enum Tunnel {
+    /// Of others: they end when it is dropped, and their keys after them.
+    Foreign(Vec<Process>, Folder),
+    /// What Kannas has started to encrypt.
+    Ours(Vec<u32>),
 }
 
 impl Tunnel {
     pub(crate) fn pids(&self) -> Vec<u32> {
-        self.daemons.iter().map(Process::pid).collect()
+        match self {
+            Self::Foreign(daemons, _) => daemons.iter().map(Process::pid).collect(),
+            Self::Ours(pids) => pids.clone(),
+        }
+    }
+
+    /// True of one that the bench can do without.
+    pub(crate) fn is_foreign(&self) -> bool {
+        matches!(self, Self::Foreign(..))
     }
 }
 
@@ -113,7 +125,7 @@ fn path(kind: &Kind, prefix: &str) -> Result<Path> {
     let logs = || daemons.iter().map(Process::log_tail).collect::<Vec<_>>().join("\n--\n");
     eventually(PATIENCE, "packets cross in UDP", || crosses(&path).ok().filter(|over| *over))
         .with_context(logs)?;
-    path.tunnel = Some(Arc::new(Tunnel { daemons, _folder: folder }));
+    path.tunnel = Some(Arc::new(Tunnel::Foreign(daemons, folder)));
     Ok(path)
 }
 
