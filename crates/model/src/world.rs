@@ -357,10 +357,9 @@ impl World {
             }
             // A token's indexes are made of what never changes of it.
             Key::SubAccount(_) | Key::Token(_) => {}
-            Key::Account(_) | Key::Authority | Key::Host(_) => {}
             Key::JoinToken(_) | Key::Lease(_) | Key::Zone(_) | Key::NextVni => {}
-            Key::Told { .. } | Key::Webhook(_) => {}
-            Key::Keys(_) | Key::Rotation | Key::Seal(_) => {}
+            Key::Account(_) | Key::Authority | Key::Host(_) | Key::Told { .. } => {}
+            Key::Webhook(_) | Key::Keys(_) | Key::Rotation | Key::Seal(_) => {}
         }
     }
 
