@@ -16,8 +16,8 @@ use crate::groups::Groups;
 use crate::ids::Revision;
 use crate::labelled::Kind;
 use crate::lease::Lease;
-use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router};
-use crate::objects::{Done, Nic, Server, Told, Webhook, Zone};
+use crate::objects::{Account, Authority, Done, Host, JoinToken, Network, Nic, Peering, Port};
+use crate::objects::{Router, Server, Told, Webhook, Zone};
 use crate::owned::{Owned, Owners};
 use crate::seal::Seals;
 use crate::spec::Attachment;
@@ -356,10 +356,10 @@ impl World {
                 }
             }
             // A token's indexes are made of what never changes of it.
-            Key::SubAccount(_) | Key::Token(_) => {}
-            Key::JoinToken(_) | Key::Lease(_) | Key::Zone(_) | Key::NextVni => {}
+            Key::SubAccount(_) | Key::Token(_) | Key::Webhook(_) | Key::Rotation | Key::Seal(_) => {
+            }
+            Key::JoinToken(_) | Key::Lease(_) | Key::Zone(_) | Key::NextVni | Key::Keys(_) => {}
             Key::Account(_) | Key::Authority | Key::Host(_) | Key::Told { .. } => {}
-            Key::Webhook(_) | Key::Keys(_) | Key::Rotation | Key::Seal(_) => {}
         }
     }
 
