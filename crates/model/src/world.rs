@@ -356,10 +356,9 @@ impl World {
                 }
             }
             // A token's indexes are made of what never changes of it.
-            Key::SubAccount(_) | Key::Token(_) | Key::Webhook(_) | Key::Rotation | Key::Seal(_) => {
-            }
+            Key::SubAccount(_) | Key::Token(_) | Key::Webhook(_) | Key::Seal(_) => {}
             Key::JoinToken(_) | Key::Lease(_) | Key::Zone(_) | Key::NextVni | Key::Keys(_) => {}
-            Key::Account(_) | Key::Authority | Key::Host(_) | Key::Told { .. } => {}
+            Key::Account(_) | Key::Authority | Key::Host(_) | Key::Told { .. } | Key::Rotation => {}
         }
     }
 
