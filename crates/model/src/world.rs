@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::change::{Change, Key, Object};
 use crate::credentials::Credentials;
-use crate::groups::Groups;
+use crate::groups::{Groups, seconds};
 use crate::ids::Revision;
 use crate::labelled::Kind;
 use crate::lease::Lease;
@@ -388,11 +388,6 @@ impl World {
             Key::NextVni => self.next_vni = 1,
         }
     }
-}
-
-/// The second halves of the pairs that begin with `first`.
-fn seconds(set: &OrdSet<(Uuid, Uuid)>, first: Uuid) -> impl Iterator<Item = Uuid> {
-    set.range((first, Uuid::nil())..).take_while(move |it| it.0 == first).map(|(_, second)| *second)
 }
 
 #[cfg(test)]

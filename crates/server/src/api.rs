@@ -23,6 +23,7 @@ use uuid::Uuid;
 use crate::agents::Hub;
 use crate::auth::{Auth, Moment, User};
 use crate::body;
+use crate::memo::Memo;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::routes::{self, Answer, Caller};
@@ -36,6 +37,7 @@ pub(crate) struct Api {
     pub(crate) hub: Hub,
     pub(crate) policy: Policy,
     pub(crate) auth: Arc<Auth>,
+    pub(crate) lists: Arc<Memo>,
     proxies: Arc<[IpRange]>,
     /// The caller, if it is a sub-account: all that is written by this is
     /// held to what it has access to.
@@ -87,8 +89,8 @@ impl Call {
 
 impl Api {
     pub(crate) fn new(store: Store, hub: Hub, policy: Policy, proxies: Vec<IpRange>) -> Self {
-        let (auth, proxies) = (Arc::new(Auth::new()), proxies.into());
-        Self { store, hub, policy, auth, proxies, sub: None, asked: Asked::default() }
+        let (auth, lists, proxies) = (Arc::new(Auth::new()), Arc::default(), proxies.into());
+        Self { store, hub, policy, auth, lists, proxies, sub: None, asked: Asked::default() }
     }
 
     pub(crate) fn now(&self) -> Moment {

@@ -54,8 +54,8 @@ pub(crate) fn text_of(it: &impl Serialize) -> Vec<u8> {
 }
 
 /// `text` is JSON.
-pub(crate) fn labelled(status: StatusCode, text: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(text));
+pub(crate) fn labelled(status: StatusCode, text: impl Into<Body>) -> Response {
+    let mut response = Response::new(text.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     response

@@ -16,6 +16,7 @@ mod hold;
 mod host;
 mod interface;
 mod listener;
+mod memo;
 mod network;
 mod openapi;
 mod password;

@@ -11,15 +11,22 @@ use store::Commit;
 use uuid::Uuid;
 
 use crate::api::{Api, Call};
-use crate::body::{json, nothing};
+use crate::body::{labelled, nothing, text_of};
 use crate::hold::Kind;
+use crate::memo::Seen;
 use crate::problem::Problem;
 use crate::routes::Answer;
 use crate::terms::tagged;
 
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
+    let word = *api.hub.changed().borrow();
     let (world, presence, query) = (api.store.world(), api.hub.presence(), &call.query);
     let patience = api.patience();
+    let seen = Seen { revision: world.revision(), word, second: patience.now };
+    let asked = (call.account.clone(), api.sub.clone(), query.parameters().to_vec());
+    if let Some(text) = api.lists.get(&asked, seen) {
+        return Ok(labelled(StatusCode::OK, text));
+    }
     let scope = api.scope(&world)?;
     let asked_for = world.peerings_with(&call.account, query.labels()).filter(|it| {
         scope.has_peering(it)
@@ -30,7 +37,9 @@ pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let page = query.page(asked_for);
     let views = View::all(&world, &presence, patience, &page);
     let network_peerings = ManyInner { network_peering: Each::of(views) };
-    Ok(json(StatusCode::OK, &Many { network_peerings }))
+    let text = text_of(&Many { network_peerings }).into();
+    api.lists.put(asked, seen, &text);
+    Ok(labelled(StatusCode::OK, text))
 }
 
 pub(crate) async fn show(api: Api, call: Call) -> Answer {

@@ -19,6 +19,11 @@ impl Query {
         Self { parameters, labels }
     }
 
+    /// All of them, in their order.
+    pub(crate) fn parameters(&self) -> &[(String, String)] {
+        &self.parameters
+    }
+
     /// Each `label` of the query: all must match.
     pub(crate) fn labels(&self) -> &[Filter] {
         &self.labels

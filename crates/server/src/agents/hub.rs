@@ -8,8 +8,8 @@ use model::change::{Change, Key, Object};
 use model::flow::{Counted, Exchange};
 use model::ids::{Revision, Vni};
 use model::lease::Lease;
-use model::state::{HostError, Presence};
-use model::wire::agent::{Fault, Line, Report};
+use model::state::Presence;
+use model::wire::agent::{Line, Report};
 use model::world::World;
 use store::{Group, Store};
 use time::OffsetDateTime;
@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::asks::Asks;
 use super::concern::concerned;
 use super::leases::{LeaseArgs, Leases, Look};
-use super::roster::{Heard, Roster, Start, Word};
+use super::roster::{Heard, Roster, Start, Word, host_error};
 use super::tally::Tally;
 
 /// Worlds to resume from. They share structure: one costs what its write
@@ -39,7 +39,7 @@ pub struct Hub {
 struct Shared {
     inner: Mutex<Inner>,
     /// Told after each change of the roster.
-    changed: watch::Sender<()>,
+    changed: watch::Sender<u64>,
     started: Instant,
 }
 
@@ -86,7 +86,7 @@ impl Hub {
             sessions: 0,
             tally: Tally::default(),
         };
-        let changed = watch::channel(()).0;
+        let changed = watch::channel(0).0;
         let shared =
             Arc::new(Shared { inner: Mutex::new(inner), changed, started: Instant::now() });
         let follower = shared.clone();
@@ -117,7 +117,7 @@ impl Hub {
     }
 
     /// Tells of each commit, and of whatever connected hosts do.
-    pub(crate) fn changed(&self) -> watch::Receiver<()> {
+    pub(crate) fn changed(&self) -> watch::Receiver<u64> {
         self.shared.changed.subscribe()
     }
 
@@ -194,7 +194,7 @@ impl Hub {
             older.notify_one();
         }
         drop(inner);
-        self.shared.changed.send_replace(());
+        self.shared.tell();
         Ok((Seat { hub: self.clone(), host, id, epoch, bell }, world))
     }
 
@@ -212,7 +212,7 @@ impl Hub {
             inner.leases.renew(host, epoch, now_ms);
         }
         drop(inner);
-        self.shared.changed.send_replace(());
+        self.shared.tell();
         heard
     }
 
@@ -250,18 +250,13 @@ fn leases_of(world: &World, settings: LeaseArgs) -> Leases {
     leases
 }
 
-/// None when the network was deleted: then nobody's state depends on it.
-fn host_error(world: &World, fault: Fault) -> Option<HostError> {
-    let network = match fault.vni {
-        Some(vni) => Some(world.networks.values().find(|n| n.vni == vni)?.uuid),
-        None => None,
-    };
-    Some(HostError { network, message: fault.message, breach: fault.breach })
-}
-
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self) {
+        self.changed.send_modify(|times| *times += 1);
     }
 
     fn now_ms(&self) -> u64 {
@@ -288,7 +283,7 @@ impl Shared {
         inner.take_leases(changes(), now_ms);
         inner.announce(&hosts, now_ms);
         drop(inner);
-        self.changed.send_replace(());
+        self.tell();
     }
 
     /// Goes on from `world` when commits were missed.
@@ -303,7 +298,7 @@ impl Shared {
         let everybody = inner.bells.keys().copied().collect();
         inner.announce(&everybody, now_ms);
         drop(inner);
-        self.changed.send_replace(());
+        self.tell();
     }
 }
 
@@ -373,7 +368,7 @@ impl Seat {
     /// See [`Roster::looked`].
     pub(crate) fn looked(&self, revision: Revision, tell: bool) -> bool {
         let current = self.hub.shared.lock().roster.looked(self.host, self.id, revision, tell);
-        self.hub.shared.changed.send_replace(());
+        self.hub.shared.tell();
         current
     }
 
@@ -393,6 +388,6 @@ impl Drop for Seat {
             inner.bells.remove(&self.host);
         }
         drop(inner);
-        self.hub.shared.changed.send_replace(());
+        self.hub.shared.tell();
     }
 }
