@@ -147,7 +147,7 @@ impl Tables {
         port_at: impl Fn(u32) -> Option<Uuid>,
         near: &Routes,
     ) -> Result<Routes, Error> {
-        let mut all = Vec::new();
+        let mut all = Vec::with_capacity(near.len() + 64);
         self.each_route(&port_at, |key, target| all.push((key, target)))?;
         // To look each up in `near` takes five times as long: a hash has no order.
         all.sort_unstable_by_key(|(key, _)| *key);

@@ -167,6 +167,7 @@ fn packets(core: usize) -> Result<[u32; 2]> {
 #[cfg(test)]
 mod tests {
     use std::net::UdpSocket;
+    use std::process::Command;
 
     use nix::time::{ClockId, clock_gettime};
 
@@ -193,6 +194,27 @@ mod tests {
         let ratio = spent.cpu.as_secs_f64() / ran.as_secs_f64();
         assert!((0.9..1.1).contains(&ratio), "spent {spent:?}, ran {ran:?}");
         assert!(spent.cpu < spent.wall.mul_f64(0.9), "the rival was not seen: {spent:?}");
+    }
+
+    #[test]
+    fn what_a_helper_runs_on_the_core_is_spent() {
+        let (spent, [ours, helped]) = pinned(|core| {
+            // Inherits the pinning.
+            let mut helper = Command::new("sh").args(["-c", "while :; do :; done"]).spawn()?;
+            let pids = [helper.id()];
+            let before = (thread_clock(), ran(pids[0])?);
+            let meter = core.meter(&pids)?;
+            spin(Duration::from_millis(300));
+            let spent = meter.stop()?;
+            let both = [thread_clock() - before.0, ran(pids[0])? - before.1];
+            helper.kill()?;
+            helper.wait()?;
+            Ok((spent, both))
+        })
+        .unwrap();
+        let ratio = spent.cpu.as_secs_f64() / (ours + helped).as_secs_f64();
+        assert!((0.9..1.1).contains(&ratio), "spent {spent:?}, ran {ours:?} and {helped:?}");
+        assert!(helped > Duration::from_millis(20), "{helped:?}");
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl fmt::Display for Step {
 /// 6. routes, new or changed, and those to a port of step 4: its device may
 ///    be another one than before.
 pub fn plan(want: &HostSpec, have: &HostState) -> Vec<Step> {
-    let (stale, differing) = differences(want, have);
+    let stale = have.routes.diff(&want.routes).filter_map(to_remove);
     let gone = have.ports.keys().filter(|p| !want.ports.contains_key(p));
     let vtep = (have.vtep != Condition::Whole(())).then_some(Step::EnsureVtep);
     let ports: BTreeMap<Uuid, Step> = want
@@ -102,30 +102,37 @@ pub fn plan(want: &HostSpec, have: &HostState) -> Vec<Step> {
     let sealing = seal::steps(want, have);
     let spent = have.tunnels.keys().filter(|it| !want.sealing.tunnels.contains(it));
     let again = to_remade(want, have, &ports);
-    stale
-        .into_iter()
-        .chain(gone.map(|port| Step::RemovePort(*port)))
-        .chain(vtep)
-        .chain(sealing)
-        .chain(ports.into_values())
-        .chain(spent.map(|generation| Step::RemoveTunnel(*generation)))
-        .chain(differing)
-        .chain(again)
-        .collect()
+    // Of a host that has nothing yet there may be a million, which are not to be moved about.
+    let many = want.routes.len().saturating_sub(have.routes.len());
+    let few = 1 + sealing.len() + ports.len() + have.tunnels.len() + again.len();
+    let mut steps = Vec::with_capacity(few + many);
+    steps.extend(stale);
+    steps.extend(gone.map(|port| Step::RemovePort(*port)));
+    steps.extend(vtep);
+    steps.extend(sealing);
+    steps.extend(ports.into_values());
+    steps.extend(spent.map(|generation| Step::RemoveTunnel(*generation)));
+    steps.extend(have.routes.diff(&want.routes).filter_map(to_set));
+    steps.extend(again);
+    steps
 }
 
-/// Routes that must go, and those that are new or others.
-fn differences(want: &HostSpec, have: &HostState) -> (Vec<Step>, Vec<Step>) {
-    let (mut stale, mut differing) = (Vec::new(), Vec::new());
-    for difference in have.routes.diff(&want.routes) {
-        match difference {
-            DiffItem::Remove(key, _) => stale.push(Step::RemoveRoute(*key)),
-            DiffItem::Add(key, target) | DiffItem::Update { new: (key, target), .. } => {
-                differing.push(Step::SetRoute { key: *key, target: *target });
-            }
-        }
+type Difference<'a> = DiffItem<'a, 'a, RouteKey, Target>;
+
+fn to_remove(difference: Difference<'_>) -> Option<Step> {
+    match difference {
+        DiffItem::Remove(key, _) => Some(Step::RemoveRoute(*key)),
+        DiffItem::Add(..) | DiffItem::Update { .. } => None,
     }
-    (stale, differing)
+}
+
+fn to_set(difference: Difference<'_>) -> Option<Step> {
+    match difference {
+        DiffItem::Add(key, target) | DiffItem::Update { new: (key, target), .. } => {
+            Some(Step::SetRoute { key: *key, target: *target })
+        }
+        DiffItem::Remove(..) => None,
+    }
 }
 
 /// Routes that do not differ, to ports that are made anew.

@@ -18,7 +18,7 @@ use crate::site::{Cabling, PATIENCE, Site};
 const HOSTS: [(&str, &str); 2] = [("near", "fi-hel1"), ("far", "fi-hel1")];
 
 /// Seconds.
-const GRACE: &str = "100000";
+const GRACE: &str = "86400";
 
 /// An agent that is told of `ports` remote ports by the server, at the end of its snapshot.
 ///
