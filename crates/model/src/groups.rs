@@ -50,6 +50,11 @@ impl<T> Groups<T> {
     }
 }
 
+/// The second halves of the pairs that begin with `first`.
+pub(crate) fn seconds(set: &OrdSet<(Uuid, Uuid)>, first: Uuid) -> impl Iterator<Item = Uuid> {
+    set.range((first, Uuid::nil())..).take_while(move |it| it.0 == first).map(|(_, second)| *second)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;

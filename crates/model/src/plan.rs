@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use imbl::ordmap::DiffItem;
 use uuid::Uuid;
 
-use crate::seal::{End, Generation, PeerKey};
+use crate::seal::{self, End, Generation, PeerKey};
 use crate::spec::{Condition, HostSpec, HostState, PortSpec, RouteKey, Target};
 
 /// One change of one host's kernel. Each is idempotent.
@@ -99,7 +99,7 @@ pub fn plan(want: &HostSpec, have: &HostState) -> Vec<Step> {
             Some((*port, Step::EnsurePort { port: *port, spec: Box::new(spec.clone()), why }))
         })
         .collect();
-    let sealing = sealing(want, have);
+    let sealing = seal::steps(want, have);
     let spent = have.tunnels.keys().filter(|it| !want.sealing.tunnels.contains(it));
     let again = to_remade(want, have, &ports);
     // Of a host that has nothing yet there may be a million, which are not to be moved about.
@@ -114,29 +114,6 @@ pub fn plan(want: &HostSpec, have: &HostState) -> Vec<Step> {
     steps.extend(spent.map(|generation| Step::RemoveTunnel(*generation)));
     steps.extend(have.routes.diff(&want.routes).filter_map(to_set));
     steps.extend(again);
-    steps
-}
-
-fn sealing(want: &HostSpec, have: &HostState) -> Vec<Step> {
-    let mut steps = Vec::new();
-    for generation in &want.sealing.tunnels {
-        let why = match have.tunnels.get(generation) {
-            Some(Condition::Whole(())) => continue,
-            Some(Condition::Broken(why)) => why.clone(),
-            Some(Condition::Missing) | None => "missing".to_owned(),
-        };
-        steps.push(Step::EnsureTunnel { generation: *generation, why });
-    }
-    // Those of a tunnel that goes go with it.
-    let stays = |key: &PeerKey| want.sealing.tunnels.contains(&key.generation);
-    let gone = have.peers.keys().filter(|key| !want.sealing.peers.contains_key(key) && stays(key));
-    steps.extend(gone.map(|key| Step::RemovePeer(*key)));
-    let peers = want.sealing.peers.iter().filter(|(key, end)| have.peers.get(key) != Some(end));
-    steps.extend(peers.map(|(key, end)| Step::SetPeer { key: *key, end: *end }));
-    let seals = want.sealing.seals.iter().filter(|(vtep, by)| have.seals.get(vtep) != Some(by));
-    steps.extend(seals.map(|(vtep, by)| Step::Seal { vtep: *vtep, generation: *by }));
-    let clear = have.seals.keys().filter(|vtep| !want.sealing.seals.contains_key(vtep));
-    steps.extend(clear.map(|vtep| Step::Unseal(*vtep)));
     steps
 }
 

@@ -9,6 +9,7 @@
 
 mod rotation;
 mod spec;
+mod steps;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 pub use rotation::{Rotation, next, rotate, waited_for};
 pub use spec::{Passage, PeerKey, Sealing, common, may_send, sealing};
+pub(crate) use steps::steps;
 
 use crate::change::{Change, Key, Object};
 use crate::error::{Noun, Rule};

@@ -12,12 +12,12 @@ use uuid::Uuid;
 
 use crate::change::{Change, Key, Object};
 use crate::credentials::Credentials;
-use crate::groups::Groups;
+use crate::groups::{Groups, seconds};
 use crate::ids::Revision;
 use crate::labelled::Kind;
 use crate::lease::Lease;
-use crate::objects::{Account, Authority, Host, JoinToken, Network, Peering, Port, Router};
-use crate::objects::{Done, Nic, Server, Told, Webhook, Zone};
+use crate::objects::{Account, Authority, Done, Host, JoinToken, Network, Nic, Peering, Port};
+use crate::objects::{Router, Server, Told, Webhook, Zone};
 use crate::owned::{Owned, Owners};
 use crate::seal::Seals;
 use crate::spec::Attachment;
@@ -356,11 +356,9 @@ impl World {
                 }
             }
             // A token's indexes are made of what never changes of it.
-            Key::SubAccount(_) | Key::Token(_) => {}
-            Key::Account(_) | Key::Authority | Key::Host(_) => {}
-            Key::JoinToken(_) | Key::Lease(_) | Key::Zone(_) | Key::NextVni => {}
-            Key::Told { .. } | Key::Webhook(_) => {}
-            Key::Keys(_) | Key::Rotation | Key::Seal(_) => {}
+            Key::SubAccount(_) | Key::Token(_) | Key::Webhook(_) | Key::Seal(_) => {}
+            Key::JoinToken(_) | Key::Lease(_) | Key::Zone(_) | Key::NextVni | Key::Keys(_) => {}
+            Key::Account(_) | Key::Authority | Key::Host(_) | Key::Told { .. } | Key::Rotation => {}
         }
     }
 
@@ -390,11 +388,6 @@ impl World {
             Key::NextVni => self.next_vni = 1,
         }
     }
-}
-
-/// The second halves of the pairs that begin with `first`.
-fn seconds(set: &OrdSet<(Uuid, Uuid)>, first: Uuid) -> impl Iterator<Item = Uuid> {
-    set.range((first, Uuid::nil())..).take_while(move |it| it.0 == first).map(|(_, second)| *second)
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use model::change::{Change, Key, Object};
 use model::flow::{Counted, Exchange};
 use model::ids::{Revision, Vni};
 use model::lease::Lease;
-use model::state::{HostError, Presence};
-use model::wire::agent::{Fault, Line, Report};
+use model::state::Presence;
+use model::wire::agent::{Line, Report};
 use model::world::World;
 use store::{Group, Store};
 use time::OffsetDateTime;
@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::asks::Asks;
 use super::concern::concerned;
 use super::leases::{LeaseArgs, Leases, Look};
-use super::roster::{Heard, Roster, Start, Word};
+use super::roster::{Heard, Roster, Start, Word, host_error};
 use super::tally::Tally;
 
 /// Worlds to resume from. They share structure: one costs what its write
@@ -248,15 +248,6 @@ fn leases_of(world: &World, settings: LeaseArgs) -> Leases {
     let mut leases = Leases::new(settings);
     world.leases.values().for_each(|lease| leases.put(lease, 0));
     leases
-}
-
-/// None when the network was deleted: then nobody's state depends on it.
-fn host_error(world: &World, fault: Fault) -> Option<HostError> {
-    let network = match fault.vni {
-        Some(vni) => Some(world.networks.values().find(|n| n.vni == vni)?.uuid),
-        None => None,
-    };
-    Some(HostError { network, message: fault.message, breach: fault.breach })
 }
 
 impl Shared {

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use model::ids::Revision;
 use model::state::{HostError, Presence, Standing};
 use model::way::{News, Ways};
-use model::wire::agent::Repairs;
+use model::wire::agent::{Fault, Repairs};
+use model::world::World;
 use uuid::Uuid;
 
 /// Marks of one session that are kept apart. Beyond that the two newest count
@@ -261,6 +262,15 @@ impl Session {
         let (errors, ways) = (self.errors.clone(), self.ways.clone());
         Standing { applied, waiting_ms: 0, errors, repairs: self.repairs.clone(), ways }
     }
+}
+
+/// None when the network was deleted: then nobody's state depends on it.
+pub(super) fn host_error(world: &World, fault: Fault) -> Option<HostError> {
+    let network = match fault.vni {
+        Some(vni) => Some(world.networks.values().find(|n| n.vni == vni)?.uuid),
+        None => None,
+    };
+    Some(HostError { network, message: fault.message, breach: fault.breach })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Has keys rotate: takes the steps of [`model::seal::next`] as they are due.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::op::Op;
 use model::seal::{Rotation, next};
@@ -13,19 +13,29 @@ use super::hub::Hub;
 /// How often it is looked whether a step is due.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// For how long every host has to be ready before packets go by the newer keys:
+/// meanwhile tunnels shake hands, which they begin within a quarter of a second.
+const SHAKE: Duration = Duration::from_secs(2);
+
 /// Uses keys for `life`. Never ends by itself.
 pub(crate) async fn run(store: Store, hub: Hub, life: Duration) {
     let mut tick = tokio::time::interval(LOOK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let life = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
+    // Since when packets could go by the newer keys.
+    let mut ready: Option<Instant> = None;
     loop {
         tick.tick().await;
         let world = store.world();
-        if world.seals.rotation().is_none() {
-            continue;
-        }
+        let Some(rotation) = world.seals.rotation() else { continue };
         let now = OffsetDateTime::now_utc().unix_timestamp();
-        if let Some(to) = next(&world, &hub.presence(), life, now) {
+        let Some(to) = next(&world, &hub.presence(), life, now) else {
+            ready = None;
+            continue;
+        };
+        let since = *ready.get_or_insert_with(Instant::now);
+        if to.used == rotation.used || since.elapsed() >= SHAKE {
+            ready = None;
             step(&store, to).await;
         }
     }
