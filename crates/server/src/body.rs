@@ -50,7 +50,18 @@ pub(crate) fn kept_nowhere(mut response: Response) -> Response {
 /// # Panics
 /// As [`json`].
 pub(crate) fn text_of(it: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(it).expect("views are structs, lists and strings")
+    text_of_about(128, it)
+}
+
+/// With room for so many bytes: a text of megabytes that grows is copied, and
+/// its memory asked for, again and again.
+///
+/// # Panics
+/// As [`json`].
+pub(crate) fn text_of_about(bytes: usize, it: &impl Serialize) -> Vec<u8> {
+    let mut text = Vec::with_capacity(bytes);
+    serde_json::to_writer(&mut text, it).expect("views are structs, lists and strings");
+    text
 }
 
 /// `text` is JSON.

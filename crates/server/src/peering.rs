@@ -11,12 +11,15 @@ use store::Commit;
 use uuid::Uuid;
 
 use crate::api::{Api, Call};
-use crate::body::{labelled, nothing, text_of};
+use crate::body::{labelled, nothing, text_of_about};
 use crate::hold::Kind;
 use crate::memo::Seen;
 use crate::problem::Problem;
 use crate::routes::Answer;
 use crate::terms::tagged;
+
+/// Bytes of one in a list, with two labels and an IPv4 subnet on each side.
+const EACH: usize = 512;
 
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let word = *api.hub.changed().borrow();
@@ -37,7 +40,7 @@ pub(crate) async fn list(api: Api, call: Call) -> Answer {
     let page = query.page(asked_for);
     let views = View::all(&world, &presence, patience, &page);
     let network_peerings = ManyInner { network_peering: Each::of(views) };
-    let text = text_of(&Many { network_peerings }).into();
+    let text = text_of_about(page.len() * EACH, &Many { network_peerings }).into();
     api.lists.put(asked, seen, &text);
     Ok(labelled(StatusCode::OK, text))
 }
