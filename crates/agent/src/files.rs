@@ -37,9 +37,5 @@ pub(crate) fn open(path: &Path) -> io::Result<Option<BufReader<File>>> {
 
 /// None when there is no such file.
 pub(crate) fn read(path: &Path) -> io::Result<Option<String>> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    open(path)?.map(io::read_to_string).transpose()
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::access::Output;
 use crate::exit::Failure;
 use crate::noun;
-use crate::session::Session;
+use crate::session::{Session, segment};
 use crate::table;
 
 /// Let nothing go in the clear between the hosts of two zones (for
@@ -54,10 +54,6 @@ impl Encrypt {
     pub(crate) fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         let Self { zone, other, off } = self;
         let other = other.unwrap_or_else(|| zone.clone());
-        let segment = |id: &str| {
-            let text: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
-            text.replace('+', "%20")
-        };
         let path = format!("{PATH}/{}/{}", segment(&zone), segment(&other));
         let answer = if off {
             session.client.delete(&path)?;

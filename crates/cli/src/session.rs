@@ -66,9 +66,7 @@ impl Session<'_, '_> {
 
     /// Deletes what has this id in the collection at `path`.
     pub(crate) fn delete_at(&mut self, what: &str, path: &str, id: &str) -> Result<(), Failure> {
-        let segment: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
-        // A form has + for a space, a path has not.
-        self.client.delete(&format!("{path}/{}", segment.replace('+', "%20")))?;
+        self.client.delete(&format!("{path}/{}", segment(id)))?;
         if self.output == Output::Table {
             writeln!(self.shell.out, "deleted {what} {}", table::clean(id))?;
         }
@@ -83,4 +81,11 @@ impl Session<'_, '_> {
         serde_json::to_writer_pretty(&mut *self.shell.out, it).map_err(std::io::Error::from)?;
         Ok(writeln!(self.shell.out)?)
     }
+}
+
+/// A name as a segment of a path.
+pub(crate) fn segment(name: &str) -> String {
+    let text: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+    // A form has + for a space, a path has not.
+    text.replace('+', "%20")
 }

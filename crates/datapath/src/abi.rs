@@ -231,9 +231,7 @@ impl VtepValue {
     pub(crate) fn address(&self) -> IpAddr {
         unmapped(self.address)
     }
-}
 
-impl VtepValue {
     /// The same, whether or not anything is sealed.
     pub(crate) fn sealing(self, sealed: bool) -> Self {
         let flags = self.flags & !VTEP_SEALS | if sealed { VTEP_SEALS } else { 0 };

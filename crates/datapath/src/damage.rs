@@ -4,21 +4,19 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use aya::maps::{HashMap, Map, MapData};
+use aya::maps::{HashMap, MapData};
 use model::ids::{Malformed, Vni, mapped};
 use model::spec::Target;
 
 use crate::Error;
 use crate::abi::{HostKey, TargetValue};
-use crate::pins::Pins;
+use crate::pins::{Pins, pinned};
 
 const HOSTS: &str = "HOSTS";
 const SEALS: &str = "SEALS";
 
 fn hosts(pin_dir: &Path) -> Result<HashMap<MapData, HostKey, TargetValue>, Error> {
-    let failed = |source| Error::Map { name: HOSTS, source };
-    let map = MapData::from_pin(Pins::at(pin_dir).maps().join(HOSTS));
-    map.and_then(Map::from_map_data).and_then(HashMap::try_from).map_err(failed)
+    pinned(&Pins::at(pin_dir).maps(), HOSTS)
 }
 
 fn key_of(vni: u32, address: IpAddr) -> Result<HostKey, Malformed> {
@@ -42,10 +40,8 @@ pub fn remove_address(pin_dir: &Path, vni: u32, address: IpAddr) -> Result<(), E
 /// It does so already; there are no maps.
 pub fn unseal(pin_dir: &Path, vtep: IpAddr) -> Result<(), Error> {
     let failed = |source| Error::Map { name: SEALS, source };
-    let map = MapData::from_pin(Pins::at(pin_dir).maps().join(SEALS));
-    let map = map.and_then(Map::from_map_data).and_then(HashMap::try_from);
-    let mut map: HashMap<MapData, [u8; 16], u32> = map.map_err(failed)?;
-    map.remove(&mapped(vtep)).map_err(failed)
+    let mut seals: HashMap<MapData, [u8; 16], u32> = pinned(&Pins::at(pin_dir).maps(), SEALS)?;
+    seals.remove(&mapped(vtep)).map_err(failed)
 }
 
 /// Sends what is for that address to network `to` at another host.

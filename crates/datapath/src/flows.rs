@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use aya::Ebpf;
-use aya::maps::{Map, MapData, MapError, PerCpuHashMap, PerCpuValues};
+use aya::maps::{MapData, MapError, PerCpuHashMap, PerCpuValues};
 use model::flow::{Flow, Traffic};
 use model::ids::Vni;
 
@@ -30,12 +30,10 @@ impl Flows {
 
     /// Those in a directory of pinned maps; None when that has none.
     pub(crate) fn pinned(maps: &Path) -> Result<Option<Self>, Error> {
-        let path = maps.join(NAME);
-        if !path.exists() {
+        if !maps.join(NAME).exists() {
             return Ok(None);
         }
-        let map = MapData::from_pin(path).and_then(Map::from_map_data);
-        Ok(Some(Self { map: map.and_then(PerCpuHashMap::try_from).map_err(failed)? }))
+        Ok(Some(Self { map: crate::pins::pinned(maps, NAME)? }))
     }
 
     fn keys(&self) -> Result<Vec<FlowKey>, Error> {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use aya::maps::lpm_trie::{Key, LpmTrie};
-use aya::maps::{Array, HashMap, Map, MapData, MapError};
+use aya::maps::{Array, HashMap, MapData, MapError};
 use model::explain::{Look, Protocol, Service};
 use model::ids::{DeviceName, NetnsName, Vni, mapped};
 use model::spec::{Attachment, Target};
@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::netlink::Netlink;
 use crate::netns::Netns;
 use crate::pair::{self, Pair};
-use crate::pins::{Holder, Pins};
+use crate::pins::{Holder, Pins, pinned};
 use crate::{inet, link, maps_in_use, sys};
 
 /// What was found.
@@ -63,14 +63,6 @@ struct Eye {
     vtep: Array<MapData, VtepValue>,
     pins: Pins,
     netlink: Netlink,
-}
-
-fn pinned<T>(maps: &Path, name: &'static str) -> Result<T, Error>
-where
-    T: TryFrom<Map, Error = MapError>,
-{
-    let map = MapData::from_pin(maps.join(name)).and_then(Map::from_map_data);
-    map.and_then(T::try_from).map_err(|source| Error::Map { name, source })
 }
 
 impl Eye {

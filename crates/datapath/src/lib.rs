@@ -349,7 +349,7 @@ impl Host {
         }
         let link = onlink::prefix(&mut self.netlink, &underlay, self.setup.underlay)?;
         let known = self.tables.vtep()?;
-        let sealed = !self.tables.seals()?.is_empty();
+        let sealed = self.tables.is_sealing()?;
         if known != vtep::value(&vxlan, &underlay, link, &self.setup).sealing(sealed) {
             return Ok(Condition::Broken("is not the one in the map".to_owned()));
         }

@@ -10,6 +10,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use aya::maps::{Map, MapData, MapError};
 use nix::mount::{MsFlags, mount};
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 use uuid::Uuid;
@@ -21,6 +22,20 @@ const MOUNT: &str = "/sys/fs/bpf";
 
 /// Number of the layout in `bpf/abi.h`.
 pub(crate) const LAYOUT: u32 = 3;
+
+/// The map `name` of a directory of pinned maps.
+pub(crate) fn pinned_map(maps: &Path, name: &'static str) -> Result<Map, Error> {
+    let map = MapData::from_pin(maps.join(name)).and_then(Map::from_map_data);
+    map.map_err(|source| Error::Map { name, source })
+}
+
+/// The same, of its kind.
+pub(crate) fn pinned<T>(maps: &Path, name: &'static str) -> Result<T, Error>
+where
+    T: TryFrom<Map, Error = MapError>,
+{
+    pinned_map(maps, name)?.try_into().map_err(|source| Error::Map { name, source })
+}
 
 /// What the directories of maps begin with; the layout's number follows.
 const MAPS: &str = "layout-";

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use aya::Ebpf;
 use aya::maps::lpm_trie::Key;
-use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues};
+use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuValues};
 use model::ids::{Prefix, Vni, mapped, unmapped};
 use model::spec::{RouteKey, Routes, Target};
 use uuid::Uuid;
@@ -15,6 +15,7 @@ use crate::abi::{HostKey, PortValue, TargetValue, VNI_BITS, VtepValue, bits};
 use crate::dhcp::Offers;
 use crate::error::Error;
 use crate::flows::{self, Flows};
+use crate::pins::{pinned, pinned_map};
 use crate::table::Table;
 use crate::verdict::VERDICTS;
 
@@ -120,8 +121,12 @@ impl Tables {
 
     /// Whether anything is sealed is told by what is, not by `vtep`.
     pub(crate) fn set_vtep(&mut self, vtep: VtepValue) -> Result<(), Error> {
-        let sealed = !self.seals()?.is_empty();
+        let sealed = self.is_sealing()?;
         self.vtep.set(0, vtep.sealing(sealed), 0).map_err(failed(VTEP))
+    }
+
+    pub(crate) fn is_sealing(&self) -> Result<bool, Error> {
+        Ok(self.seals.keys().next().transpose().map_err(failed(SEALS))?.is_some())
     }
 
     /// Hosts that are sent to encrypted only, and the ifindex of the tunnel.
@@ -247,20 +252,15 @@ pub(crate) fn pinned_verdicts(maps: &Path) -> Result<BTreeMap<String, u64>, Erro
 
 /// How many routes there are in the maps that are pinned in that directory.
 pub(crate) fn pinned_routes(maps: &Path) -> Result<usize, Error> {
-    let pinned = |name| {
-        let map = MapData::from_pin(maps.join(name)).and_then(Map::from_map_data);
-        map.map_err(failed(name))
-    };
     let mut count = 0;
-    Table::<HostKey, TargetValue>::of(HOSTS, pinned(HOSTS)?)?.each(|_, _| count += 1)?;
-    let prefixes = Table::<Key<HostKey>, TargetValue>::of(PREFIXES, pinned(PREFIXES)?)?;
+    Table::<HostKey, TargetValue>::of(HOSTS, pinned_map(maps, HOSTS)?)?.each(|_, _| count += 1)?;
+    let prefixes = Table::<Key<HostKey>, TargetValue>::of(PREFIXES, pinned_map(maps, PREFIXES)?)?;
     prefixes.each(|_, _| count += 1)?;
     Ok(count)
 }
 
 fn pinned_counts(maps: &Path) -> Result<PerCpuArray<MapData, u64>, Error> {
-    let counts = MapData::from_pin(maps.join(COUNTS)).and_then(Map::from_map_data);
-    counts.and_then(PerCpuArray::try_from).map_err(failed(COUNTS))
+    pinned(maps, COUNTS)
 }
 
 /// The counters of maps that programs of an earlier agent use.

@@ -1,6 +1,6 @@
 //! What somebody who taps a cable reads.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -8,11 +8,11 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, Result};
 use nix::libc;
-use nix::net::if_::if_nametoindex;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, socket};
 
 use crate::netns::Netns;
+use crate::raw::link_address;
 
 /// Largest packet that is read.
 const PACKET: usize = 65_536;
@@ -93,16 +93,8 @@ fn read(socket: &OwnedFd, pattern: &[u8], seen: &Seen) {
 fn tap(device: &str) -> io::Result<OwnedFd> {
     let all = SockProtocol::EthAll;
     let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, all)?;
-    let index = i32::try_from(if_nametoindex(device)?).map_err(|_| ErrorKind::InvalidInput)?;
-    let address = libc::sockaddr_ll {
-        sll_family: u16::try_from(libc::AF_PACKET).unwrap_or(0),
-        sll_protocol: u16::try_from(libc::ETH_P_ALL).unwrap_or(0).to_be(),
-        sll_ifindex: index,
-        sll_hatype: 0,
-        sll_pkttype: 0,
-        sll_halen: 0,
-        sll_addr: [0; 8],
-    };
+    let everything = u16::try_from(libc::ETH_P_ALL).unwrap_or(0).to_be();
+    let address = link_address(device, everything)?;
     let length = libc::socklen_t::try_from(size_of_val(&address)).unwrap_or(0);
     #[expect(unsafe_code, reason = "nobody makes this address from an index")]
     // SAFETY: the address is read within its size, during the call.

@@ -21,15 +21,7 @@ pub fn send_frame(netns: &Netns, device: &str, frame: &[u8]) -> Result<()> {
 fn send(device: &str, frame: &[u8]) -> io::Result<()> {
     let any = None::<SockProtocol>;
     let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, any)?;
-    let address = libc::sockaddr_ll {
-        sll_family: u16::try_from(libc::AF_PACKET).unwrap_or(0),
-        sll_protocol: 0,
-        sll_ifindex: i32::try_from(if_nametoindex(device)?).unwrap_or(0),
-        sll_hatype: 0,
-        sll_pkttype: 0,
-        sll_halen: 6,
-        sll_addr: [0; 8],
-    };
+    let address = link_address(device, 0)?;
     let length = libc::socklen_t::try_from(size_of_val(&address)).unwrap_or(0);
     let to = (&raw const address).cast();
     #[expect(unsafe_code, reason = "nobody makes this address from an index")]
@@ -38,4 +30,18 @@ fn send(device: &str, frame: &[u8]) -> io::Result<()> {
         libc::sendto(socket.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0, to, length)
     };
     if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// All of a device, in the namespace of the thread: packet(7). `protocol` in network byte order.
+pub(crate) fn link_address(device: &str, protocol: u16) -> io::Result<libc::sockaddr_ll> {
+    let index = i32::try_from(if_nametoindex(device)?).map_err(|_| io::ErrorKind::InvalidInput)?;
+    Ok(libc::sockaddr_ll {
+        sll_family: u16::try_from(libc::AF_PACKET).unwrap_or(0),
+        sll_protocol: protocol,
+        sll_ifindex: index,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 6,
+        sll_addr: [0; 8],
+    })
 }

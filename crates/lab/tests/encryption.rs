@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use lab::api::PEERINGS;
 use lab::capture::Capture;
-use lab::site::{Cabling, HOSTS, PATIENCE, Pair};
+use lab::site::{Cabling, ENCRYPTION, HOSTS, PATIENCE, Pair};
 use lab::{eventually, netns, transfer, twin};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -23,34 +23,23 @@ const SECRET: &[u8] = b"kannas: this is for nobody else to read";
 /// In chunks of 64 KiB.
 const MEGABYTE: usize = 16;
 
-const PATH: &str = "/kannas/v1/encryption";
-
 fn start(test: &str, cabling: Cabling) -> Pair {
     Pair::start(&format!("{}{test}", netns::prefix("kt")), cabling).unwrap()
 }
 
 fn both_zones() -> String {
-    format!("{PATH}/{}/{}", HOSTS[0].1, HOSTS[1].1)
+    format!("{ENCRYPTION}/{}/{}", HOSTS[0].1, HOSTS[1].1)
 }
 
 impl Trial {
     fn encrypt(&self) {
-        self.pair.site.admin.ok("PUT", &both_zones(), None).unwrap();
+        self.pair.encrypt().unwrap();
         self.flows();
     }
 
     fn flows(&self) {
         self.pair.ping_both_ways(PATIENCE).unwrap();
         self.pair.site.peering_in(&self.pair.site.admin, &self.peering, "active").unwrap();
-    }
-
-    /// Of the keys in use, once no change of keys is under way.
-    fn generation(&self) -> u64 {
-        let settled = || {
-            let it = self.pair.site.admin.get(PATH).ok()?["encryption"].take();
-            (it["rotating"] == false).then(|| it["generation"].as_u64())?
-        };
-        eventually(PATIENCE, "keys have settled", settled).unwrap()
     }
 }
 
@@ -267,12 +256,12 @@ fn large_transfers_fit_into_the_tunnel() {
 fn keys_rotate_under_load_and_no_packet_is_lost() {
     let trial = Trial::new("rotate", Cabling::Switched);
     trial.encrypt();
-    let mut generation = trial.generation();
+    let mut generation = trial.pair.key_generation().unwrap();
     let streams = trial.pair.streams(true).unwrap();
     let began = Instant::now();
     for _ in 0..3 {
-        trial.pair.site.admin.ok("POST", &format!("{PATH}/rotate"), None).unwrap();
-        let next = trial.generation();
+        trial.pair.site.admin.ok("POST", &format!("{ENCRYPTION}/rotate"), None).unwrap();
+        let next = trial.pair.key_generation().unwrap();
         assert_eq!(next, generation + 1);
         generation = next;
     }

@@ -9,7 +9,7 @@ use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::ids::Malformed;
+use crate::ids::{Malformed, text_conversions};
 use crate::ip_range::IpRange;
 
 /// Acts for its main account, within what it was given access to. It owns
@@ -103,18 +103,7 @@ impl std::str::FromStr for Target {
     }
 }
 
-impl TryFrom<String> for Target {
-    type Error = Malformed;
-    fn try_from(text: String) -> Result<Self, Malformed> {
-        text.parse()
-    }
-}
-
-impl From<Target> for String {
-    fn from(it: Target) -> Self {
-        it.to_string()
-    }
-}
+text_conversions!(Target);
 
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

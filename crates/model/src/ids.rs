@@ -236,8 +236,8 @@ impl FromStr for NetnsName {
 macro_rules! text_conversions {
     ($($name:ident)*) => {$(
         impl TryFrom<String> for $name {
-            type Error = Malformed;
-            fn try_from(s: String) -> Result<Self, Malformed> {
+            type Error = $crate::ids::Malformed;
+            fn try_from(s: String) -> Result<Self, Self::Error> {
                 s.parse()
             }
         }
@@ -248,6 +248,7 @@ macro_rules! text_conversions {
         }
     )*};
 }
+pub(crate) use text_conversions;
 text_conversions!(Mac Prefix DeviceName NetnsName);
 
 macro_rules! text_view {

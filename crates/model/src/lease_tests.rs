@@ -1,7 +1,7 @@
 use super::*;
 use crate::consent::Patience;
 use crate::host_spec::host_spec;
-use crate::play::{Play, create_network, create_port, half_id, host_id, peer, port_id};
+use crate::play::{Play, half_id, host_id, peered, port_id};
 use crate::spec::Target;
 use crate::state::{Presence, Standing, State, judge};
 
@@ -52,19 +52,6 @@ fn a_lost_lease_is_not_found_again() {
     assert!(next.epoch > first.epoch && next.since == play.world.revision());
     assert_eq!(lose_it(&mut play, first.epoch), [], "it has a newer one");
     assert!(!play.world.is_lost(host_id(0)));
-}
-
-/// Network 0 with a port at host 0, network 2 with one at host 1, peered.
-fn peered() -> Play {
-    let mut play = Play::new();
-    play.all([
-        create_network(0, &["10.0.0.0/24"], Some(0)),
-        create_network(2, &["10.2.0.0/24"], Some(2)),
-        create_port(0, 0, 0),
-        create_port(2, 2, 1),
-    ]);
-    play.all(peer(0, 2));
-    play
 }
 
 fn judged(play: &Play, presence: &Presence) -> (State, Vec<(&'static str, String)>) {

@@ -213,6 +213,20 @@ pub(crate) fn peer(a: u128, b: u128) -> [Op; 2] {
     [create_half(a, b), create_half(b, a)]
 }
 
+/// Network 0 with a port at host 0, network 2 with one at host 1, peered; all in
+/// one zone.
+pub(crate) fn peered() -> Play {
+    let mut play = Play::new();
+    play.all([
+        create_network(0, &["10.0.0.0/24"], Some(0)),
+        create_network(2, &["10.2.0.0/24"], Some(2)),
+        create_port(0, 0, 0),
+        create_port(2, 2, 1),
+    ]);
+    play.all(peer(0, 2));
+    play
+}
+
 pub(crate) fn configure(from: u128, to: u128, configured: Configured) -> Op {
     let configured = Some(configured);
     half_op(from, to, Wish::Modify(peering::Modify { configured, ..Default::default() }))

@@ -21,12 +21,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use rotation::{Rotation, next, rotate, waited_for};
-pub use spec::{Passage, PeerKey, Sealing, common, may_send, sealing};
+pub use spec::{PeerKey, Sealing, may_send, sealing};
 pub(crate) use steps::steps;
 
 use crate::change::{Change, Key, Object};
 use crate::error::{Noun, Rule};
-use crate::ids::{Malformed, Revision};
+use crate::ids::{Malformed, Revision, text_conversions};
 use crate::op;
 use crate::world::World;
 use crate::zone;
@@ -69,19 +69,7 @@ impl FromStr for PublicKey {
     }
 }
 
-impl TryFrom<String> for PublicKey {
-    type Error = Malformed;
-
-    fn try_from(text: String) -> Result<Self, Malformed> {
-        text.parse()
-    }
-}
-
-impl From<PublicKey> for String {
-    fn from(key: PublicKey) -> Self {
-        key.to_string()
-    }
-}
+text_conversions!(PublicKey);
 
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -79,7 +79,7 @@ pub(crate) fn owner<'w>(world: &'w World, network: &Network, address: IpAddr) ->
     network.subnet_of(address)?;
     let own = world.port_at(network.uuid, address).and_then(|uuid| world.ports.get(&uuid));
     let behind = || {
-        let mut ports = world.ports_on(network.uuid);
+        let mut ports = world.segments_on(network.uuid);
         ports.find(|p| p.prefixes.iter().any(|prefix| prefix.contains(address)))
     };
     own.or_else(behind).map(|port| &**port)

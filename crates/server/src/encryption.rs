@@ -42,7 +42,7 @@ async fn write(api: &Api, call: &Call, on: bool) -> Result<Arc<Commit>, Problem>
         now,
     });
     let commit = api.write_and_hold(op).await?;
-    let revision = commit.world.revision();
+    let revision = commit.revision;
     tracing::info!(zones = ?zones, on, revision, "set encryption between zones");
     Ok(commit)
 }

@@ -22,9 +22,8 @@ use crate::terms::tagged;
 const EACH: usize = 512;
 
 pub(crate) async fn list(api: Api, call: Call) -> Answer {
-    let word = *api.hub.changed().borrow();
-    let (world, presence, query) = (api.store.world(), api.hub.presence(), &call.query);
-    let patience = api.patience();
+    let word = api.hub.word();
+    let (world, query, patience) = (api.store.world(), &call.query, api.patience());
     let seen = Seen { revision: world.revision(), word, second: patience.now };
     let asked = (call.account.clone(), api.sub.clone(), query.parameters().to_vec());
     if let Some(text) = api.lists.get(&asked, seen) {
@@ -38,6 +37,7 @@ pub(crate) async fn list(api: Api, call: Call) -> Answer {
             && query.is_uuid("network_uuid_peer", it.peer_network)
     });
     let page = query.page(asked_for);
+    let presence = api.hub.presence();
     let views = View::all(&world, &presence, patience, &page);
     let network_peerings = ManyInner { network_peering: Each::of(views) };
     let text = text_of_about(page.len() * EACH, &Many { network_peerings }).into();

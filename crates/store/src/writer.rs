@@ -23,13 +23,13 @@ pub(crate) fn run(mut queue: mpsc::Receiver<Job>, shared: &Shared, engine: &mut 
     while queue.blocking_recv_many(&mut jobs, GROUP) > 0 {
         let mut waiting = jobs.drain(..).peekable();
         while waiting.peek().is_some() {
-            write_group(Group::of(shared.world(), &mut waiting), shared, engine);
+            write_group(Draft::of(shared.world(), &mut waiting), shared, engine);
         }
     }
 }
 
 /// Writes that are decided, one after the other, and not durable.
-struct Group {
+struct Draft {
     before: Arc<World>,
     /// After all of them. One for all, so that the maps are changed in place
     /// instead of copied for each write.
@@ -41,7 +41,7 @@ struct Group {
 /// The number of one of the group's writes; None changes nothing.
 type Decided = Option<usize>;
 
-impl Group {
+impl Draft {
     /// Takes from `jobs` those that may share a world: no two of them write the
     /// same object, so the world after all shows each as its writer left it.
     fn of(before: Arc<World>, jobs: &mut Peekable<impl Iterator<Item = Job>>) -> Self {
@@ -79,8 +79,8 @@ fn shown(change: &Change) -> Option<Key> {
 
 /// Nobody is answered before the whole group is durable, not even with a
 /// refusal: it may rest on a write of the same group.
-fn write_group(group: Group, shared: &Shared, engine: &mut dyn Engine) {
-    let Group { before, after, writes, decided } = group;
+fn write_group(draft: Draft, shared: &Shared, engine: &mut dyn Engine) {
+    let Draft { before, after, writes, decided } = draft;
     let slices: Vec<&[Change]> = writes.iter().map(Vec::as_slice).collect();
     if !slices.is_empty()
         && let Err(error) = engine.commit(before.next_revision(), &slices)

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use aya::Ebpf;
-use aya::maps::{HashMap, Map, MapData, MapError};
+use aya::maps::{HashMap, MapData, MapError};
 use model::spec::Dhcp;
 
 use crate::abi::Offer;
@@ -28,8 +28,7 @@ impl Offers {
 
     /// Those in a directory of pinned maps.
     pub(crate) fn pinned(maps: &Path) -> Result<Self, Error> {
-        let map = MapData::from_pin(maps.join(NAME)).and_then(Map::from_map_data);
-        Ok(Self { map: map.and_then(HashMap::try_from).map_err(failed)? })
+        Ok(Self { map: crate::pins::pinned(maps, NAME)? })
     }
 
     /// None for what we never write.

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::thread::JoinHandle;
 
-use aya::maps::{HashMap, Map, MapData, MapError, RingBuf};
+use aya::maps::{HashMap, MapData, MapError, RingBuf};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
@@ -64,17 +64,12 @@ struct Desk {
 
 impl Desk {
     fn open(maps: &Path) -> Result<Self, Error> {
-        let open = |name: &'static str| {
-            let map = MapData::from_pin(maps.join(name)).and_then(Map::from_map_data);
-            map.map_err(|source| Error::Map { name, source })
-        };
-        let failed = |name| move |source: MapError| Error::Map { name, source };
         // No protocol: it only sends.
         let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None);
         let what = || "open a packet socket".to_owned();
         Ok(Self {
-            questions: open(QUESTIONS)?.try_into().map_err(failed(QUESTIONS))?,
-            ports: open(PORTS)?.try_into().map_err(failed(PORTS))?,
+            questions: crate::pins::pinned(maps, QUESTIONS)?,
+            ports: crate::pins::pinned(maps, PORTS)?,
             offers: Offers::pinned(maps)?,
             socket: socket.map_err(|it| Error::Netlink { what: what(), source: it.into() })?,
         })

@@ -235,7 +235,7 @@ fn errors_from_the_far_side_come_back_to_who_caused_them() {
     assert_eq!(other.received(), 0);
 }
 
-fn bound(end: &Endpoint) -> UdpSocket {
+pub(crate) fn bound(end: &Endpoint) -> UdpSocket {
     end.netns.run(|| UdpSocket::bind((end.address, 0))).unwrap().unwrap()
 }
 

@@ -5,8 +5,9 @@ use std::os::fd::AsRawFd;
 
 use lab::Endpoint;
 
-use crate::ipv6::{LARGE, datagram};
+use crate::ipv6::{LARGE, bound, datagram};
 use crate::site::{DEADLINE, Site, Workload};
+use crate::sizes::mtu_of;
 
 /// Bytes of the outer headers, VXLAN's and the inner Ethernet header among them.
 fn around(ipv6_outside: bool) -> u32 {
@@ -24,7 +25,7 @@ fn an_underlay_of_any_size_carries_what_ports_are_told_and_tells_of_what_is_larg
         site.set_up(&[&a, &b, &c, &d], &[(1, 2), (2, 1)]);
         let fits = mtu - around(ipv6);
         // What has IPv6 has at least what IPv6 asks of a link.
-        assert_eq!([&a, &c].map(mtu_of), [fits.max(LEAST_IPV6), fits]);
+        assert_eq!([&a, &c].map(mtu_of), [fits.max(LEAST_IPV6), fits].map(u64::from));
         let ends = [(a.end(), b.end()), (a.ipv6(), b.ipv6()), (c.end(), d.end())];
         let named = ends.map(|(from, to)| {
             let what = format!("{} to {} over {} {mtu}", from.address, to.address, around(ipv6));
@@ -44,6 +45,7 @@ fn an_underlay_of_any_size_carries_what_ports_are_told_and_tells_of_what_is_larg
                 datagram(from, to, LARGE);
             }
         }
+        is_calm(&c);
         for (from, to, most, what) in named.iter().filter(|it| !is_uncut(it.2)) {
             let others = c.received();
             too_large(&site, (from, to), *most, what);
@@ -63,6 +65,18 @@ fn what_may_be_fragmented_is_told_of_where_nobody_can() {
     let before = too_big(&site);
     sender.send_to(&[7; 4000], (b.spec.address, 9)).unwrap();
     lab::eventually(DEADLINE, "it is counted", || (too_big(&site) > before).then_some(())).unwrap();
+}
+
+/// Waits until the last packets of its own connections have come.
+fn is_calm(it: &Workload) {
+    let (mut last, mut times) = (it.received(), 0);
+    lab::eventually(DEADLINE, "no more packets come", || {
+        let now = it.received();
+        times = if now == last { times + 1 } else { 0 };
+        last = now;
+        (times >= 50).then_some(())
+    })
+    .unwrap();
 }
 
 /// One datagram that is too large for the tunnel is counted as such.
@@ -116,16 +130,6 @@ fn too_large(site: &Site, (from, to): (&Endpoint, &Endpoint), most: u32, what: &
     assert_eq!(too_big(site), before + 1, "{what}");
     // From now on the kernel knows by itself, and nothing more is dropped.
     assert_eq!(sender.send(&payload).unwrap_err().raw_os_error(), Some(libc::EMSGSIZE), "{what}");
-}
-
-fn bound(end: &Endpoint) -> UdpSocket {
-    end.netns.run(|| UdpSocket::bind((end.address, 0))).unwrap().unwrap()
-}
-
-fn mtu_of(it: &Workload) -> u32 {
-    let json = it.netns.ip("-j link show eth0").unwrap();
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    u32::try_from(json[0]["mtu"].as_u64().unwrap()).unwrap()
 }
 
 /// Whether what is too large is fragmented, here or on the way (ip(7) and ipv6(7), `IP_MTU_DISCOVER`).

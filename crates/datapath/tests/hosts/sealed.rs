@@ -1,6 +1,5 @@
 //! Hosts that send to each other encrypted only.
 
-use std::net::{IpAddr, UdpSocket};
 use std::time::Duration;
 
 use datapath::{Host, Setup, TunnelSetup};
@@ -11,6 +10,7 @@ use model::seal::{PeerKey, Sealing};
 use model::spec::HostSpec;
 use tempfile::TempDir;
 
+use crate::ipv6::bound;
 use crate::site::{DEADLINE, Site, Workload};
 
 /// A site whose hosts have directories for keys.
@@ -77,11 +77,7 @@ const MARK: &[u8; 24] = b"a mark that nobody reads";
 /// A datagram of `size` bytes full of the mark, that may be fragmented, arrives.
 fn crosses(from: &Workload, to: &Workload, size: usize) {
     from.netns.sysctl("net/ipv4/ip_no_pmtu_disc", "1").unwrap();
-    let bind = |it: &Workload| {
-        let address: IpAddr = it.spec.address;
-        it.netns.run(|| UdpSocket::bind((address, 0))).unwrap().unwrap()
-    };
-    let (sender, receiver) = (bind(from), bind(to));
+    let (sender, receiver) = (bound(&from.end()), bound(&to.end()));
     receiver.set_read_timeout(Some(AGAIN)).unwrap();
     let data: Vec<u8> = MARK.iter().copied().cycle().take(size).collect();
     let mut heard = vec![0; size + 1];
@@ -172,7 +168,7 @@ fn what_a_sealed_host_sends_in_the_clear_is_refused_by_either_way_out_of_vxlan()
     a.netns.sysctl("net/ipv4/ip_no_pmtu_disc", "1").unwrap();
     let before = site.verdicts(1)["unsealed"];
     let received = b.received();
-    let socket = a.netns.run(|| UdpSocket::bind((a.spec.address, 0))).unwrap().unwrap();
+    let socket = bound(&a.end());
     socket.send_to(&[7; 4000], (b.spec.address, 9)).unwrap();
     lab::eventually(DEADLINE, "it is counted", || {
         (site.verdicts(1)["unsealed"] > before).then_some(())

@@ -245,15 +245,11 @@ impl Workload {
 
     /// IPv4 packets that came, so without ARP, and pings of IPv6.
     pub(crate) fn received(&self) -> u64 {
-        let read = |name| std::fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap();
-        let text = self.netns.run(|| read("snmp6")).unwrap();
+        let read = || std::fs::read_to_string("/proc/thread-self/net/snmp6").unwrap();
+        let text = self.netns.run(read).unwrap();
         let pings = text.lines().find_map(|l| l.strip_prefix("Icmp6InEchos")).unwrap();
         let pings: u64 = pings.trim().parse().unwrap();
-        let text = self.netns.run(|| read("snmp")).unwrap();
-        let mut lines = text.lines().filter(|l| l.starts_with("Ip: "));
-        let names = lines.next().unwrap().split(' ');
-        let mut pairs = names.zip(lines.next().unwrap().split(' '));
-        pairs.find(|(name, _)| *name == "InReceives").unwrap().1.parse::<u64>().unwrap() + pings
+        lab::snmp::counter(&self.netns, "Ip", "InReceives").unwrap() + pings
     }
 }
 

@@ -6,7 +6,7 @@ use lab::traffic::tcp_bulk;
 
 use crate::site::{Site, Workload};
 
-fn mtu_of(it: &Workload) -> u64 {
+pub(crate) fn mtu_of(it: &Workload) -> u64 {
     let json = it.netns.ip("-j link show eth0").unwrap();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     json[0]["mtu"].as_u64().unwrap()

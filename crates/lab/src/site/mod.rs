@@ -28,7 +28,7 @@ use crate::ping::Pinger;
 
 pub use folder::{Folder, Medium};
 pub use host::Host;
-pub use pair::{HOSTS, Pair, Streams, add_machine, peer};
+pub use pair::{ENCRYPTION, HOSTS, Pair, Streams, add_machine, peer};
 pub use server::Server;
 pub use underlay::{Cabling, MTU, Underlay};
 

@@ -6,11 +6,15 @@ use anyhow::{Context, Result, ensure};
 
 use super::{Cabling, PATIENCE, Site, Workload};
 use crate::api::{Client, NewNetwork, text};
+use crate::eventually::eventually;
 use crate::ping::ping;
 use crate::stream::{self, Stream, Tally};
 
 /// Names and zones of the two hosts.
 pub const HOSTS: [(&str, &str); 2] = [("hel", "fi-hel1"), ("fra", "de-fra1")];
+
+/// What is encrypted.
+pub const ENCRYPTION: &str = "/kannas/v1/encryption";
 
 /// Two hosts, each with a network that has a router of its own and one machine on it. Nothing is peered yet.
 #[derive(Debug)]
@@ -56,6 +60,27 @@ impl Pair {
             }
         }
         Ok(streams)
+    }
+
+    /// Has the two zones encrypted.
+    ///
+    /// # Errors
+    /// The API refuses.
+    pub fn encrypt(&self) -> Result<()> {
+        let [(_, one), (_, other)] = HOSTS;
+        self.site.admin.ok("PUT", &format!("{ENCRYPTION}/{one}/{other}"), None).map(drop)
+    }
+
+    /// The generation of the keys in use, once no change of keys is under way.
+    ///
+    /// # Errors
+    /// One stays under way.
+    pub fn key_generation(&self) -> Result<u64> {
+        let settled = || {
+            let it = self.site.admin.get(ENCRYPTION).ok()?["encryption"].take();
+            (it["rotating"] == false).then(|| it["generation"].as_u64())?
+        };
+        eventually(PATIENCE, "keys have settled", settled)
     }
 
     /// # Errors

@@ -7,28 +7,19 @@ use anyhow::{Context, Result};
 
 use super::{PATIENCE, Tunnel, run};
 use crate::cpu::last_core;
-use crate::eventually::eventually;
 use crate::paths::{Path, kannas_as};
 use crate::site::{HOSTS, Pair};
 
 /// Of the path.
 pub const SEALED: &str = "Kannas, encrypted";
 
-const CALL: &str = "/kannas/v1/encryption";
-
 /// Has the two zones of a peered pair encrypted. Its processes are pinned to the core of the measure.
 ///
 /// # Errors
 /// The API refuses; packets do not cross under keys that have settled.
 pub fn sealed(pair: &Pair) -> Result<Path> {
-    let admin = &pair.site.admin;
-    let [(_, one), (_, other)] = HOSTS;
-    admin.ok("PUT", &format!("{CALL}/{one}/{other}"), None)?;
-    let settled = || {
-        let it = admin.get(CALL).ok()?["encryption"].take();
-        (it["rotating"] == false).then(|| it["generation"].as_u64())?
-    };
-    let generation = eventually(PATIENCE, "keys have settled", settled)?;
+    pair.encrypt()?;
+    let generation = pair.key_generation()?;
     pair.ping_both_ways(PATIENCE).with_context(|| pair.site.logs())?;
     let core = last_core()?.to_string();
     let mut pids = Vec::new();

@@ -41,14 +41,6 @@ impl std::fmt::Display for PeerKey {
     }
 }
 
-/// Whether packets may go between two hosts, and through which tunnels.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Passage {
-    Clear,
-    /// Generations of which both have a key; without one nothing is sent.
-    Sealed(BTreeSet<Generation>),
-}
-
 /// False between hosts that are to encrypt and have no keys of one generation.
 pub fn may_send(world: &World, from: Uuid, to: Uuid) -> bool {
     match sealed(world, from, to) {
@@ -57,13 +49,10 @@ pub fn may_send(world: &World, from: Uuid, to: Uuid) -> bool {
     }
 }
 
-/// How packets go between two hosts.
-pub fn common(world: &World, a: Uuid, b: Uuid) -> Passage {
-    sealed(world, a, b).map_or(Passage::Clear, |both| Passage::Sealed(both.collect()))
-}
-
 /// Generations of which both have a key; None where nothing is encrypted.
 fn sealed(world: &World, a: Uuid, b: Uuid) -> Option<impl Iterator<Item = Generation>> {
+    // Asked for each port, mostly where nothing is.
+    world.seals.pairs().next()?;
     let zone = |host| world.hosts.get(&host).map(|it| it.zone.as_str());
     world.seals.pair(zone(a)?, zone(b)?)?;
     let wanted = world.seals.rotation().map(|it| it.generations());
@@ -84,7 +73,8 @@ pub fn sealing(world: &World, host: Uuid, routes: &Routes) -> Sealing {
     it.tunnels = rotation.generations().collect();
     let vteps: BTreeSet<IpAddr> = routes.values().filter_map(remote).collect();
     for other in world.hosts.values().filter(|other| vteps.contains(&other.underlay)) {
-        let Passage::Sealed(both) = common(world, host, other.uuid) else { continue };
+        let Some(both) = sealed(world, host, other.uuid) else { continue };
+        let both: BTreeSet<Generation> = both.collect();
         let vtep = other.underlay;
         let end = |generation| world.seals.keys(other.uuid)?.ends.get(generation).copied();
         for generation in &both {

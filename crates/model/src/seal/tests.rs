@@ -8,25 +8,12 @@ use super::*;
 use crate::consent::Patience;
 use crate::host_spec::host_spec;
 use crate::op::Op;
-use crate::play::{Play, ZONE, create_network, create_port, half_id, host_id, peer};
+use crate::play::{Play, ZONE, half_id, host_id, peered};
 use crate::spec::Target;
 use crate::state::{Presence, Standing, State, judge};
 
 fn end(n: u8) -> End {
     End { key: [n; 32].into(), port: 51820 }
-}
-
-/// Network 0 with a port at host 0, network 2 with one at host 1, peered; all in one zone.
-fn peered() -> Play {
-    let mut play = Play::new();
-    play.all([
-        create_network(0, &["10.0.0.0/24"], Some(0)),
-        create_network(2, &["10.2.0.0/24"], Some(2)),
-        create_port(0, 0, 0),
-        create_port(2, 2, 1),
-    ]);
-    play.all(peer(0, 2));
-    play
 }
 
 fn seal_op(on: bool) -> Op {

@@ -260,7 +260,7 @@ async fn take_keys(
             .write(Op::Seals(model::seal::Wish::Keys { host, ends }))
             .await
             .map_err(refuse)?;
-        tracing::info!(%host, revision = commit.world.revision(), "a host has other keys");
+        tracing::info!(%host, revision = commit.revision, "a host has other keys");
         door.hub.heard(commit.world.revision()).await;
     }
     Ok(())

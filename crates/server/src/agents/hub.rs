@@ -38,7 +38,7 @@ pub struct Hub {
 
 struct Shared {
     inner: Mutex<Inner>,
-    /// Told after each change of the roster.
+    /// Told after each change of the roster, with their number.
     changed: watch::Sender<u64>,
     started: Instant,
 }
@@ -46,7 +46,7 @@ struct Shared {
 struct Inner {
     roster: Roster,
     leases: Leases,
-    /// One per revision, without gaps; the last is the newest.
+    /// One per group of writes, without gaps; the last is the newest.
     worlds: VecDeque<Arc<World>>,
     bells: BTreeMap<Uuid, Arc<Notify>>,
     sessions: u64,
@@ -119,6 +119,11 @@ impl Hub {
     /// Tells of each commit, and of whatever connected hosts do.
     pub(crate) fn changed(&self) -> watch::Receiver<u64> {
         self.shared.changed.subscribe()
+    }
+
+    /// How often [`Self::changed`] has told of something.
+    pub(crate) fn word(&self) -> u64 {
+        *self.shared.changed.borrow()
     }
 
     /// A host tells what it has counted, `at` seconds since 1970.

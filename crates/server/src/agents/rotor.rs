@@ -45,7 +45,7 @@ async fn step(store: &Store, to: Rotation) {
     match store.write(Op::Seals(model::seal::Wish::Rotate(to))).await {
         Ok(commit) => {
             let Rotation { made, used, kept, .. } = to;
-            let revision = commit.world.revision();
+            let revision = commit.revision;
             tracing::info!(made, used, kept, revision, "keys go on to the next step");
         }
         // The next tick tries again.
