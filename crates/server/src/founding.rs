@@ -67,14 +67,21 @@ pub(crate) async fn found(store: &Store, config: &Config) -> Result<(), Founding
     if store.world().authority().is_some() {
         return Ok(());
     }
+    let made_file = config.admin_password_file.is_none();
     let password = password(config)?;
     let name = config.admin_user.clone();
     let admin = Account { name, password: password::hash(&password), admin: true };
     // The rule of every other account, on an empty world: the name alone.
     account::create(&World::default(), &admin).map_err(FoundingError::Account)?;
     let op = Op::Found { admin, authority: agents::new_authority() };
-    store.write(op).await.map_err(FoundingError::Write)?;
-    tracing::info!(account = config.admin_user, "founded the installation");
+    let commit = store.write(op).await.map_err(FoundingError::Write)?;
+    if !commit.changes.is_empty() {
+        tracing::info!(account = config.admin_user, "founded the installation");
+    } else if made_file {
+        // Another server on the database was quicker: its password is the one.
+        let path = config.data_dir.join(PASSWORD_FILE);
+        fs::remove_file(&path).map_err(|error| FoundingError::WritePassword(path, error))?;
+    }
     Ok(())
 }
 

@@ -52,7 +52,7 @@ use tokio::sync::watch;
 use agents::Hub;
 pub use agents::LeaseArgs;
 use api::Api;
-pub use config::{Config, PolicyArgs, WebhookArgs};
+pub use config::{Config, Database, PolicyArgs, WebhookArgs};
 pub use events::WebhookError;
 use events::{Events, Reach};
 pub use founding::FoundingError;
@@ -103,7 +103,7 @@ impl Server {
         let operators = events::operators(&config.webhook)?;
         let tls = events::connector(config.webhook.webhook_ca.as_deref())?;
         founding::data_dir(&config.data_dir)?;
-        let store = Store::open(&config.data_dir)?;
+        let store = open(config).await?;
         founding::found(&store, config).await?;
         let (api, api_address) = listen(config.listen).await?;
         let (agents, agents_address) = listen(config.agent_listen).await?;
@@ -176,6 +176,16 @@ impl Server {
         hub.end().await;
         ended
     }
+}
+
+/// Whoever opens it waits for a disk or another machine.
+async fn open(config: &Config) -> Result<Store, store::Error> {
+    let (dir, database) = (config.data_dir.clone(), config.database.clone());
+    let open = move || match database {
+        Some(Database(url)) => Store::connect(&url.parse()?),
+        None => Store::open(&dir),
+    };
+    tokio::task::spawn_blocking(open).await.unwrap_or(Err(store::Error::Stopped))
 }
 
 /// Starts a server and answers until `shutdown`.

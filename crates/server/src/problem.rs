@@ -54,6 +54,12 @@ impl From<WriteError> for Problem {
     }
 }
 
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
 impl From<Box<dyn Any + Send>> for Problem {
     fn from(panic: Box<dyn Any + Send>) -> Self {
         let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
@@ -93,6 +99,9 @@ impl IntoResponse for Problem {
             Self::TooLarge | Self::TooSlow | Self::BodyCut => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
+            Self::Store(error) if error.is_away() => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
             Self::Rule(_) | Self::Store(_) | Self::Panic(_) => {}
             Self::NotFound | Self::NotAcceptable => {}
         }
@@ -104,6 +113,9 @@ impl Problem {
     pub(crate) fn number(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Rule(rule) => rule_number(rule),
+            Self::Store(error) if error.is_away() => {
+                (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE")
+            }
             Self::Store(_) | Self::Panic(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR")
             }
@@ -127,6 +139,9 @@ impl Problem {
     pub(crate) fn sentence(&self) -> String {
         let fixed = match self {
             Self::Rule(rule) => return rule.to_string(),
+            Self::Store(error) if error.is_away() => {
+                "The service is unavailable for now; nothing was done."
+            }
             Self::Store(_) | Self::Panic(_) => "Internal error.",
             Self::NoCredentials => "Authentication is required: username and password.",
             Self::BadCredentials => "Authentication failed using the given username and password.",

@@ -10,7 +10,7 @@ use model::world::World;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use crate::checkpoint::Checkpoints;
-use crate::engine::{Engine, Error};
+use crate::engine::{Engine, Error, Outcome};
 
 /// In the order of their numbers; `user_version` counts those applied.
 const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_init.sql")];
@@ -99,12 +99,12 @@ impl Engine for Sqlite {
         Ok(World::restore(revision.cast_unsigned(), objects))
     }
 
-    fn commit(&mut self, first: Revision, writes: &[&[Change]]) -> Result<(), Error> {
+    fn commit(&mut self, first: Revision, writes: &[&[Change]]) -> Result<Outcome, Error> {
         let written = self.write(first, writes);
         let pages = written.inspect_err(|_| self.numbers.go_back())?;
         self.numbers.before.clear();
         self.checkpoints.committed(&self.connection, pages);
-        Ok(())
+        Ok(Outcome::Committed)
     }
 }
 

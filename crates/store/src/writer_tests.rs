@@ -26,11 +26,11 @@ impl Engine for Scripted {
         Ok(World::default())
     }
 
-    fn commit(&mut self, first: Revision, writes: &[&[Change]]) -> Result<(), Error> {
+    fn commit(&mut self, first: Revision, writes: &[&[Change]]) -> Result<Outcome, Error> {
         let _ = self.begun.send(());
         self.outcomes.recv_timeout(LIMIT).expect("the test has no outcome for this one")?;
         self.committed.lock().unwrap().push((first, writes.len()));
-        Ok(())
+        Ok(Outcome::Committed)
     }
 }
 
