@@ -62,3 +62,6 @@ impl Database for Own {
 }
 
 conformance!(Own);
+
+#[path = "several_tests.rs"]
+mod several;
