@@ -104,9 +104,10 @@ impl Viewer<'_> {
 
 /// Years that RFC 3339 cannot write are shown as its first.
 fn calendar_ms(at_ms: i64) -> String {
-    let date = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000).ok();
+    let date = OffsetDateTime::from_unix_timestamp(at_ms.div_euclid(1000)).ok();
     let text = date.and_then(|date| date.format(&Rfc3339).ok());
-    text.unwrap_or_else(|| "0000-01-01T00:00:00Z".to_owned())
+    let text = text.unwrap_or_else(|| "0000-01-01T00:00:00Z".to_owned());
+    format!("{}.{:03}Z", text.trim_end_matches('Z'), at_ms.rem_euclid(1000))
 }
 
 #[cfg(test)]
@@ -159,7 +160,7 @@ mod tests {
             let view = viewer.view(&world, delete_routers(&world, who)).unwrap();
             (view.who, view.from.is_some(), view.at)
         };
-        let at = || "1970-01-01T00:00:01.5Z".to_owned();
+        let at = || "1970-01-01T00:00:01.500Z".to_owned();
         assert_eq!(seen("b", "b"), ("b".to_owned(), true, at()));
         assert_eq!(seen("b", "a"), (ANOTHER.to_owned(), false, at()));
         assert_eq!(seen("b", "kannas"), ("kannas".to_owned(), true, at()));
