@@ -50,10 +50,11 @@ impl Api {
             Some(name) => Op::AsSub { name: name.clone(), op: Box::new(op) },
             None => op,
         };
-        let Asked { expected, once } = self.asked.clone();
+        let Asked { expected, once, .. } = self.asked.clone();
         let Patience { now, .. } = self.patience();
         let terms = Terms { policy: self.policy, now, expected, once };
-        self.store.write(Op::Under { terms, op: Box::new(op) }).await
+        let op = Op::Under { terms, op: Box::new(op) };
+        self.store.write(op.from(self.origin.clone())).await
     }
 
     /// With what nobody answers, at this moment.

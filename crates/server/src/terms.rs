@@ -20,6 +20,8 @@ const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(crate) struct Asked {
     pub(crate) expected: Option<Expected>,
     pub(crate) once: Option<Once>,
+    /// `Last-Event-ID` of who follows events: the last revision it has seen.
+    pub(crate) last_event: Option<Revision>,
 }
 
 impl Asked {
@@ -30,14 +32,16 @@ impl Asked {
     pub(crate) fn of(head: &Parts, user: &str, body: &Bytes) -> Result<Self, Problem> {
         let expected = expected(&head.headers);
         if head.method != Method::POST || user.is_empty() {
-            return Ok(Self { expected, once: None });
+            let last_event = head.headers.get("last-event-id").and_then(|it| it.to_str().ok());
+            let last_event = last_event.and_then(|it| it.parse().ok());
+            return Ok(Self { expected, once: None, last_event });
         }
         let once = key(&head.headers)?.map(|key| Once {
             account: user.to_owned(),
             key: hex(&Sha256::digest(key)),
             request: request_digest(head, body),
         });
-        Ok(Self { expected, once })
+        Ok(Self { expected, once, last_event: None })
     }
 }
 

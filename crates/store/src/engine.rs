@@ -18,12 +18,14 @@ pub(crate) trait Engine: Send {
     /// The database cannot be read, or holds what we cannot read.
     fn load(&mut self) -> Result<World, Error>;
 
-    /// Makes a group of writes durable, all or none. Their revisions follow
-    /// each other; `first` is that of the first.
+    /// Makes a group of writes durable, all or none.
     ///
     /// # Errors
     /// The database did not take it; or ([`Error::Unknown`]) it may have.
-    fn commit(&mut self, first: Revision, writes: &[&[Change]]) -> Result<Outcome, Error>;
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<Outcome, Error>;
+
+    /// The way to what was written down of the writes, beside the writer's.
+    fn records(&self) -> Arc<dyn Records>;
 
     /// What others have written after `ours`, as of a moment after the call.
     /// With `turn` nobody else writes from then until [`Self::commit`] or
@@ -42,6 +44,52 @@ pub(crate) trait Engine: Send {
     fn accompany(&mut self, _writer: &Desk) -> Company {
         Company::none()
     }
+}
+
+/// A group of writes. Their revisions follow each other.
+#[derive(Clone, Copy)]
+pub(crate) struct Batch<'a> {
+    /// Revision of the first.
+    pub(crate) first: Revision,
+    /// Milliseconds since 1970.
+    pub(crate) at_ms: i64,
+    /// What was written down before that may go, as much as comes.
+    pub(crate) forget_ms: i64,
+    pub(crate) writes: &'a [Write],
+}
+
+pub(crate) struct Write {
+    pub(crate) changes: Vec<Change>,
+    /// JSON of [`model::audit::Record`].
+    pub(crate) record: String,
+}
+
+/// Which of the records to read, and from where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// Later than this revision, the oldest first.
+    After(Revision),
+    /// Earlier than this revision, the newest first.
+    Before(Revision),
+}
+
+/// Reads what was written down.
+pub(crate) trait Records: Send + Sync {
+    /// At most `limit` entries; with `text`, those that have it in their body.
+    ///
+    /// # Errors
+    /// The database cannot be read, or an entry cannot.
+    fn read(&self, from: From, limit: usize, text: Option<&str>) -> Result<Vec<Row>, Error>;
+}
+
+/// One record as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) revision: Revision,
+    pub(crate) at_ms: i64,
+    pub(crate) body: String,
+    pub(crate) prev: Vec<u8>,
+    pub(crate) hash: Vec<u8>,
 }
 
 /// What became of a group.
@@ -89,11 +137,13 @@ impl Error {
     /// True when nothing of what was asked was done, and it may be asked again.
     pub fn is_away(&self) -> bool {
         match self {
-            Self::Away(_) | Self::Crowded | Self::Sight(_) => true,
+            Self::Away(_) | Self::Busy | Self::Crowded | Self::Sight(_) => true,
             Self::Group(cause) => cause.is_away(),
             Self::Sqlite(_) | Self::Postgres(_) | Self::Unknown(_) | Self::Replaced { .. } => false,
             Self::Lock(..) | Self::InUse(_) | Self::NotAlone { .. } | Self::TooNew { .. } => false,
-            Self::Damaged { .. } | Self::Mislabelled { .. } | Self::Encode(_) => false,
+            Self::Damaged { .. } | Self::Broken(_) | Self::Mislabelled { .. } | Self::Encode(_) => {
+                false
+            }
             Self::Url | Self::SslMode | Self::Certificates(..) => false,
             Self::Thread(_) | Self::Stopped => false,
         }
@@ -141,6 +191,10 @@ pub enum Error {
     Sight(#[source] Arc<Error>),
     #[error("others have written each time that a group of writes was to be")]
     Crowded,
+    #[error(
+        "what was written down of revision {0} is not what was written, or the one before is gone"
+    )]
+    Broken(Revision),
     #[error("an object cannot be written as JSON")]
     Encode(#[source] serde_json::Error),
     #[error("the writer thread cannot be started")]
@@ -148,6 +202,9 @@ pub enum Error {
     /// Each write of the group has this.
     #[error("the group of writes was not made durable")]
     Group(#[source] Arc<Error>),
+    /// Too many writes wait; this one was not taken.
+    #[error("too many writes wait")]
+    Busy,
     #[error("the writer has stopped")]
     Stopped,
 }

@@ -7,8 +7,10 @@
 
 mod checkpoint;
 mod engine;
+mod log;
 mod postgres;
 mod sqlite;
+mod sqlite_log;
 mod writer;
 
 #[cfg(test)]
@@ -17,17 +19,21 @@ mod conformance;
 mod wishes;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use model::change::Change;
 use model::error::Rule;
 use model::ids::Revision;
 use model::op::Op;
 use model::world::World;
+use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-pub use engine::Error;
-use engine::{Company, Desk, Engine};
+use engine::{Company, Desk, Engine, Records};
+pub use engine::{Error, From};
+pub use log::{Checked, Log};
 pub use postgres::Url;
 
 /// One write.
@@ -70,6 +76,9 @@ pub struct Store {
 struct Shared {
     newest: watch::Sender<Arc<World>>,
     groups: broadcast::Sender<Arc<Group>>,
+    log: Log,
+    /// For how long records are kept, in milliseconds.
+    keep_ms: AtomicI64,
 }
 
 /// Ends the writer on drop: closes its queue, then waits for it.
@@ -91,8 +100,11 @@ struct Job {
     answer: oneshot::Sender<Result<Arc<Commit>, WriteError>>,
 }
 
-/// Operations that may wait for the writer. More wait in their callers.
+/// Operations that may wait for the writer.
 const QUEUE: usize = 4096;
+
+/// For how long more of them wait for room, before they are turned away.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Groups a slow follower may be behind before it must look at the world
 /// itself (`RecvError::Lagged`).
@@ -124,7 +136,10 @@ impl Store {
         // It reads all there is first: an engine is used by one thread.
         let work = move || {
             let desk = match engine.load() {
-                Ok(world) => Desk { shared: Arc::new(Shared::new(world)), errands: weak },
+                Ok(world) => {
+                    let shared = Arc::new(Shared::new(world, engine.records()));
+                    Desk { shared, errands: weak }
+                }
                 Err(error) => return drop(tell.send(Err(error))),
             };
             let company = engine.accompany(&desk);
@@ -174,12 +189,25 @@ impl Store {
     /// and seen by every later [`Self::world`].
     ///
     /// # Errors
-    /// A rule said no, and nothing changed; or the database could not take it,
-    /// and it is not known whether a restart will have it.
+    /// A rule said no, and nothing changed; or too many writes wait, and nothing
+    /// changed ([`Error::Busy`]); or the database could not take it, and it is
+    /// not known whether a restart will have it.
     pub async fn write(&self, op: Op) -> Result<Arc<Commit>, WriteError> {
         let (answer, answered) = oneshot::channel();
         self.queue.send(Errand::Write(Job { op, answer })).await?;
         answered.await.map_err(|_| WriteError::Store(Error::Stopped))?
+    }
+
+    /// What was written down of all writes.
+    pub fn log(&self) -> Log {
+        self.shared.log.clone()
+    }
+
+    /// From now on each write forgets some of what was written down longer
+    /// ago than this. Without it, all is kept.
+    pub fn keep_log(&self, time: Duration) {
+        let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        self.shared.keep_ms.store(ms, Ordering::Relaxed);
     }
 
     /// Every later write, in order.
@@ -189,9 +217,13 @@ impl Store {
 }
 
 impl Shared {
-    fn new(world: World) -> Self {
-        let newest = watch::channel(Arc::new(world)).0;
-        Self { newest, groups: broadcast::channel(FOLLOWERS_LAG).0 }
+    fn new(world: World, records: Arc<dyn Records>) -> Self {
+        Self {
+            newest: watch::channel(Arc::new(world)).0,
+            groups: broadcast::channel(FOLLOWERS_LAG).0,
+            log: Log(records),
+            keep_ms: AtomicI64::new(i64::MAX),
+        }
     }
 
     fn world(&self) -> Arc<World> {
@@ -208,7 +240,10 @@ impl Shared {
 impl Queue {
     async fn send(&self, errand: Errand) -> Result<(), Error> {
         let errands = self.errands.as_ref().ok_or(Error::Stopped)?;
-        errands.send(errand).await.map_err(|_| Error::Stopped)
+        errands.send_timeout(errand, PATIENCE).await.map_err(|error| match error {
+            SendTimeoutError::Timeout(_) => Error::Busy,
+            SendTimeoutError::Closed(_) => Error::Stopped,
+        })
     }
 }
 

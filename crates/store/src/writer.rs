@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use model::audit::{Origin, record};
 use model::change::{Change, Key};
 use model::error::Rule;
 use model::ids::Revision;
-use model::op::decide;
+use model::op::{Op, decide};
 use model::world::World;
+use time::OffsetDateTime;
 use tokio::sync::mpsc;
 
-use crate::engine::{Engine, Error, News, Outcome};
+use crate::engine::{Batch, Engine, Error, News, Outcome, Write};
 use crate::{Commit, Errand, Job, Shared, WriteError};
 
 /// Writes that share one transaction. Bounds how long the first waits.
@@ -47,7 +50,7 @@ struct Draft {
     /// After all of them. One for all, so that the maps are changed in place
     /// instead of copied for each write.
     after: World,
-    writes: Vec<Vec<Change>>,
+    writes: Vec<Write>,
     decided: Vec<(Result<Decided, Rule>, Job)>,
 }
 
@@ -69,18 +72,19 @@ impl Draft {
                 return it;
             }
             written.extend(keys);
-            let decided = decided.map(|changes| it.put(changes));
+            let decided = decided.map(|changes| it.put(&job.op, changes));
             it.decided.push((decided, job));
         }
         it
     }
 
-    fn put(&mut self, changes: Vec<Change>) -> Decided {
+    fn put(&mut self, op: &Op, changes: Vec<Change>) -> Decided {
         if changes.is_empty() {
             return None;
         }
+        let record = written_down(&self.after, op, &changes);
         self.after.commit(&changes);
-        self.writes.push(changes);
+        self.writes.push(Write { changes, record });
         Some(self.writes.len() - 1)
     }
 
@@ -90,6 +94,12 @@ impl Draft {
             jobs.push_front(job);
         }
     }
+}
+
+fn written_down(before: &World, op: &Op, changes: &[Change]) -> String {
+    let origin = op.origin().cloned().unwrap_or_else(|| Origin::kannas(""));
+    let record = record(before, &origin, changes);
+    serde_json::to_string(&record).expect("names and numbers are JSON")
 }
 
 /// None for what nobody is shown: each new network takes the next number.
@@ -129,8 +139,7 @@ fn settle(
         let overtaken = first_try && take_news(false, shared, engine)?;
         return Ok(if overtaken { Outcome::Overtaken } else { Outcome::Committed });
     }
-    let slices: Vec<&[Change]> = draft.writes.iter().map(Vec::as_slice).collect();
-    let outcome = engine.commit(draft.before.next_revision(), &slices)?;
+    let outcome = engine.commit(&batch(draft.before.next_revision(), &draft.writes, shared))?;
     if outcome == Outcome::Overtaken {
         take_news(true, shared, engine)?;
     }
@@ -140,6 +149,7 @@ fn settle(
 fn answer(draft: Draft, shared: &Shared) {
     let Draft { before, after, writes, decided } = draft;
     let world = if writes.is_empty() { before.clone() } else { Arc::new(after) };
+    let writes = writes.into_iter().map(|write| write.changes);
     let commits = commits(before.next_revision(), writes, &world);
     if !commits.is_empty() {
         shared.publish(&world, commits.clone());
@@ -157,7 +167,18 @@ fn answer(draft: Draft, shared: &Shared) {
     }
 }
 
-fn commits(first: Revision, writes: Vec<Vec<Change>>, world: &Arc<World>) -> Vec<Arc<Commit>> {
+fn batch<'a>(first: Revision, writes: &'a [Write], shared: &Shared) -> Batch<'a> {
+    let now = OffsetDateTime::now_utc();
+    let at_ms = now.unix_timestamp() * 1000 + i64::from(now.millisecond());
+    let forget_ms = at_ms.saturating_sub(shared.keep_ms.load(Ordering::Relaxed));
+    Batch { first, at_ms, forget_ms, writes }
+}
+
+fn commits(
+    first: Revision,
+    writes: impl IntoIterator<Item = Vec<Change>>,
+    world: &Arc<World>,
+) -> Vec<Arc<Commit>> {
     let commit = |(revision, changes)| Commit { revision, changes, world: world.clone() };
     (first..).zip(writes).map(commit).map(Arc::new).collect()
 }

@@ -25,6 +25,7 @@ pub(super) const SESSION: &str = "
     SET default_transaction_isolation = 'read committed';
     SET idle_in_transaction_session_timeout = '3s';
     SET lock_timeout = 0;
+    SET jit = off;
     SET tcp_keepalives_idle = 6;
     SET tcp_keepalives_interval = 2;
     SET tcp_keepalives_count = 3;

@@ -7,7 +7,10 @@ use super::link::Link;
 use crate::engine::Error;
 
 /// In the order of their numbers; the table `version` counts those applied.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/postgres/0001_init.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/postgres/0001_init.sql"),
+    include_str!("../../migrations/postgres/0002_log.sql"),
+];
 
 /// Of PostgreSQL's advisory locks, for one process at a time to migrate.
 const LOCK: i64 = 0x6b61_6e6e_6173_0001;

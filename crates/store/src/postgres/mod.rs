@@ -4,6 +4,7 @@
 mod company;
 mod link;
 mod migrate;
+mod records;
 mod rows;
 mod session;
 mod sight;
@@ -13,16 +14,16 @@ mod url;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use model::change::Change;
 use model::ids::Revision;
 use model::world::World;
 use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 
-use crate::engine::{Company, Desk, Engine, Error, News, Outcome};
+use crate::engine::{Batch, Company, Desk, Engine, Error, News, Outcome, Records};
 use link::Fault;
-use rows::Batch;
-use session::{Session, Told};
+use records::Reader;
+use rows::Rows;
+use session::{All, Session, Told};
 pub(crate) use sight::Sight;
 pub use url::Url;
 
@@ -43,7 +44,15 @@ struct Place {
     mark: Uuid,
 }
 
-/// The same for all who compare with it.
+/// That place, and the end of what is written down.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Head {
+    place: Place,
+    hash: Vec<u8>,
+    at_ms: i64,
+}
+
+/// The place, for all who compare with it.
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Place>>);
 
@@ -66,8 +75,11 @@ pub(crate) struct Postgres {
     /// None only while it ends.
     runtime: Option<Runtime>,
     session: Option<Session>,
+    head: Head,
     place: Shared,
-    groups: u32,
+    reader: Arc<Reader>,
+    /// Groups and writes of ours since old ones were let go of.
+    since: (u32, i64),
 }
 
 impl Postgres {
@@ -87,8 +99,10 @@ impl Postgres {
             url: url.clone(),
             runtime: Some(runtime),
             session: None,
+            head: Head::default(),
             place: Shared::default(),
-            groups: 0,
+            reader: Reader::new(url),
+            since: (0, 0),
         };
         opened.map_err(|_| Error::Stopped)??;
         Ok(it)
@@ -151,15 +165,21 @@ impl Postgres {
         self.session.as_ref().ok_or(None)
     }
 
+    fn come_to(&mut self, head: Head) {
+        self.place.set(head.place);
+        self.head = head;
+    }
+
     /// What was told after `ours`, or all there is if that is not kept.
-    fn understand(&mut self, ours: Place, told: Told) -> Result<News, Error> {
-        if told.newest == ours {
+    fn understand(&mut self, ours: Place, mut told: Told) -> Result<News, Error> {
+        if told.newest.place == ours {
             return Ok(News::Nothing);
         }
         match rows::groups(ours, &told)? {
             Some(groups) => {
-                self.place.set(told.newest_told(ours));
-                Ok(if groups.is_empty() { News::Nothing } else { News::Groups(groups) })
+                let Some((head, _)) = told.groups.pop() else { return Ok(News::Nothing) };
+                self.come_to(head);
+                Ok(News::Groups(groups))
             }
             None => {
                 let world = self.read_all()?;
@@ -172,28 +192,40 @@ impl Postgres {
     }
 
     fn read_all(&mut self) -> Result<World, Error> {
-        let ours = self.place.get();
-        let (place, objects) = self.again(async |session, _| session.read_all().await)?;
-        let world = World::restore(place.revision, rows::objects(objects)?);
-        if place.revision < ours.revision {
-            return Err(Error::Replaced { ours: ours.revision });
+        let ours = self.head.place.revision;
+        let All { head, last, objects } =
+            self.again(async |session, _| session.read_all().await)?;
+        if head.place.revision < ours {
+            return Err(Error::Replaced { ours });
         }
-        self.place.set(place);
+        let is_whole = match last {
+            Some((revision, hash)) => revision == head.place.revision && hash == head.hash,
+            None => head.hash.is_empty(),
+        };
+        if !is_whole {
+            return Err(Error::Broken(head.place.revision));
+        }
+        let world = World::restore(head.place.revision, rows::objects(objects)?);
+        self.come_to(head);
         Ok(world)
     }
 
-    /// Old news goes beside the writes, a little at a time.
-    fn tidy(&mut self) {
-        self.groups += 1;
-        if self.groups < TIDY {
+    /// What is old goes beside the writes, a little at a time: twice as many
+    /// records at most as have come.
+    fn tidy(&mut self, batch: &Batch<'_>) {
+        let (groups, writes) = &mut self.since;
+        *groups += 1;
+        *writes += i64::try_from(batch.writes.len()).unwrap_or(0);
+        if *groups < TIDY {
             return;
         }
-        self.groups = 0;
-        let newest = self.place.get().revision;
-        let done = self.again(async |session, _| session.forget(newest).await);
-        if let Err(error) = done {
+        let (newest, most) = (self.head.place.revision, 2 * *writes);
+        self.since = (0, 0);
+        let forget =
+            async |session: &Session, _| session.forget(newest, batch.forget_ms, most).await;
+        if let Err(error) = self.again(forget) {
             let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "cannot let go of old news; it is tried again");
+            tracing::warn!(error, "cannot let go of what is old; it is tried again");
         }
     }
 }
@@ -203,24 +235,28 @@ impl Engine for Postgres {
         self.read_all()
     }
 
-    fn commit(&mut self, first: Revision, writes: &[&[Change]]) -> Result<Outcome, Error> {
-        let batch = Batch::of(self.place.get(), first, writes)?;
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<Outcome, Error> {
+        let rows = Rows::of(&self.head, batch)?;
         // One that is begun again finds what the first has done by its mark.
         let outcome = self.again(async |session, begun| {
-            if session.write(&batch).await? || begun && session.has(&batch).await? {
+            if session.write(&rows).await? || begun && session.has(&rows).await? {
                 return Ok(Outcome::Committed);
             }
             Ok(Outcome::Overtaken)
         })?;
         if outcome == Outcome::Committed {
-            self.place.set(batch.place);
-            self.tidy();
+            self.come_to(rows.head);
+            self.tidy(batch);
         }
         Ok(outcome)
     }
 
+    fn records(&self) -> Arc<dyn Records> {
+        Arc::new(self.reader.records(self.runtime().handle()))
+    }
+
     fn news(&mut self, ours: Revision, turn: bool) -> Result<News, Error> {
-        let place = self.place.get();
+        let place = self.head.place;
         debug_assert_eq!(ours, place.revision, "the world is what was read and written");
         let told = self.again(async |session, _| session.told_since(place, turn).await);
         // Reading does nothing.

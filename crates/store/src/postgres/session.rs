@@ -7,32 +7,48 @@ use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use super::link::{Fault, Link};
-use super::rows::Batch;
-use super::{Place, Url};
+use super::rows::Rows;
+use super::{Head, Place, Url};
 use model::ids::Revision;
 
 /// The whole of a group in one statement, which is a transaction of its own:
 /// it does nothing unless the row `revision` is as it was left.
 const WRITE: &str = "
     WITH won AS (
-        UPDATE revision SET n = $2, mark = $4 WHERE n = $1 AND mark = $3 RETURNING n
+        UPDATE revision SET n = $2, mark = $4, head = $5, at_ms = $6
+        WHERE n = $1 AND mark = $3 RETURNING n
     ), told AS (
-        INSERT INTO news (last, mark, body) SELECT n, $4, $5 FROM won
+        INSERT INTO news (last, mark, head, at_ms, body) SELECT n, $4, $5, $6, $7 FROM won
     ), put AS (
         INSERT INTO object (kind, id, revision, body)
-        SELECT it.* FROM won, unnest($6::text[], $7::text[], $8::bigint[], $9::text[]) AS it
+        SELECT it.* FROM won, unnest($8::text[], $9::text[], $10::bigint[], $11::text[]) AS it
         ON CONFLICT (kind, id) DO UPDATE SET revision = excluded.revision, body = excluded.body
     ), gone AS (
-        DELETE FROM object USING won, unnest($10::text[], $11::text[]) AS it (kind, id)
+        DELETE FROM object USING won, unnest($12::text[], $13::text[]) AS it (kind, id)
         WHERE object.kind = it.kind AND object.id = it.id
+    ), written AS (
+        INSERT INTO log (revision, at_ms, body, prev, hash)
+        SELECT it.revision, $6, it.body, it.prev, it.hash
+        FROM won, unnest($14::bigint[], $15::text[], $16::bytea[], $17::bytea[])
+            AS it (revision, body, prev, hash)
     )
     SELECT pg_notify('kannas', n::text) FROM won";
 
 const HAS: &str = "SELECT 1 FROM news WHERE last = $1 AND mark = $2";
-const PLACE: &str = "SELECT n, mark FROM revision";
-const TAKE_TURN: &str = "SELECT n, mark FROM revision FOR UPDATE";
-const NEWS: &str = "SELECT last, mark, body FROM news WHERE last >= $1 ORDER BY last";
-const FORGET: &str = "DELETE FROM news WHERE last < $1";
+const HEAD: &str = "SELECT n, mark, head, at_ms FROM revision";
+const TAKE_TURN: &str = "SELECT n, mark, head, at_ms FROM revision FOR UPDATE";
+const NEWS: &str = "SELECT last, mark, head, at_ms, body FROM news WHERE last >= $1 ORDER BY last";
+const FORGET_NEWS: &str = "DELETE FROM news WHERE last < $1";
+
+/// Of so many of the oldest records, those that are too old.
+const FORGET_RECORDS: &str = "
+    DELETE FROM log WHERE revision IN (
+        SELECT revision FROM (
+            SELECT revision, at_ms FROM log WHERE revision < $1 ORDER BY revision LIMIT $2
+        ) AS oldest WHERE at_ms < $3
+    )";
+
+const LAST_RECORD: &str = "SELECT revision, hash FROM log ORDER BY revision DESC LIMIT 1";
 
 /// Revisions of which the news is kept. Who is further behind reads all.
 const KEPT: i64 = 20_000;
@@ -40,9 +56,9 @@ const KEPT: i64 = 20_000;
 /// Objects that are read at a time.
 const FETCH: &str = "FETCH 10000 FROM everything";
 
-/// Each statement of ours names few rows, by their names; nor is one worth
-/// compiling.
-const BY_INDEX: &str = "SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
+/// Each statement of ours names few rows, by their names.
+const BY_INDEX: &str =
+    "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
 
 const ALL: &str = "
     SET LOCAL enable_seqscan = on;
@@ -52,26 +68,26 @@ pub(super) struct Session {
     link: Link,
     write: Statement,
     has: Statement,
-    place: Statement,
+    head: Statement,
     take_turn: Statement,
     news: Statement,
-    forget: Statement,
     /// A transaction holds the row that every writer changes.
     turn: Cell<bool>,
 }
 
 /// What there is at and after a place.
 pub(super) struct Told {
-    pub(super) newest: Place,
-    /// Last revision, mark and body of each group.
-    pub(super) groups: Vec<(Place, String)>,
+    pub(super) newest: Head,
+    /// The end and the body of each group.
+    pub(super) groups: Vec<(Head, String)>,
 }
 
-impl Told {
-    /// How far the groups lead, beginning at `ours`.
-    pub(super) fn newest_told(&self, ours: Place) -> Place {
-        self.groups.last().map_or(ours, |(place, _)| *place)
-    }
+/// All there is.
+pub(super) struct All {
+    pub(super) head: Head,
+    /// Revision and hash of the newest record.
+    pub(super) last: Option<(Revision, Vec<u8>)>,
+    pub(super) objects: Vec<Columns>,
 }
 
 /// Kind, id and body of an object.
@@ -86,15 +102,14 @@ impl Session {
             tokio::try_join!(
                 client.prepare(WRITE),
                 client.prepare(HAS),
-                client.prepare(PLACE),
+                client.prepare(HEAD),
                 client.prepare(TAKE_TURN),
                 client.prepare(NEWS),
-                client.prepare(FORGET),
             )
         };
         let prepared = Link::within(preparing).await.map_err(Option::from)?;
-        let (write, has, place, take_turn, news, forget) = prepared;
-        Ok(Self { link, write, has, place, take_turn, news, forget, turn: Cell::new(false) })
+        let (write, has, head, take_turn, news) = prepared;
+        Ok(Self { link, write, has, head, take_turn, news, turn: Cell::new(false) })
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -106,21 +121,28 @@ impl Session {
     }
 
     /// False when others have written since, and nothing was done.
-    pub(super) async fn write(&self, batch: &Batch) -> Result<bool, Fault> {
-        let (ours, last) = (batch.ours.revision.cast_signed(), batch.place.revision.cast_signed());
+    pub(super) async fn write(&self, rows: &Rows) -> Result<bool, Fault> {
+        let Rows { ours, head, news, put, gone, log } = rows;
+        let (first, last) = (ours.revision.cast_signed(), head.place.revision.cast_signed());
         let client = &self.link.client;
-        let values: [&(dyn ToSql + Sync); 11] = [
-            &ours,
+        let values: [&(dyn ToSql + Sync); 17] = [
+            &first,
             &last,
-            &batch.ours.mark,
-            &batch.place.mark,
-            &batch.news,
-            &batch.put_kinds,
-            &batch.put_ids,
-            &batch.put_revisions,
-            &batch.put_bodies,
-            &batch.gone_kinds,
-            &batch.gone_ids,
+            &ours.mark,
+            &head.place.mark,
+            &head.hash,
+            &head.at_ms,
+            news,
+            &put.kinds,
+            &put.ids,
+            &put.revisions,
+            &put.bodies,
+            &gone.kinds,
+            &gone.ids,
+            &log.revisions,
+            &log.bodies,
+            &log.prevs,
+            &log.hashes,
         ];
         let statement = client.query(&self.write, &values);
         let rows = if self.turn.replace(false) {
@@ -133,8 +155,8 @@ impl Session {
     }
 
     /// True when the group is there, whoever else has written after it.
-    pub(super) async fn has(&self, batch: &Batch) -> Result<bool, Fault> {
-        let Place { revision, mark } = batch.place;
+    pub(super) async fn has(&self, rows: &Rows) -> Result<bool, Fault> {
+        let Place { revision, mark } = rows.head.place;
         let last = revision.cast_signed();
         let rows = Link::within(self.link.client.query(&self.has, &[&last, &mark])).await?;
         Ok(!rows.is_empty())
@@ -149,15 +171,15 @@ impl Session {
             self.turn.set(true);
             Link::within(client.query_one(&self.take_turn, &[])).await?
         } else {
-            Link::within(client.query_one(&self.place, &[])).await?
+            Link::within(client.query_one(&self.head, &[])).await?
         };
-        let newest = place_of(&newest)?;
-        if newest == ours {
+        let newest = head_of(&newest)?;
+        if newest.place == ours {
             return Ok(Told { newest, groups: Vec::new() });
         }
         let from = ours.revision.cast_signed();
         let rows = Link::within(client.query(&self.news, &[&from])).await?;
-        let group = |row: &Row| Ok((place_of(row)?, row.try_get(2)?));
+        let group = |row: &Row| Ok((head_of(row)?, row.try_get(4)?));
         Ok(Told { newest, groups: rows.iter().map(group).collect::<Result<_, Fault>>()? })
     }
 
@@ -169,37 +191,56 @@ impl Session {
         Ok(())
     }
 
-    pub(super) async fn forget(&self, newest: Revision) -> Result<(), Fault> {
-        let before = newest.cast_signed() - KEPT;
-        Link::within(self.link.client.execute(&self.forget, &[&before])).await?;
+    /// Lets go of old news, and of what was written down before `at_ms`: of
+    /// `most` records at most.
+    pub(super) async fn forget(
+        &self,
+        newest: Revision,
+        at_ms: i64,
+        most: i64,
+    ) -> Result<(), Fault> {
+        let (newest, client) = (newest.cast_signed(), &self.link.client);
+        Link::within(client.execute(FORGET_NEWS, &[&(newest - KEPT)])).await?;
+        if at_ms > 0 {
+            Link::within(client.execute(FORGET_RECORDS, &[&newest, &most, &at_ms])).await?;
+        }
         Ok(())
     }
 
     /// All there is, at one moment. Who has the turn keeps it.
-    pub(super) async fn read_all(&self) -> Result<(Place, Vec<Columns>), Fault> {
+    pub(super) async fn read_all(&self) -> Result<All, Fault> {
         let client = &self.link.client;
         if !self.turn.get() {
             let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
             Link::within(client.batch_execute(begin)).await?;
         }
-        let place = place_of(&Link::within(client.query_one(&self.place, &[])).await?)?;
+        let head = head_of(&Link::within(client.query_one(&self.head, &[])).await?)?;
+        let last = match Link::within(client.query_opt(LAST_RECORD, &[])).await? {
+            Some(row) => Some((row.try_get::<_, i64>(0)?.cast_unsigned(), row.try_get(1)?)),
+            None => None,
+        };
         Link::within(client.batch_execute(ALL)).await?;
-        let mut all = Vec::new();
+        let mut objects = Vec::new();
         loop {
             let rows = Link::within(client.query(FETCH, &[])).await?;
             if rows.is_empty() {
                 break;
             }
             for row in rows {
-                all.push((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+                objects.push((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
             }
         }
         let end = if self.turn.get() { "CLOSE everything" } else { "COMMIT" };
         Link::within(client.batch_execute(end)).await?;
-        Ok((place, all))
+        Ok(All { head, last, objects })
     }
 }
 
+fn head_of(row: &Row) -> Result<Head, tokio_postgres::Error> {
+    Ok(Head { place: place_of(row)?, hash: row.try_get(2)?, at_ms: row.try_get(3)? })
+}
+
+/// Of the first two columns.
 pub(super) fn place_of(row: &Row) -> Result<Place, tokio_postgres::Error> {
     let (revision, mark): (i64, Uuid) = (row.try_get(0)?, row.try_get(1)?);
     Ok(Place { revision: revision.cast_unsigned(), mark })

@@ -49,6 +49,7 @@ impl Database for Own {
         let mut all = rows("SELECT * FROM revision");
         all.extend(rows("SELECT * FROM object ORDER BY kind, id"));
         all.extend(rows("SELECT * FROM news ORDER BY last"));
+        all.extend(rows("SELECT * FROM log ORDER BY revision"));
         all
     }
 
@@ -57,7 +58,10 @@ impl Database for Own {
     }
 
     fn unguard(&self) {
-        self.execute("ALTER TABLE object DROP CONSTRAINT object_pkey");
+        self.execute(
+            "ALTER TABLE object DROP CONSTRAINT object_pkey;
+            ALTER TABLE log DISABLE TRIGGER USER",
+        );
     }
 }
 
