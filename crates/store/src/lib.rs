@@ -27,7 +27,7 @@ use model::error::Rule;
 use model::ids::Revision;
 use model::op::Op;
 use model::world::World;
-use tokio::sync::mpsc::error::SendTimeoutError;
+use tokio::sync::mpsc::error::{SendTimeoutError, TrySendError};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 pub use engine::{Error, From};
@@ -180,6 +180,11 @@ impl Shared {
 impl Queue {
     async fn send(&self, job: Job) -> Result<(), Error> {
         let jobs = self.jobs.as_ref().ok_or(Error::Stopped)?;
+        let job = match jobs.try_send(job) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full(job)) => job,
+            Err(TrySendError::Closed(_)) => return Err(Error::Stopped),
+        };
         jobs.send_timeout(job, PATIENCE).await.map_err(|error| match error {
             SendTimeoutError::Timeout(_) => Error::Busy,
             SendTimeoutError::Closed(_) => Error::Stopped,
