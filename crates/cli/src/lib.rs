@@ -17,6 +17,7 @@ mod logging;
 mod network;
 mod noun;
 mod peering;
+mod plan;
 mod port;
 mod router;
 mod run_until;

@@ -24,6 +24,7 @@ use crate::agents::Hub;
 use crate::auth::{Auth, Moment, User};
 use crate::body;
 use crate::memo::Memo;
+use crate::plan;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::routes::{self, Answer, Caller};
@@ -143,7 +144,8 @@ impl Api {
             _ => Bytes::new(),
         };
         let query = Query::of(head.uri.query().unwrap_or_default());
-        self.asked = Asked::of(&head, &user.name, &body)?;
+        let plan = plan::is_asked_for(route, &query)?;
+        self.asked = Asked::of(&head, &user.name, &body, plan)?;
         let (api, caller) = (self.clone(), user.clone());
         let work = (route.handler)(self, Call::new(user, ids, query, body));
         match api.asked.once.clone() {

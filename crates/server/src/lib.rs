@@ -23,6 +23,7 @@ mod password;
 mod peering;
 mod peering_request;
 mod placement;
+mod plan;
 mod port;
 mod problem;
 mod problem_json;

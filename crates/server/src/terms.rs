@@ -20,24 +20,32 @@ const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(crate) struct Asked {
     pub(crate) expected: Option<Expected>,
     pub(crate) once: Option<Once>,
+    /// It is not to be done: only to be said what it would do.
+    pub(crate) plan: bool,
 }
 
 impl Asked {
-    /// A key is taken with POST, whose repetition would do it again.
+    /// A key is taken with POST, whose repetition would do it again. What is
+    /// only planned leaves nothing to be remembered under it.
     ///
     /// # Errors
     /// A key that cannot be one.
-    pub(crate) fn of(head: &Parts, user: &str, body: &Bytes) -> Result<Self, Problem> {
+    pub(crate) fn of(
+        head: &Parts,
+        user: &str,
+        body: &Bytes,
+        plan: bool,
+    ) -> Result<Self, Problem> {
         let expected = expected(&head.headers);
-        if head.method != Method::POST || user.is_empty() {
-            return Ok(Self { expected, once: None });
+        if head.method != Method::POST || user.is_empty() || plan {
+            return Ok(Self { expected, once: None, plan });
         }
         let once = key(&head.headers)?.map(|key| Once {
             account: user.to_owned(),
             key: hex(&Sha256::digest(key)),
             request: request_digest(head, body),
         });
-        Ok(Self { expected, once })
+        Ok(Self { expected, once, plan })
     }
 }
 

@@ -8,6 +8,7 @@ pub mod agent;
 pub mod counters;
 pub mod explain;
 mod fields;
+pub mod forecast;
 pub mod health;
 pub mod interface;
 pub mod network;
