@@ -76,7 +76,10 @@ fn peering(it: &PeeringView) -> Vec<String> {
 }
 
 fn text(state: State) -> String {
-    serde_json::to_value(state).ok().and_then(|it| Some(it.as_str()?.to_owned())).unwrap_or_default()
+    serde_json::to_value(state)
+        .ok()
+        .and_then(|it| Some(it.as_str()?.to_owned()))
+        .unwrap_or_default()
 }
 
 fn imports(it: &NetworkView) -> Vec<Vec<String>> {
@@ -99,7 +102,7 @@ fn host(it: &HostView) -> Vec<String> {
 /// What a table cannot say.
 fn lines(plan: &View) -> Vec<String> {
     let breaks = plan.peerings.iter().filter(|it| it.breaks);
-    let breaks = breaks.map(|it| format!("breaks: the peering {} works now", it.name));
+    let breaks = breaks.map(|it| format!("breaks: the peering {}, which works now", it.name));
     let why = |it: &PeeringView| {
         let reasons = it.reasons.iter().filter(|reason| reason.code != "subnet-overlap");
         let name = it.name.clone();

@@ -30,12 +30,7 @@ impl Asked {
     ///
     /// # Errors
     /// A key that cannot be one.
-    pub(crate) fn of(
-        head: &Parts,
-        user: &str,
-        body: &Bytes,
-        plan: bool,
-    ) -> Result<Self, Problem> {
+    pub(crate) fn of(head: &Parts, user: &str, body: &Bytes, plan: bool) -> Result<Self, Problem> {
         let expected = expected(&head.headers);
         if head.method != Method::POST || user.is_empty() || plan {
             return Ok(Self { expected, once: None, plan });

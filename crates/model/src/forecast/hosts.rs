@@ -39,11 +39,7 @@ impl Tally {
 }
 
 /// `networks` are all that anything of may be another in a slice.
-pub(super) fn changed(
-    before: &World,
-    after: &World,
-    networks: &BTreeSet<Uuid>,
-) -> Vec<HostChange> {
+pub(super) fn changed(before: &World, after: &World, networks: &BTreeSet<Uuid>) -> Vec<HostChange> {
     let hosts: BTreeSet<Uuid> = networks.iter().flat_map(|n| after.hosts_of(*n)).collect();
     let change = |host: Uuid| {
         let slice = |world| slice_of(world, host, |network| networks.contains(&network));

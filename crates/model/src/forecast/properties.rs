@@ -54,21 +54,18 @@ proptest! {
 
 const PATIENCE: Patience = Patience { now: 1000, days: 7 };
 
-fn check(
-    told: &Forecast,
-    now: Now<'_>,
-    after: &World,
-    op: &Op,
-) -> Result<(), TestCaseError> {
+fn check(told: &Forecast, now: Now<'_>, after: &World, op: &Op) -> Result<(), TestCaseError> {
     let before = now.world;
-    let obeyed = now.presence.iter().map(|(host, it)| {
-        (*host, Standing { applied: u64::MAX, waiting_ms: 0, ..it.clone() })
-    });
+    let obeyed = now
+        .presence
+        .iter()
+        .map(|(host, it)| (*host, Standing { applied: u64::MAX, waiting_ms: 0, ..it.clone() }));
     let obeyed: Presence = obeyed.collect();
     let word = |world: &World, uuid: &Uuid| {
         world.peerings.get(uuid).map(|it| judge(world, &obeyed, PATIENCE, it))
     };
-    let verdicts: BTreeMap<Uuid, &Verdict> = told.verdicts.iter().map(|v| (v.half.uuid, v)).collect();
+    let verdicts: BTreeMap<Uuid, &Verdict> =
+        told.verdicts.iter().map(|v| (v.half.uuid, v)).collect();
     prop_assert_eq!(verdicts.len(), told.verdicts.len());
     let halves: BTreeSet<&Uuid> = before.peerings.keys().chain(after.peerings.keys()).collect();
     for uuid in halves {

@@ -46,11 +46,8 @@ pub(crate) fn words(world: &World, it: &Peering, ahead: &Ahead) -> Reason {
             Reason::new("mtu-black-hole", message)
         }
         Omen::Uneven([mine, theirs]) => {
-            let (small, large, least) = if mine < theirs {
-                (one, other, mine)
-            } else {
-                (other, one, theirs)
-            };
+            let (small, large, least) =
+                if mine < theirs { (one, other, mine) } else { (other, one, theirs) };
             let most = mine.max(theirs);
             let [small, large] = [small, large].map(|host| owner.named(host));
             let message = format!(

@@ -36,6 +36,7 @@ pub struct One {
     pub plan: View,
 }
 
+/// Everything by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct View {
     /// Of the world that it was judged at.
@@ -131,16 +132,22 @@ const MOST_WARNINGS: usize = 100;
 impl View {
     pub fn new(it: &Forecast, viewer: Viewer<'_>) -> Self {
         let told = Teller { it, viewer };
-        let verdicts: Vec<&Verdict> = it.verdicts.iter().filter(|v| told.sees_half(v)).collect();
+        let mut verdicts: Vec<&Verdict> =
+            it.verdicts.iter().filter(|v| told.sees_half(v)).collect();
+        verdicts.sort_by_key(|it| (&it.half.name, it.half.uuid));
         let clashes = verdicts.iter().filter_map(|v| told.clash(v)).collect();
         let warnings = verdicts.iter().flat_map(|v| told.warnings(v)).take(MOST_WARNINGS);
-        let imports = it.imports.iter().filter(|it| told.sees(&it.network));
+        let mut imports: Vec<&Imports> =
+            it.imports.iter().filter(|it| told.sees(&it.network)).collect();
+        imports.sort_by_key(|it| (&it.network.name, it.network.uuid));
+        let mut hosts: Vec<HostView> = it.hosts.iter().filter_map(|it| told.host(it)).collect();
+        hosts.sort_by(|a, b| a.name.cmp(&b.name));
         Self {
             revision: it.revision,
             peerings: verdicts.iter().map(|v| told.peering(v)).collect(),
             clashes,
-            networks: imports.map(|it| told.network(it)).collect(),
-            hosts: it.hosts.iter().filter_map(|it| told.host(it)).collect(),
+            networks: imports.into_iter().map(|it| told.network(it)).collect(),
+            hosts,
             warnings: warnings.collect(),
             limits: told.limits(),
         }
@@ -248,9 +255,8 @@ impl Teller<'_> {
         let (old, new) = (count(world), count(&self.it.after));
         // How much its main account has is not a sub-account's to know.
         let grown = (0..3).filter(|at| main && new[*at] > old[*at]);
-        let near = grown.filter_map(|at| {
-            near(names[at].to_owned(), new[at], usize::try_from(most[at]).ok()?)
-        });
+        let near = grown
+            .filter_map(|at| near(names[at].to_owned(), new[at], usize::try_from(most[at]).ok()?));
         let dhcp = self.it.imports.iter().filter(|it| !it.gains.is_empty());
         let dhcp = dhcp.filter(|it| self.sees(&it.network)).filter_map(|it| self.dhcp(&it.network));
         near.chain(dhcp).collect()
