@@ -58,6 +58,10 @@ pub(crate) struct List {
 
     #[command(flatten)]
     labels: LabelFilter,
+
+    /// As they were configured at a time, like 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", conflicts_with = "network")]
+    at: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -129,7 +133,11 @@ pub(crate) struct Modify {
 impl Run for Command {
     fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         match self {
-            Self::List(List { network, labels }) => {
+            Self::List(List { labels, at: Some(at), .. }) => {
+                let query = labels.query().into_iter().chain([("at", at)]);
+                session.list::<Past>(&query.collect::<Vec<_>>())
+            }
+            Self::List(List { network, labels, at: None }) => {
                 let mut query = labels.query();
                 let network = network.map(|name| session.resolve::<Network>(&name)).transpose()?;
                 query.extend(network.map(|uuid| ("network_uuid_local", uuid.to_string())));
@@ -289,5 +297,20 @@ impl Noun for Peering {
             ("Labels", labels::text(&self.labels)),
         ]);
         lines
+    }
+}
+
+/// A peering as it was.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Past(Peering);
+
+impl Row for Past {
+    const PATH: &'static str = "/kannas/v1/past/network-peering";
+    const ENVELOPES: [&'static str; 2] = Peering::ENVELOPES;
+    const HEADS: &'static [&'static str] = Peering::HEADS;
+
+    fn cells(&self) -> Vec<String> {
+        self.0.cells()
     }
 }

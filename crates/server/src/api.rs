@@ -12,12 +12,14 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use model::audit::Origin;
 use model::error::{Noun, Rule};
 use model::ip_range::IpRange;
 use model::policy::Policy;
 use model::scope::Scope;
 use model::world::World;
 use store::Store;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::agents::Hub;
@@ -40,6 +42,10 @@ pub(crate) struct Api {
     pub(crate) auth: Arc<Auth>,
     pub(crate) lists: Arc<Memo>,
     proxies: Arc<[IpRange]>,
+    /// Says that the server is to stop.
+    pub(crate) stop: watch::Receiver<bool>,
+    /// Of the request: what is written down with what it writes.
+    pub(crate) origin: Origin,
     /// The caller, if it is a sub-account: all that is written by this is
     /// held to what it has access to.
     pub(crate) sub: Option<String>,
@@ -89,9 +95,16 @@ impl Call {
 }
 
 impl Api {
-    pub(crate) fn new(store: Store, hub: Hub, policy: Policy, proxies: Vec<IpRange>) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        hub: Hub,
+        policy: Policy,
+        proxies: Vec<IpRange>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
         let (auth, lists, proxies) = (Arc::new(Auth::new()), Arc::default(), proxies.into());
-        Self { store, hub, policy, auth, lists, proxies, sub: None, asked: Asked::default() }
+        let (origin, asked) = (Origin::kannas(""), Asked::default());
+        Self { store, hub, policy, auth, lists, proxies, stop, origin, sub: None, asked }
     }
 
     pub(crate) fn now(&self) -> Moment {
@@ -136,7 +149,8 @@ impl Api {
             return Err(Problem::Rule(Rule::MainOnly(user.name)));
         }
         self.sub = user.is_sub.then(|| user.name.clone());
-        if !takes_json(&head.headers) {
+        let takes = if route.streams() { takes_events } else { takes_json };
+        if !takes(&head.headers) {
             return Err(Problem::NotAcceptable);
         }
         let body = match head.method {
@@ -144,8 +158,15 @@ impl Api {
             _ => Bytes::new(),
         };
         let query = Query::of(head.uri.query().unwrap_or_default());
-        let plan = plan::is_asked_for(route, &query)?;
-        self.asked = Asked::of(&head, &user.name, &body, plan)?;
+        self.asked = Asked::of(&head, &user.name, &body)?;
+        if plan::is_asked_for(route, &query)? {
+            self.asked = self.asked.planned();
+        }
+        self.origin = Origin {
+            who: user.name.clone(),
+            from: Some(source::of(peer, &head.headers, &self.proxies)),
+            cause: format!("{} {}", head.method, head.uri.path()),
+        };
         let (api, caller) = (self.clone(), user.clone());
         let work = (route.handler)(self, Call::new(user, ids, query, body));
         match api.asked.once.clone() {
@@ -166,6 +187,15 @@ impl Api {
 /// Whether `Accept` takes JSON (RFC 9110 §12.5.1). What cannot be read asks
 /// for nothing.
 fn takes_json(headers: &HeaderMap) -> bool {
+    takes(headers, &["*/*", "application/*", "application/json"])
+}
+
+/// The same for a stream of events.
+fn takes_events(headers: &HeaderMap) -> bool {
+    takes(headers, &["*/*", "text/*", "text/event-stream"])
+}
+
+fn takes(headers: &HeaderMap, kinds: &[&str]) -> bool {
     let values = headers.get_all(header::ACCEPT).iter().filter_map(|v| HeaderValue::to_str(v).ok());
     let mut ranges = values.flat_map(|v| v.split(',')).map(str::trim).filter(|r| !r.is_empty());
     let mut asked = false;
@@ -176,7 +206,7 @@ fn takes_json(headers: &HeaderMap) -> bool {
         let refused = |p: &str| {
             p.strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q == 0.0))
         };
-        matches!(&*kind, "*/*" | "application/*" | "application/json") && !parts.any(refused)
+        kinds.contains(&&*kind) && !parts.any(refused)
     });
     takes || !asked
 }

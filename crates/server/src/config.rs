@@ -48,6 +48,11 @@ pub struct Config {
     )]
     pub key_life: u64,
 
+    /// Days after which what was written down of changes is forgotten; 0 keeps
+    /// it for ever
+    #[arg(long, env = "KANNAS_LOG_DAYS", default_value_t = 365)]
+    pub log_days: u32,
+
     #[command(flatten)]
     pub leases: LeaseArgs,
 

@@ -45,7 +45,7 @@ impl Api {
     /// # Errors
     /// As [`store::Store::write`].
     pub(crate) async fn write(&self, op: Op) -> Result<Arc<Commit>, WriteError> {
-        self.store.write(self.on_terms(op)).await
+        self.store.write(self.on_terms(op).from(self.origin.clone())).await
     }
 
     /// As the installation's policy and the request have it, and within what
@@ -55,7 +55,7 @@ impl Api {
             Some(name) => Op::AsSub { name: name.clone(), op: Box::new(op) },
             None => op,
         };
-        let Asked { expected, once, plan: _ } = self.asked.clone();
+        let Asked { expected, once, .. } = self.asked.clone();
         let Patience { now, .. } = self.patience();
         let terms = Terms { policy: self.policy, now, expected, once };
         Op::Under { terms, op: Box::new(op) }

@@ -4,6 +4,7 @@
 mod account;
 pub mod agents;
 mod api;
+mod audit;
 mod auth;
 mod body;
 mod config;
@@ -20,6 +21,7 @@ mod memo;
 mod network;
 mod openapi;
 mod password;
+mod past;
 mod peering;
 mod peering_request;
 mod placement;
@@ -105,6 +107,9 @@ impl Server {
         let tls = events::connector(config.webhook.webhook_ca.as_deref())?;
         founding::data_dir(&config.data_dir)?;
         let store = Store::open(&config.data_dir)?;
+        if config.log_days > 0 {
+            store.keep_log(Duration::from_secs(86_400 * u64::from(config.log_days)));
+        }
         founding::found(&store, config).await?;
         let (api, api_address) = listen(config.listen).await?;
         let (agents, agents_address) = listen(config.agent_listen).await?;
@@ -143,7 +148,7 @@ impl Server {
             Ok(())
         };
         let calls = async {
-            let on = Api::new(store.clone(), hub.clone(), policy, proxies);
+            let on = Api::new(store.clone(), hub.clone(), policy, proxies, stop.clone());
             let writing = token::write_uses(&on, stop.clone());
             tokio::join!(listener::serve(api, on.clone(), stop.clone()), writing);
             token::write_uses_once(&on).await;

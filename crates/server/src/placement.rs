@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use model::audit::Origin;
 use model::op::Op;
 use model::server::place;
 use store::Store;
@@ -35,7 +36,10 @@ async fn place_all(store: &Store, hub: &Hub) {
     if place(&world, &live).is_empty() {
         return;
     }
-    match store.write(Op::PlaceServers { live }).await {
+    match store
+        .write(Op::PlaceServers { live }.from(Origin::kannas("hosts came for servers")))
+        .await
+    {
         Ok(commit) => {
             let revision = commit.revision;
             tracing::info!(revision, changes = commit.changes.len(), "placed servers");

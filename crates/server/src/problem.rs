@@ -29,6 +29,8 @@ pub(crate) enum Problem {
     TooLarge,
     TooSlow,
     BodyCut,
+    /// What is asked for was written down, and is forgotten.
+    Forgotten,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +53,12 @@ impl From<WriteError> for Problem {
             WriteError::Rule(rule) => Self::Rule(rule),
             WriteError::Store(error) => Self::Store(error),
         }
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
     }
 }
 
@@ -94,7 +102,7 @@ impl IntoResponse for Problem {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             Self::Rule(_) | Self::Store(_) | Self::Panic(_) => {}
-            Self::NotFound | Self::NotAcceptable => {}
+            Self::NotFound | Self::NotAcceptable | Self::Forgotten => {}
         }
         response
     }
@@ -121,6 +129,7 @@ impl Problem {
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "REQUEST_TOO_LARGE"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT"),
             Self::BodyCut => (StatusCode::BAD_REQUEST, "REQUEST_INVALID"),
+            Self::Forgotten => (StatusCode::GONE, "EVENT_GONE"),
         }
     }
 
@@ -141,6 +150,7 @@ impl Problem {
             Self::TooLarge => "The body is larger than 1 MiB.",
             Self::TooSlow => "The body took too long to arrive.",
             Self::BodyCut => "The body could not be read.",
+            Self::Forgotten => "What is asked for is older than what is kept.",
         };
         fixed.to_owned()
     }
@@ -167,7 +177,7 @@ impl Problem {
             Self::Panic(error) => tracing::error!(error, "a request met a bug"),
             Self::Rule(_) | Self::NoCredentials | Self::BadCredentials | Self::BadToken => {}
             Self::Busy(..) | Self::NotFound | Self::MethodNotAllowed(_) | Self::NotAcceptable => {}
-            Self::TooLarge | Self::TooSlow | Self::BodyCut => {}
+            Self::TooLarge | Self::TooSlow | Self::BodyCut | Self::Forgotten => {}
         }
     }
 }
@@ -260,7 +270,7 @@ fn forbidden_code(noun: Noun) -> &'static str {
         Noun::Storage => "STORAGE_FORBIDDEN",
         Noun::Interface => "INTERFACE_FORBIDDEN",
         Noun::Port => "PORT_FORBIDDEN",
-        Noun::Zone | Noun::Host | Noun::Account | Noun::Seal => "ACCOUNT_FORBIDDEN",
+        Noun::Zone | Noun::Host | Noun::Account | Noun::Seal | Noun::Object => "ACCOUNT_FORBIDDEN",
         Noun::Token | Noun::Permission | Noun::Webhook => "ACCOUNT_FORBIDDEN",
     }
 }
@@ -283,6 +293,7 @@ fn absent_code(noun: Noun) -> &'static str {
         Noun::Storage => "STORAGE_NOT_FOUND",
         Noun::Interface => "INTERFACE_NOT_FOUND",
         Noun::Seal => "ENCRYPTION_NOT_FOUND",
+        Noun::Object => "OBJECT_NOT_FOUND",
     }
 }
 
@@ -301,5 +312,6 @@ fn exists_code(noun: Noun) -> &'static str {
         Noun::Storage => "STORAGE_EXISTS",
         Noun::Interface => "INTERFACE_EXISTS",
         Noun::Seal => "ENCRYPTION_EXISTS",
+        Noun::Object => "OBJECT_EXISTS",
     }
 }

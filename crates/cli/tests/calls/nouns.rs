@@ -196,3 +196,37 @@ fn what_is_encrypted_is_shown_with_the_age_of_its_keys() {
     let since = keys["pairs"][0]["since"].as_str().unwrap();
     assert!(shown.ends_with(&format!("de-fra1  fi-hel1  {since}\n")), "{shown}");
 }
+
+#[test]
+fn what_was_done_is_shown_and_how_it_was() {
+    let site = Site::start();
+    let [hel, fra] = [("hel", "10.0.1.0/24"), ("fra", "10.0.2.0/24")]
+        .map(|(name, address)| site.make_routed(name, "fi-hel1", address));
+    site.make_account("bob");
+    let mut it = Transcript::of(&site);
+    it.run("peering create there --network hel --peer-network fra");
+    it.run("peering modify there --name renamed --label env=prod");
+    it.run("peering disable renamed");
+    it.run("history renamed");
+    let peerings = site.json(&["peering", "list"]);
+    let uuid = peerings[0]["uuid"].as_str().unwrap();
+    let events = site.json(&["history", uuid]);
+    let made = events[0]["at"].as_str().unwrap();
+    it.run("peering delete renamed");
+    it.run(&format!("history {uuid}"));
+    it.run("events --limit 3");
+    it.run("events --after 1000000");
+    it.run("events --limit 0");
+    it.run_as("bob", "events");
+    it.run_as("bob", "events --check");
+    it.run_as("bob", &format!("history {uuid}"));
+    it.run("peering list --at yesterday");
+    it.run("peering list --at 1999-01-01T00:00:00Z");
+    it.check("events");
+    let past = site.json(&["peering", "list", "--at", made]);
+    assert_eq!((&past[0]["name"], &past[0]["state"]), (&json!("there"), &json!("pending-peer")));
+    assert_eq!(past[0]["network"]["uuid"], hel);
+    assert_eq!(past[0]["peer_network"]["uuid"], fra);
+    let checked = site.kannas(&["events", "--check"]).ok();
+    assert!(checked.ends_with(": each is as it was written\n"), "{checked}");
+}

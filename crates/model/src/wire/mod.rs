@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod agent;
+pub mod audit;
 pub mod counters;
 pub mod explain;
 mod fields;
