@@ -13,6 +13,7 @@ pub mod dhcp;
 pub mod error;
 pub mod explain;
 pub mod flow;
+pub mod forecast;
 mod groups;
 pub mod health;
 pub mod host;

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod counters;
 pub mod explain;
 mod fields;
+pub mod forecast;
 pub mod health;
 pub mod interface;
 pub mod network;
