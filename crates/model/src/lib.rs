@@ -47,7 +47,6 @@ pub mod server;
 pub mod spec;
 pub mod state;
 mod static_routes;
-pub mod survey;
 pub mod terms;
 pub mod way;
 pub mod webhook;
