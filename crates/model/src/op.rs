@@ -8,6 +8,7 @@ use crate::change::{Change, Object};
 use crate::consent::{self, Accept};
 use crate::error::Rule;
 use crate::lease::{self, Claim, Loss};
+use crate::node;
 use crate::objects::{Account, Authority, JoinToken, Outcome, Told, Zone};
 use crate::seal;
 use crate::terms::{self, Once, Terms};
@@ -55,6 +56,8 @@ pub enum Op {
     },
     /// By nobody: leases were not renewed.
     LoseLeases(Vec<Loss>),
+    /// By a server among several, of itself or of one that is not there.
+    Node(node::Wish),
     /// By nobody: hosts have come for servers that wait for one.
     PlaceServers {
         live: BTreeSet<Uuid>,
@@ -203,6 +206,7 @@ fn decide_under(world: &World, terms: &Terms, op: &Op) -> Result<Vec<Change>, Ru
         Op::TakeLease { host, claim } => lease::take(world, *host, claim),
         Op::DropLease { host } => Ok(lease::drop_of(world, *host)),
         Op::LoseLeases(losses) => Ok(lease::lose(world, losses)),
+        Op::Node(wish) => Ok(node::decide(world, wish)),
         Op::PlaceServers { live } => Ok(server::place(world, live)),
         Op::CreatePort { by, uuid, wish } => port::create(world, by, *uuid, wish),
         Op::DeletePort { by, uuid } => port::delete(world, by, *uuid),

@@ -16,6 +16,7 @@ use crate::groups::{Groups, seconds};
 use crate::ids::Revision;
 use crate::labelled::Kind;
 use crate::lease::Lease;
+use crate::node::Node;
 use crate::objects::{Account, Authority, Done, Host, JoinToken, Network, Nic, Peering, Port};
 use crate::objects::{Router, Server, Told, Webhook, Zone};
 use crate::owned::{Owned, Owners};
@@ -34,6 +35,7 @@ pub struct World {
     /// By host.
     pub leases: OrdMap<Uuid, Arc<Lease>>,
     pub networks: OrdMap<Uuid, Arc<Network>>,
+    pub nodes: OrdMap<Uuid, Arc<Node>>,
     pub peerings: OrdMap<Uuid, Arc<Peering>>,
     pub ports: OrdMap<Uuid, Arc<Port>>,
     pub routers: OrdMap<Uuid, Arc<Router>>,
@@ -252,6 +254,7 @@ impl World {
             Object::Keys(it) => self.seals.put_keys(it),
             Object::Rotation(it) => self.seals.set_rotation(Some(it)),
             Object::Seal(it) => self.seals.put(it),
+            Object::Node(it) => drop(self.nodes.insert(it.id, Arc::new(it))),
             Object::Lease(it) => drop(self.leases.insert(it.host, Arc::new(it))),
             Object::Network(it) => {
                 self.owners.of(&it.account).own(Kind::Network, it.uuid, &it.labels);
@@ -356,7 +359,7 @@ impl World {
                 }
             }
             // A token's indexes are made of what never changes of it.
-            Key::SubAccount(_) | Key::Token(_) | Key::Webhook(_) | Key::Seal(_) => {}
+            Key::SubAccount(_) | Key::Token(_) | Key::Webhook(_) | Key::Seal(_) | Key::Node(_) => {}
             Key::JoinToken(_) | Key::Lease(_) | Key::Zone(_) | Key::NextVni | Key::Keys(_) => {}
             Key::Account(_) | Key::Authority | Key::Host(_) | Key::Told { .. } | Key::Rotation => {}
         }
@@ -375,6 +378,7 @@ impl World {
             Key::Rotation => self.seals.set_rotation(None),
             Key::Seal(zones) => self.seals.remove(zones),
             Key::Lease(host) => drop(self.leases.remove(host)),
+            Key::Node(id) => drop(self.nodes.remove(id)),
             Key::Network(uuid) => drop(self.networks.remove(uuid)),
             Key::Peering(uuid) => drop(self.peerings.remove(uuid)),
             Key::Port(uuid) => drop(self.ports.remove(uuid)),
