@@ -4,6 +4,7 @@
 pub mod access;
 pub mod account;
 pub mod admission;
+pub mod audit;
 pub mod brake;
 pub mod change;
 pub mod consent;

@@ -121,7 +121,7 @@ pub fn check_op(world: &World, sub: &str, op: &Op) -> Result<(), Rule> {
         Op::CreatePort { wish, .. } => may.network_of(&wish.network),
         Op::DeletePort { uuid, .. } => may.port(*uuid),
         Op::Access { by, wish } => may.credentials(sub, by, wish),
-        Op::Under { op, .. } => check_op(world, sub, op),
+        Op::Under { op, .. } | Op::From { op, .. } => check_op(world, sub, op),
         Op::Webhook { .. } | Op::Told(_) | Op::Answered { .. } => {
             Err(Rule::MainOnly(sub.to_owned()))
         }

@@ -228,6 +228,10 @@ impl World {
         world
     }
 
+    pub(crate) fn at(self, revision: Revision) -> Self {
+        Self { revision, ..self }
+    }
+
     fn apply(&mut self, change: &Change) {
         match change {
             Change::Put(object) => {

@@ -7,7 +7,9 @@
 
 mod checkpoint;
 mod engine;
+mod log;
 mod sqlite;
+mod sqlite_log;
 mod writer;
 
 #[cfg(test)]
@@ -16,7 +18,9 @@ mod conformance;
 mod wishes;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 use model::change::Change;
 use model::error::Rule;
@@ -25,7 +29,8 @@ use model::op::Op;
 use model::world::World;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-pub use engine::Error;
+pub use engine::{Error, From};
+pub use log::{Checked, Log};
 
 /// One write.
 #[derive(Debug)]
@@ -64,6 +69,9 @@ pub struct Store {
 struct Shared {
     newest: RwLock<Arc<World>>,
     groups: broadcast::Sender<Arc<Group>>,
+    log: Log,
+    /// For how long records are kept, in milliseconds.
+    keep_ms: AtomicI64,
 }
 
 /// Ends the writer on drop: closes its queue, then waits for it.
@@ -98,6 +106,8 @@ impl Store {
         let shared = Arc::new(Shared {
             newest: RwLock::new(Arc::new(world)),
             groups: broadcast::channel(FOLLOWERS_LAG).0,
+            log: Log(engine.records()),
+            keep_ms: AtomicI64::new(i64::MAX),
         });
         let (jobs, queue) = mpsc::channel(QUEUE);
         let for_writer = shared.clone();
@@ -124,6 +134,18 @@ impl Store {
         let (answer, answered) = oneshot::channel();
         self.queue.send(Job { op, answer }).await?;
         answered.await.map_err(|_| WriteError::Store(Error::Stopped))?
+    }
+
+    /// What was written down of all writes.
+    pub fn log(&self) -> Log {
+        self.shared.log.clone()
+    }
+
+    /// From now on each write forgets some of what was written down longer
+    /// ago than this. Without it, all is kept.
+    pub fn keep_log(&self, time: Duration) {
+        let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        self.shared.keep_ms.store(ms, Ordering::Relaxed);
     }
 
     /// Every later write, in order.

@@ -8,6 +8,7 @@ use model::world::World;
 
 use super::*;
 use crate::Store;
+use crate::engine::{From, Records, Row};
 use crate::wishes::{delete_router, found, id, rename_router, router};
 
 /// Ends a test that would wait for ever.
@@ -26,11 +27,24 @@ impl Engine for Scripted {
         Ok(World::default())
     }
 
-    fn commit(&mut self, first: Revision, writes: &[&[Change]]) -> Result<(), Error> {
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
         let _ = self.begun.send(());
         self.outcomes.recv_timeout(LIMIT).expect("the test has no outcome for this one")?;
-        self.committed.lock().unwrap().push((first, writes.len()));
+        self.committed.lock().unwrap().push((batch.first, batch.writes.len()));
         Ok(())
+    }
+
+    fn records(&self) -> Arc<dyn Records> {
+        Arc::new(NoRecords)
+    }
+}
+
+/// Nobody asks for them here.
+struct NoRecords;
+
+impl Records for NoRecords {
+    fn read(&self, _: From, _: usize, _: Option<&str>) -> Result<Vec<Row>, Error> {
+        unreachable!()
     }
 }
 
