@@ -49,6 +49,13 @@ pub struct Loss {
     pub since: i64,
 }
 
+impl World {
+    /// True when nothing is to be sent to the host until it is back.
+    pub fn is_lost(&self, host: Uuid) -> bool {
+        self.leases.get(&host).is_some_and(|lease| lease.lost.is_some())
+    }
+}
+
 /// The epoch under which the host goes on; None when it needs a new lease.
 pub fn resumed(world: &World, host: Uuid, claim: &Claim) -> Option<Revision> {
     let lease = world.leases.get(&host)?;

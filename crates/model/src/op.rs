@@ -212,11 +212,7 @@ fn decide_under(world: &World, terms: &Terms, op: &Op) -> Result<Vec<Change>, Ru
             Wish::Modify(wish) => router::modify(world, by, *uuid, wish),
             Wish::Delete => router::delete(world, by, *uuid),
         },
-        Op::Server { by, uuid, wish } => match wish {
-            Wish::Create(wish) => server::create(world, by, *uuid, wish),
-            Wish::Modify(wish) => server::modify(world, by, *uuid, wish),
-            Wish::Delete => server::delete(world, by, *uuid),
-        },
+        Op::Server { by, uuid, wish } => decide_server(world, by, *uuid, wish),
         Op::Interface { by, server, wish } => {
             interface::decide(world, server::own(world, by, *server)?, wish)
         }
@@ -242,6 +238,19 @@ fn decide_under(world: &World, terms: &Terms, op: &Op) -> Result<Vec<Change>, Ru
             admin(world, by).and_then(|()| zone::delete(world, id, *now))
         }
         Op::Found { admin, authority } => Ok(found(world, admin, authority)),
+    }
+}
+
+fn decide_server(
+    world: &World,
+    by: &str,
+    uuid: Uuid,
+    wish: &Wish<server::Create, server::Modify>,
+) -> Result<Vec<Change>, Rule> {
+    match wish {
+        Wish::Create(wish) => server::create(world, by, uuid, wish),
+        Wish::Modify(wish) => server::modify(world, by, uuid, wish),
+        Wish::Delete => server::delete(world, by, uuid),
     }
 }
 

@@ -187,18 +187,9 @@ impl World {
         self.ports.get(self.by_nic.get(&(server, index))?)
     }
 
-    /// True when nothing is to be sent to the host until it is back.
-    pub fn is_lost(&self, host: Uuid) -> bool {
-        self.leases.get(&host).is_some_and(|lease| lease.lost.is_some())
-    }
-
     /// Servers without a host, by UUID.
     pub fn unplaced(&self) -> impl Iterator<Item = &Arc<Server>> {
         self.unplaced.iter().filter_map(|uuid| self.servers.get(uuid))
-    }
-
-    pub fn host_named(&self, name: &str) -> Option<&Arc<Host>> {
-        self.hosts.values().find(|h| h.name == name)
     }
 
     /// What was done under the key with this digest.

@@ -158,7 +158,7 @@ impl Agent {
         let dir = tempfile::tempdir().unwrap();
         let name = format!("host{n}");
         let config = Config {
-            server: format!("https://{}", site.address),
+            server: vec![format!("https://{}", site.address)],
             join: Some(token),
             join_file: None,
             zone: Some(ZONE.to_owned()),

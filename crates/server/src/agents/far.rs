@@ -148,16 +148,16 @@ impl Far {
         heard.map(|node| node.at).max().unwrap_or_default()
     }
 
-    /// A write was committed; the hosts against which it is held.
+    /// Writes were committed; the hosts against which they are held.
     pub(crate) fn committed(
         &mut self,
-        newest: Revision,
+        fresh: Unseen,
         concerned: &BTreeSet<Uuid>,
-        now_ms: u64,
     ) -> BTreeSet<Uuid> {
         let mut marked = BTreeSet::new();
-        for node in self.0.values_mut().filter(|node| node.at < newest && !node.hosts.is_empty()) {
-            marked.extend(concerned.iter().filter(|host| node.mark(**host, newest, now_ms)));
+        let behind = |node: &&mut Node| node.at < fresh.last && !node.hosts.is_empty();
+        for node in self.0.values_mut().filter(behind) {
+            marked.extend(concerned.iter().filter(|host| node.mark(**host, fresh)));
         }
         marked
     }
@@ -217,11 +217,11 @@ impl Node {
         changed
     }
 
-    fn mark(&mut self, host: Uuid, newest: Revision, now_ms: u64) -> bool {
-        let session = self.hosts.get_mut(&host).filter(|session| session.at < newest);
-        let Some(session) = session else { return false };
-        let fresh = Unseen { first: newest, last: newest, since_ms: now_ms };
-        session.unseen = Some(Unseen { last: newest, ..session.unseen.unwrap_or(fresh) });
+    fn mark(&mut self, host: Uuid, fresh: Unseen) -> bool {
+        let heard = self.at;
+        let Some(session) = self.hosts.get_mut(&host) else { return false };
+        let Some(fresh) = fresh.after(session.at.max(heard)) else { return false };
+        session.unseen = Some(Unseen { last: fresh.last, ..session.unseen.unwrap_or(fresh) });
         self.marked.insert(host)
     }
 }

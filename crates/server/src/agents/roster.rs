@@ -136,17 +136,18 @@ impl Roster {
         session.is_some_and(|s| s.epoch.is_none() || s.epoch == epoch)
     }
 
-    /// A write was committed.
+    /// Writes were committed, up to `newest`; each of them may concern each of
+    /// `concerned`.
     pub(crate) fn committed(&mut self, newest: Revision, concerned: &BTreeSet<Uuid>, now_ms: u64) {
+        let fresh = Unseen { first: self.newest + 1, last: newest, since_ms: now_ms };
         self.newest = newest;
         self.drawn = None;
         for host in concerned {
             let Some(session) = self.sessions.get_mut(host) else { continue };
-            let fresh = Unseen { first: newest, last: newest, since_ms: now_ms };
             session.unseen = Some(Unseen { last: newest, ..session.unseen.unwrap_or(fresh) });
             self.changed(*host);
         }
-        let far = self.far.committed(newest, concerned, now_ms);
+        let far = self.far.committed(fresh, concerned);
         self.moved(far);
     }
 

@@ -170,3 +170,11 @@ fn live(revision: Revision) -> Roster {
 fn applied(roster: &mut Roster) -> Option<Revision> {
     roster.presence(0).get(&HOST).map(|s| s.applied)
 }
+
+#[test]
+fn each_of_the_writes_that_came_at_once_may_be_what_concerns_a_host() {
+    let mut roster = live(7);
+    roster.committed(10, &[HOST].into(), 0);
+    assert_eq!(applied(&mut roster), Some(7));
+    assert!(roster.settled(7, 0) && !roster.settled(8, 0));
+}

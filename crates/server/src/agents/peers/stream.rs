@@ -142,3 +142,7 @@ async fn piece(pieces: &Pieces, buffer: Vec<u8>) -> Option<()> {
     let sent = tokio::time::timeout(STUCK, pieces.send(Ok(buffer.into()))).await;
     sent.ok()?.ok()
 }
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;
