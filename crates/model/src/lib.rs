@@ -25,6 +25,7 @@ pub mod label;
 pub mod labelled;
 pub mod lease;
 pub mod network;
+pub mod node;
 pub mod objects;
 pub mod op;
 #[cfg(test)]
