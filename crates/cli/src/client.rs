@@ -102,7 +102,26 @@ impl Client {
     }
 
     pub(crate) fn patch(&self, path: &str, body: &Value) -> Result<Value, CallError> {
-        self.call(&Method::PATCH, path, Some(body))
+        self.change(&Method::PATCH, path, body)
+    }
+
+    pub(crate) fn change(
+        &self,
+        method: &Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value, CallError> {
+        self.call(method, path, Some(body))
+    }
+
+    /// What the call would do, if it were not for being asked so.
+    pub(crate) fn plan(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, CallError> {
+        self.call(method, &format!("{path}?plan=1"), body)
     }
 
     pub(crate) fn delete(&self, path: &str) -> Result<(), CallError> {

@@ -18,6 +18,7 @@ mod logging;
 mod network;
 mod noun;
 mod peering;
+mod plan;
 mod port;
 mod router;
 mod run_until;

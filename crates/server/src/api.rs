@@ -27,6 +27,7 @@ use crate::auth::{Auth, Moment, User};
 use crate::body;
 use crate::load::Load;
 use crate::memo::Memo;
+use crate::plan;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::routes::{self, Answer, Caller};
@@ -174,6 +175,9 @@ impl Api {
         };
         let query = Query::of(head.uri.query().unwrap_or_default());
         self.asked = Asked::of(&head, &user.name, &body)?;
+        if plan::is_asked_for(route, &query)? {
+            self.asked = self.asked.planned();
+        }
         self.origin = Origin {
             who: user.name.clone(),
             from: Some(source::of(peer, &head.headers, &self.proxies)),

@@ -26,6 +26,7 @@ mod past;
 mod peering;
 mod peering_request;
 mod placement;
+mod plan;
 mod port;
 mod problem;
 mod problem_json;

@@ -28,7 +28,7 @@ use model::error::Rule;
 use model::ids::Revision;
 use model::op::Op;
 use model::world::World;
-use tokio::sync::mpsc::error::SendTimeoutError;
+use tokio::sync::mpsc::error::{SendTimeoutError, TrySendError};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use engine::{Company, Desk, Engine, Records};
@@ -240,6 +240,11 @@ impl Shared {
 impl Queue {
     async fn send(&self, errand: Errand) -> Result<(), Error> {
         let errands = self.errands.as_ref().ok_or(Error::Stopped)?;
+        let errand = match errands.try_send(errand) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full(errand)) => errand,
+            Err(TrySendError::Closed(_)) => return Err(Error::Stopped),
+        };
         errands.send_timeout(errand, PATIENCE).await.map_err(|error| match error {
             SendTimeoutError::Timeout(_) => Error::Busy,
             SendTimeoutError::Closed(_) => Error::Stopped,

@@ -163,8 +163,12 @@ pub(crate) fn keys(host: Uuid) -> Op {
     Op::Seals(model::seal::Wish::Keys { host, ends: Some([(1, end)].into()) })
 }
 
+pub(crate) fn node(id: Uuid) -> Op {
+    Op::Node(model::node::Wish::Here { id, address: "server-1:8443".to_owned() })
+}
+
 pub(crate) fn take_lease(host: Uuid) -> Op {
-    Op::TakeLease { host, claim: Claim { epoch: None, boot: "b".to_owned() } }
+    Op::TakeLease { host, claim: Claim { epoch: None, boot: "b".to_owned(), node: None } }
 }
 
 pub(crate) fn port(uuid: Uuid, network: Uuid, host: &str, attachment: Attachment) -> Op {

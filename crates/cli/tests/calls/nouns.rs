@@ -63,6 +63,42 @@ fn peerings_are_made_enabled_disabled_and_deleted() {
 }
 
 #[test]
+fn what_a_command_would_do_is_said_in_place_of_doing_it() {
+    let site = Site::start();
+    for (name, zone, address) in [
+        ("hel", "fi-hel1", "10.0.1.0/24"),
+        ("fra", "de-fra1", "10.0.2.0/24"),
+        ("lon", "uk-lon1", "10.0.0.0/16"),
+    ] {
+        site.make_routed(name, zone, address);
+    }
+    let whole = Arc::new(AtomicBool::new(false));
+    site.join("hel1-a", "fi-hel1", 1, &whole);
+    site.kannas(&["port", "add", "--network", "hel", "--host", "hel1-a", "--netns", "web"]).ok();
+    let mut it = Transcript::of(&site);
+    it.run("peering plan hel-fra --network hel --peer-network fra");
+    it.run("peering create hel-fra --network hel --peer-network fra");
+    it.run("peering create fra-hel --network fra --peer-network hel --plan");
+    it.run("peering create fra-hel --network fra --peer-network hel --plan -o json");
+    it.run("peering create fra-hel --network fra --peer-network hel --wait");
+    it.run("peering create lon-fra --network lon --peer-network fra");
+    it.run("peering plan fra-lon --network fra --peer-network lon");
+    it.run("peering plan fra-hel --network fra --peer-network hel");
+    it.run("peering disable fra-hel --plan");
+    it.run("peering modify hel-fra --name other --plan");
+    it.run("network modify hel --no-router --plan");
+    it.run("network modify hel --address 10.0.2.0/24 --plan");
+    it.run("network delete hel --plan");
+    it.run("network create oslo --zone fi-hel1 --address 10.7.0.0/24 --plan");
+    it.run("router modify hel --static-route 10.9.0.0/16=10.0.1.2 --plan");
+    it.run("router create spare --plan");
+    it.run("peering delete hel-fra fra-hel --plan");
+    it.run("peering delete hel-fra --plan");
+    it.run("peering list");
+    it.check("plans");
+}
+
+#[test]
 fn hosts_join_and_ports_are_put_at_them() {
     let site = Site::start();
     site.make_routed("hel", "fi-hel1", "10.0.1.0/24");

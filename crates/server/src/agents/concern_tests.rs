@@ -203,7 +203,7 @@ fn static_route(router: u128, network: Option<u128>) -> Op {
 
 /// Each boot is another, so each lease is a new one.
 fn lease_step(host: Uuid, taken: bool) -> Op {
-    let claim = Claim { epoch: None, boot: String::new() };
+    let claim = Claim { epoch: None, boot: String::new(), node: None };
     let loss = |epoch| Loss { host, epoch, since: 0 };
     match taken {
         true => Op::TakeLease { host, claim },

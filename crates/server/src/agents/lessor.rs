@@ -15,12 +15,8 @@ pub(crate) async fn run(store: Store, hub: Hub) {
     let mut tick = tokio::time::interval(hub.lease_settings().tick());
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut braked = false;
-    let leads = store.leads();
     loop {
         tick.tick().await;
-        if !*leads.borrow() {
-            continue;
-        }
         let look = hub.look();
         match &look {
             Look::Lost(silent) if silent.is_empty() => {}

@@ -23,6 +23,7 @@ mod network;
 mod once;
 mod peering;
 mod peering_changes;
+mod plan;
 mod policy;
 mod router;
 mod seed;
