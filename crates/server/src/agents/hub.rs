@@ -32,6 +32,9 @@ use super::tally::Tally;
 /// changed.
 const WORLDS: usize = 1024;
 
+/// Gives the milliseconds since some moment; never fewer than before.
+pub(super) type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
 /// A handle; clones are the same hub.
 #[derive(Clone)]
 pub struct Hub {
@@ -49,7 +52,7 @@ pub(super) struct Shared {
     pub(super) nodes: watch::Sender<OrdMap<Uuid, Arc<Node>>>,
     /// Told after each change of the roster, with their number.
     changed: watch::Sender<u64>,
-    started: Instant,
+    clock: Clock,
 }
 
 pub(super) struct Inner {
@@ -90,6 +93,18 @@ impl Hub {
 
     /// The same for one server of several.
     pub fn start_among(store: Store, leases: LeaseArgs, among: Option<Among>) -> Self {
+        let started = Instant::now();
+        let ms = move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Self::start_by(Arc::new(ms), store, leases, among)
+    }
+
+    /// The same by another clock.
+    pub(super) fn start_by(
+        clock: Clock,
+        store: Store,
+        leases: LeaseArgs,
+        among: Option<Among>,
+    ) -> Self {
         let mut groups = store.groups();
         let world = store.world();
         let own = among.as_ref().map(|it| it.id);
@@ -102,8 +117,8 @@ impl Hub {
             tally: Tally::default(),
         };
         let (changed, nodes) = (watch::channel(0).0, watch::channel(OrdMap::new()).0);
-        let (inner, started) = (Mutex::new(inner), Instant::now());
-        let shared = Arc::new(Shared { inner, among, nodes, changed, started });
+        let inner = Mutex::new(inner);
+        let shared = Arc::new(Shared { inner, among, nodes, changed, clock });
         shared.look_for_nodes(&store.world());
         let follower = shared.clone();
         let task = tokio::spawn(async move {
@@ -285,7 +300,7 @@ impl Shared {
     }
 
     pub(super) fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        (self.clock)()
     }
 
     fn take(&self, group: &Group, store: &Store) {

@@ -14,6 +14,8 @@ mod roster;
 mod rotor;
 mod seat;
 mod session;
+#[cfg(test)]
+mod simulation;
 mod tally;
 mod watch;
 
