@@ -83,6 +83,7 @@ pub struct Server {
     proxies: Vec<IpRange>,
     events: Events,
     key_life: Duration,
+    drain: Duration,
 }
 
 /// Where a server listens, with the ports it was given for port 0.
@@ -119,7 +120,8 @@ impl Server {
             tls,
         };
         let key_life = Duration::from_secs(config.key_life);
-        Ok(Self { api, agents, addresses, store, hub, policy, proxies, events, key_life })
+        let drain = Duration::from_secs(config.drain);
+        Ok(Self { api, agents, addresses, store, hub, policy, proxies, events, key_life, drain })
     }
 
     pub fn addresses(&self) -> Addresses {
@@ -132,7 +134,8 @@ impl Server {
     /// # Errors
     /// The authority cannot be used.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { api, agents, addresses, store, hub, policy, proxies, events, key_life } = self;
+        let Self { api, agents, addresses, store, hub, policy, proxies, .. } = self;
+        let Self { events, key_life, drain, .. } = self;
         let revision = store.world().revision();
         tracing::info!(api = %addresses.api, agents = %addresses.agents, revision, "listening");
         let (stopping, stop) = watch::channel(false);
@@ -167,7 +170,10 @@ impl Server {
         };
         let told = async {
             shutdown.await;
-            tracing::info!("stopping");
+            tracing::info!(?drain, "stopping");
+            // The last hosts have time to be heard of elsewhere.
+            hub.drain(drain / 2);
+            tokio::time::sleep(drain).await;
             stopping.send_replace(true);
             Ok(())
         };

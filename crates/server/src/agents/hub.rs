@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::asks::Asks;
+use super::closing::Closed;
 use super::concern::concerned;
 use super::leases::{LeaseArgs, Leases, Look};
 use super::peers::{Among, Peers};
@@ -47,6 +48,8 @@ pub(super) struct Shared {
     pub(super) among: Option<Among>,
     /// The servers that there are, this one among them.
     pub(super) nodes: watch::Sender<OrdMap<Uuid, Arc<Node>>>,
+    /// Hosts are to go to other servers.
+    pub(super) closed: watch::Sender<Closed>,
     /// Told after each change of the roster, with their number.
     changed: watch::Sender<u64>,
     started: Instant,
@@ -102,8 +105,9 @@ impl Hub {
             tally: Tally::default(),
         };
         let (changed, nodes) = (watch::channel(0).0, watch::channel(OrdMap::new()).0);
+        let closed = watch::channel(Closed::default()).0;
         let (inner, started) = (Mutex::new(inner), Instant::now());
-        let shared = Arc::new(Shared { inner, among, nodes, changed, started });
+        let shared = Arc::new(Shared { inner, among, nodes, closed, changed, started });
         shared.look_for_nodes(&store.world());
         let follower = shared.clone();
         let task = tokio::spawn(async move {

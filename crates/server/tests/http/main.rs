@@ -8,6 +8,7 @@ mod accounts;
 mod bad_input;
 mod client;
 mod consent;
+mod drain;
 mod encryption;
 mod etag;
 mod explain;

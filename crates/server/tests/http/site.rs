@@ -73,6 +73,7 @@ pub(crate) fn config(dir: &Path) -> Config {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     Config {
         key_life: 86_400,
+        drain: 0,
         leases: server::LeaseArgs::default(),
         listen: any,
         agent_listen: any,
