@@ -31,8 +31,8 @@ impl Origin {
         Self { who: KANNAS.to_owned(), from: None, cause: cause.to_owned() }
     }
 
-    pub fn host(uuid: uuid::Uuid, from: Option<IpAddr>, cause: &str) -> Self {
-        Self { who: format!("host {uuid}"), from, cause: cause.to_owned() }
+    pub fn host(uuid: uuid::Uuid, cause: &str) -> Self {
+        Self { who: format!("host {uuid}"), from: None, cause: cause.to_owned() }
     }
 }
 

@@ -225,7 +225,7 @@ impl Judge<'_> {
                 false
             }
             AccessWish::Grant(_) | AccessWish::Revoke(_) | AccessWish::TokensUsed(_) => false,
-            AccessWish::DeleteAccount(_) => false,
+            AccessWish::DeleteAccount(_) | AccessWish::SetQuota(..) => false,
         };
         if own && by == sub { Ok(()) } else { Err(Rule::MainOnly(sub.to_owned())) }
     }

@@ -3,6 +3,9 @@
 //! The maps share structure: a clone costs nothing, so every reader has a
 //! picture of its own that no writer disturbs.
 
+mod around;
+mod verdicts;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,6 +25,8 @@ use crate::objects::{Router, Server, Told, Webhook, Zone};
 use crate::owned::{Owned, Owners};
 use crate::seal::Seals;
 use crate::spec::Attachment;
+use around::Around;
+use verdicts::Open;
 
 #[derive(Debug, Clone, Default)]
 pub struct World {
@@ -61,6 +66,9 @@ pub struct World {
     /// By account.
     pub webhooks: OrdMap<String, Arc<Webhook>>,
     owners: Owners,
+    around: Around,
+    /// Both ways round.
+    admitted: OrdSet<(Uuid, Uuid)>,
 }
 
 impl World {
@@ -108,13 +116,6 @@ impl World {
     /// Halves whose local network is `network`, by peer network.
     pub fn halves_of(&self, network: Uuid) -> impl Iterator<Item = &Arc<Peering>> {
         self.by_local.of(network)
-    }
-
-    /// True when `network` has more than one half, or is not alone on its
-    /// router.
-    pub fn has_company(&self, network: &Network) -> bool {
-        self.by_local.is_crowded(network.uuid)
-            || network.router.is_some_and(|router| self.by_router.is_crowded(router))
     }
 
     /// Halves whose peer network is `network`.
@@ -205,9 +206,9 @@ impl World {
     /// Takes one committed write in.
     pub fn commit(&mut self, changes: &[Change]) {
         self.revision += 1;
-        for change in changes {
-            self.apply(change);
-        }
+        let open = Open::before(self, changes);
+        changes.iter().for_each(|change| self.apply(change));
+        open.after(self);
     }
 
     /// Puts what a store has read, at the revision it was read at.
@@ -216,6 +217,7 @@ impl World {
         for object in objects {
             world.put(object);
         }
+        Open::all(&mut world);
         world
     }
 

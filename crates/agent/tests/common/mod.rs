@@ -15,6 +15,7 @@ use agent::{AgentError, Config};
 use model::network;
 use model::objects::{Account, Configured, JoinToken, Subnet};
 use model::op::{Op, Wish};
+use model::policy::Quota;
 use model::spec::{Attachment, HostSpec};
 use model::{host_spec, peering, port, router};
 use server::agents::{Among, Hub, LeaseArgs, fingerprint, new_authority, serve};
@@ -69,7 +70,12 @@ impl Site {
     pub(crate) async fn found_with(leases: LeaseArgs) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         let store = Store::open(dir.path()).unwrap();
-        let admin = Account { name: ADMIN.to_owned(), password: String::new(), admin: true };
+        let admin = Account {
+            name: ADMIN.to_owned(),
+            password: String::new(),
+            admin: true,
+            quota: Quota::default(),
+        };
         store.write(Op::Found { admin, authority: new_authority() }).await.unwrap();
         Self::start(dir, store, leases, "127.0.0.1:0".parse().unwrap()).await
     }

@@ -5,9 +5,11 @@
 
 pub mod account;
 pub mod agent;
+pub mod audit;
 pub mod counters;
 pub mod explain;
 mod fields;
+pub mod forecast;
 pub mod health;
 pub mod interface;
 pub mod network;

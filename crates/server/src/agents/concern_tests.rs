@@ -4,6 +4,7 @@ use model::lease::{Claim, Loss};
 use model::network::{self, Attach};
 use model::objects::{Account, Authority, Configured, JoinToken, Size, StaticRoute, Subnet};
 use model::op::{Op, Wish, decide};
+use model::policy::Quota;
 use model::seal::{End, Rotation};
 use model::spec::{Attachment, HostSpec};
 use model::{interface, peering, port, router, server};
@@ -116,7 +117,12 @@ fn host(n: u128) -> Uuid {
 
 fn founded() -> World {
     let mut world = World::default();
-    let admin = Account { name: "a".to_owned(), password: String::new(), admin: true };
+    let admin = Account {
+        name: "a".to_owned(),
+        password: String::new(),
+        admin: true,
+        quota: Quota::default(),
+    };
     let authority = Authority { certificate_pem: String::new(), key_pem: String::new() };
     commit(&mut world, Op::Found { admin, authority });
     for n in 0..HOSTS {

@@ -1,6 +1,7 @@
 //! The agents' requests.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Json;
@@ -12,6 +13,7 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use model::audit::Origin;
 use model::error::Rule;
 use model::flow::Counted;
 use model::host;
@@ -20,7 +22,7 @@ use model::lease::{Claim, goes_on, resumed};
 use model::op::Op;
 use model::seal::{End, Generation, take_keys as take_keys_of};
 use model::wire::agent::{Answer, Join, Joined, Renewal, Report};
-use store::{Store, WriteError};
+use store::{Commit, Store, WriteError};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use uuid::Uuid;
@@ -40,6 +42,14 @@ pub(crate) struct Door {
     pub(crate) store: Store,
     pub(crate) hub: Hub,
     pub(crate) stop: watch::Receiver<bool>,
+}
+
+impl Door {
+    /// Writes what a host does, which is written down as its.
+    async fn write(&self, host: Uuid, cause: &str, op: Op) -> Result<Arc<Commit>, Refusal> {
+        let origin = Origin::host(host, cause);
+        self.store.write(op.from(origin)).await.map_err(refuse)
+    }
 }
 
 /// Who is at the other end of a connection.
@@ -139,7 +149,7 @@ async fn join(
     let digest = hex_digest(wish.secret.as_bytes());
     let Join { name, zone, underlay, .. } = wish;
     let wish = host::Join { digest, name, zone, underlay, now: now() };
-    let commit = door.store.write(Op::Join { uuid: host, wish }).await.map_err(refuse)?;
+    let commit = door.write(host, "join", Op::Join { uuid: host, wish }).await?;
     let authority = commit.world.authority().cloned().ok_or_else(|| {
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "The server has no authority.")
     })?;
@@ -249,7 +259,7 @@ async fn lease(door: &Door, host: Uuid, claim: Claim) -> Result<(Revision, bool)
         return Ok((epoch, true));
     }
     let take = Op::TakeLease { host, claim: claim.clone() };
-    let commit = door.store.write(take).await.map_err(refuse)?;
+    let commit = door.write(host, "watch", take).await?;
     let lease = commit.world.leases.get(&host);
     let lease =
         lease.ok_or_else(|| Refusal::new(StatusCode::FORBIDDEN, "The host was deleted."))?;
@@ -261,7 +271,7 @@ async fn lease(door: &Door, host: Uuid, claim: Claim) -> Result<(Revision, bool)
 /// An agent that was put back to an older one renews nothing.
 async fn no_lease(door: &Door, host: Uuid) -> Result<(), Refusal> {
     if door.store.world().leases.contains_key(&host) {
-        let commit = door.store.write(Op::DropLease { host }).await.map_err(refuse)?;
+        let commit = door.write(host, "watch without leases", Op::DropLease { host }).await?;
         door.hub.heard(commit.world.revision()).await;
     }
     Ok(())
@@ -275,11 +285,8 @@ async fn take_keys(
 ) -> Result<(), Refusal> {
     let known = take_keys_of(&door.store.world(), host, ends.as_ref()).map_err(refuse_rule)?;
     if !known.is_empty() {
-        let commit = door
-            .store
-            .write(Op::Seals(model::seal::Wish::Keys { host, ends }))
-            .await
-            .map_err(refuse)?;
+        let op = Op::Seals(model::seal::Wish::Keys { host, ends });
+        let commit = door.write(host, "other keys", op).await?;
         tracing::info!(%host, revision = commit.revision, "a host has other keys");
         door.hub.heard(commit.world.revision()).await;
     }
