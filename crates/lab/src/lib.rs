@@ -12,6 +12,7 @@
 //!   namespace with a fresh `/sys`, in which bpffs is hidden.
 
 pub mod api;
+pub mod balancer;
 pub mod bench;
 pub mod capture;
 pub mod demo;
