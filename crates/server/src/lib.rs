@@ -54,7 +54,7 @@ use tokio::sync::watch;
 use agents::Hub;
 pub use agents::LeaseArgs;
 use api::{Api, Setting};
-pub use config::{Config, PolicyArgs, WebhookArgs};
+pub use config::{Config, Database, PolicyArgs, WebhookArgs};
 pub use events::WebhookError;
 use events::{Events, Reach};
 pub use founding::FoundingError;
@@ -105,7 +105,7 @@ impl Server {
         let operators = events::operators(&config.webhook)?;
         let tls = events::connector(config.webhook.webhook_ca.as_deref())?;
         founding::data_dir(&config.data_dir)?;
-        let store = Store::open(&config.data_dir)?;
+        let store = open(config).await?;
         if config.log_days > 0 {
             store.keep_log(Duration::from_secs(86_400 * u64::from(config.log_days)));
         }
@@ -190,6 +190,16 @@ impl Server {
         hub.end().await;
         ended
     }
+}
+
+/// Whoever opens it waits for a disk or another machine.
+async fn open(config: &Config) -> Result<Store, store::Error> {
+    let (dir, database) = (config.data_dir.clone(), config.database.clone());
+    let open = move || match database {
+        Some(Database(url)) => Store::connect(&url.parse()?),
+        None => Store::open(&dir),
+    };
+    tokio::task::spawn_blocking(open).await.unwrap_or(Err(store::Error::Stopped))
 }
 
 /// Starts a server and answers until `shutdown`.

@@ -294,11 +294,11 @@ impl Shared {
 
     fn take(&self, group: &Group, store: &Store) {
         let newest = self.lock().newest();
-        let [first, ..] = &*group.commits else { return };
         if group.world.revision() <= newest.revision() {
             return;
         }
-        if first.revision != newest.next_revision() {
+        let first = group.commits.first().map(|it| it.revision);
+        if first != Some(newest.next_revision()) {
             return self.jump(store.world());
         }
         let changes = || group.commits.iter().flat_map(|it| &it.changes);

@@ -81,6 +81,7 @@ pub(crate) fn config(dir: &Path) -> Config {
         listen: any,
         agent_listen: any,
         data_dir: dir.to_owned(),
+        database: None,
         admin_user: "admin".to_owned(),
         admin_password_file: None,
         trusted_proxies: Vec::new(),
