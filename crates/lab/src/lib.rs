@@ -12,6 +12,7 @@
 //!   namespace with a fresh `/sys`, in which bpffs is hidden.
 
 pub mod api;
+pub mod balancer;
 pub mod bench;
 pub mod capture;
 pub mod demo;
@@ -26,6 +27,7 @@ mod mmsg;
 pub mod netns;
 pub mod paths;
 pub mod ping;
+pub mod postgres;
 pub mod process;
 pub mod raw;
 pub mod relay;
@@ -49,6 +51,7 @@ pub use golden::assert_golden;
 pub use netns::Netns;
 pub use paths::{Endpoint, Path};
 pub use ping::ping;
+pub use postgres::Cluster;
 pub use process::Process;
 pub use relay::Relay;
 pub use site::Site;

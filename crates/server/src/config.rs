@@ -1,5 +1,6 @@
 //! How the server is started.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -25,6 +26,13 @@ pub struct Config {
     #[arg(long, env = "KANNAS_DATA_DIR", default_value = "/var/lib/kannas")]
     pub data_dir: PathBuf,
 
+    /// URL of a PostgreSQL database, which several servers may share, in place
+    /// of a file in DATA_DIR: postgres://USER:PASSWORD@HOST:PORT/NAME, with
+    /// sslrootcert=FILE or sslmode=disable after a `?` if need be; other users
+    /// of this machine do not see it if it comes by the variable
+    #[arg(long, env = "KANNAS_DATABASE", value_name = "URL")]
+    pub database: Option<Database>,
+
     /// Name of the account that the first start makes
     #[arg(long, env = "KANNAS_ADMIN_USER", default_value = "admin")]
     pub admin_user: String,
@@ -47,6 +55,17 @@ pub struct Config {
         value_parser = clap::value_parser!(u64).range(5..=31_536_000)
     )]
     pub key_life: u64,
+
+    /// Seconds after SIGTERM in which requests are still answered, while
+    /// /readyz says 503 and hosts go to other servers: as long as a load
+    /// balancer takes to send nothing more
+    #[arg(
+        long = "drain-seconds",
+        env = "KANNAS_DRAIN",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u64).range(0..=3600)
+    )]
+    pub drain: u64,
 
     /// Requests that are answered at once, of which one account has at most
     /// half; more are told to come again
@@ -71,6 +90,22 @@ pub struct Config {
 
     #[command(flatten)]
     pub policy: PolicyArgs,
+}
+
+/// A URL that is not shown, as it may have a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Database(pub String);
+
+impl From<&str> for Database {
+    fn from(url: &str) -> Self {
+        Self(url.to_owned())
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Database")
+    }
 }
 
 /// Who is told of the states of peerings, and where accounts may be told.
@@ -181,6 +216,13 @@ mod tests {
     fn policy(flags: &[&str]) -> Policy {
         let parsed = Command::try_parse_from([&["server"], flags].concat());
         parsed.unwrap().config.policy.into()
+    }
+
+    #[test]
+    fn the_database_is_taken_whatever_it_says_and_never_shown() {
+        let parsed = Command::try_parse_from(["server", "--database=hunter2"]).unwrap().config;
+        assert_eq!(parsed.database, Some("hunter2".into()));
+        assert!(!format!("{parsed:?}").contains("hunter2"));
     }
 
     #[test]

@@ -54,7 +54,7 @@ use tokio::sync::watch;
 use agents::Hub;
 pub use agents::LeaseArgs;
 use api::{Api, Setting};
-pub use config::{Config, PolicyArgs, WebhookArgs};
+pub use config::{Config, Database, PolicyArgs, WebhookArgs};
 pub use events::WebhookError;
 use events::{Events, Reach};
 pub use founding::FoundingError;
@@ -84,6 +84,7 @@ pub struct Server {
     setting: Setting,
     events: Events,
     key_life: Duration,
+    drain: Duration,
 }
 
 /// Where a server listens, with the ports it was given for port 0.
@@ -104,7 +105,7 @@ impl Server {
         let operators = events::operators(&config.webhook)?;
         let tls = events::connector(config.webhook.webhook_ca.as_deref())?;
         founding::data_dir(&config.data_dir)?;
-        let store = Store::open(&config.data_dir)?;
+        let store = open(config).await?;
         if config.log_days > 0 {
             store.keep_log(Duration::from_secs(86_400 * u64::from(config.log_days)));
         }
@@ -122,12 +123,13 @@ impl Server {
             tls,
         };
         let key_life = Duration::from_secs(config.key_life);
+        let drain = Duration::from_secs(config.drain);
         let setting = Setting {
             policy: config.policy.into(),
             proxies: config.trusted_proxies.clone(),
             room: usize::try_from(config.max_at_once).unwrap_or(usize::MAX),
         };
-        Ok(Self { api, agents, addresses, store, hub, setting, events, key_life })
+        Ok(Self { api, agents, addresses, store, hub, setting, events, key_life, drain })
     }
 
     pub fn addresses(&self) -> Addresses {
@@ -140,7 +142,8 @@ impl Server {
     /// # Errors
     /// The authority cannot be used.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { api, agents, addresses, store, hub, setting, events, key_life } = self;
+        let Self { api, agents, addresses, store, hub, setting, .. } = self;
+        let Self { events, key_life, drain, .. } = self;
         let revision = store.world().revision();
         tracing::info!(api = %addresses.api, agents = %addresses.agents, revision, "listening");
         let (stopping, stop) = watch::channel(false);
@@ -175,7 +178,10 @@ impl Server {
         };
         let told = async {
             shutdown.await;
-            tracing::info!("stopping");
+            tracing::info!(?drain, "stopping");
+            // The last hosts have time to be heard of elsewhere.
+            hub.drain(drain / 2);
+            tokio::time::sleep(drain).await;
             stopping.send_replace(true);
             Ok(())
         };
@@ -184,6 +190,16 @@ impl Server {
         hub.end().await;
         ended
     }
+}
+
+/// Whoever opens it waits for a disk or another machine.
+async fn open(config: &Config) -> Result<Store, store::Error> {
+    let (dir, database) = (config.data_dir.clone(), config.database.clone());
+    let open = move || match database {
+        Some(Database(url)) => Store::connect(&url.parse()?),
+        None => Store::open(&dir),
+    };
+    tokio::task::spawn_blocking(open).await.unwrap_or(Err(store::Error::Stopped))
 }
 
 /// Starts a server and answers until `shutdown`.

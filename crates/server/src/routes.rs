@@ -56,7 +56,7 @@ macro_rules! routes {
 
 pub(crate) static ROUTES: &[Route] = routes! {
     Anyone GET "/livez" openapi::ok;
-    Anyone GET "/readyz" openapi::ok;
+    Anyone GET "/readyz" openapi::ready;
     Anyone GET "/openapi.json" openapi::show;
 
     User GET "/1.3/account" account::show;

@@ -10,7 +10,7 @@ use model::world::World;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use crate::checkpoint::Checkpoints;
-use crate::engine::{Batch, Engine, Error, Records, Write};
+use crate::engine::{Batch, Engine, Error, Outcome, Records, Write};
 use crate::sqlite_log::{SqliteRecords, check_end, forget, head, write_down};
 
 /// In the order of their numbers; `user_version` counts those applied.
@@ -103,12 +103,12 @@ impl Engine for Sqlite {
         Ok(World::restore(head.revision, objects))
     }
 
-    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<Outcome, Error> {
         let written = self.write(batch);
         let pages = written.inspect_err(|_| self.numbers.go_back())?;
         self.numbers.before.clear();
         self.checkpoints.committed(&self.connection, pages);
-        Ok(())
+        Ok(Outcome::Committed)
     }
 
     fn records(&self) -> Arc<dyn Records> {

@@ -83,6 +83,25 @@ fn a_commit_is_in_the_log_and_on_the_disk_before_it_returns() {
 }
 
 #[tokio::test]
+async fn a_writer_that_is_not_alone_is_told_and_changes_nothing() {
+    let file = File::new();
+    let store = open(&file);
+    store.write(found()).await.unwrap();
+    store.write(router(id(1))).await.unwrap();
+    let before = store.world();
+    file.execute("UPDATE revision SET n = 7");
+    let rows = file.rows();
+    let answer = store.write(router(id(2))).await;
+    let Err(crate::WriteError::Store(Error::Group(cause))) = answer else { panic!("{answer:?}") };
+    assert!(matches!(*cause, Error::NotAlone { found: 7, ours: 2 }), "{cause:?}");
+    assert_eq!(format!("{:?}", store.world()), format!("{before:?}"));
+    assert_eq!(file.rows(), rows);
+    drop(store);
+    file.execute("UPDATE revision SET n = 2");
+    assert_eq!(open(&file).write(router(id(2))).await.unwrap().revision, 3);
+}
+
+#[tokio::test]
 async fn a_second_opening_is_refused_while_the_first_lasts() {
     let file = File::new();
     let store = open(&file);

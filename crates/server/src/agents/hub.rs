@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::asks::Asks;
+use super::closing::Closed;
 use super::concern::concerned;
 use super::leases::{LeaseArgs, Leases, Look};
 use super::peers::{Among, Peers};
@@ -50,6 +51,8 @@ pub(super) struct Shared {
     pub(super) among: Option<Among>,
     /// The servers that there are, this one among them.
     pub(super) nodes: watch::Sender<OrdMap<Uuid, Arc<Node>>>,
+    /// Hosts are to go to other servers.
+    pub(super) closed: watch::Sender<Closed>,
     /// Told after each change of the roster, with their number.
     changed: watch::Sender<u64>,
     clock: Clock,
@@ -117,8 +120,9 @@ impl Hub {
             tally: Tally::default(),
         };
         let (changed, nodes) = (watch::channel(0).0, watch::channel(OrdMap::new()).0);
+        let closed = watch::channel(Closed::default()).0;
         let inner = Mutex::new(inner);
-        let shared = Arc::new(Shared { inner, among, nodes, changed, clock });
+        let shared = Arc::new(Shared { inner, among, nodes, closed, changed, clock });
         shared.look_for_nodes(&store.world());
         let follower = shared.clone();
         let task = tokio::spawn(async move {
@@ -305,11 +309,11 @@ impl Shared {
 
     fn take(&self, group: &Group, store: &Store) {
         let newest = self.lock().newest();
-        let [first, ..] = &*group.commits else { return };
         if group.world.revision() <= newest.revision() {
             return;
         }
-        if first.revision != newest.next_revision() {
+        let first = group.commits.first().map(|it| it.revision);
+        if first != Some(newest.next_revision()) {
             return self.jump(store.world());
         }
         let changes = || group.commits.iter().flat_map(|it| &it.changes);

@@ -2,6 +2,7 @@
 
 mod asks;
 mod authority;
+mod closing;
 mod concern;
 mod door;
 mod far;
