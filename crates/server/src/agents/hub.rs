@@ -1,6 +1,8 @@
 //! Who is connected, what they have acted on, and the worlds to resume from.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod seat;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,7 +11,9 @@ use model::flow::{Counted, Exchange};
 use model::ids::{Revision, Vni};
 use model::lease::Lease;
 use model::state::Presence;
-use model::wire::agent::{Line, Report};
+use model::touch::{Touched, touched};
+use model::wire::agent::Report;
+use model::wire::counters::WatchView;
 use model::world::World;
 use store::{Group, Store};
 use time::OffsetDateTime;
@@ -19,10 +23,12 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::asks::Asks;
-use super::concern::concerned;
 use super::leases::{LeaseArgs, Leases, Look};
+use super::owed::{Owed, Work};
 use super::roster::{Heard, Roster, Start, Word, host_error};
 use super::tally::Tally;
+
+pub(crate) use seat::Seat;
 
 /// Worlds to resume from. They share structure: one costs what its write
 /// changed.
@@ -32,6 +38,7 @@ const WORLDS: usize = 1024;
 #[derive(Clone)]
 pub struct Hub {
     pub(crate) asks: Arc<Asks>,
+    pub(crate) work: Arc<Work>,
     shared: Arc<Shared>,
     follower: Arc<Follower>,
 }
@@ -49,6 +56,7 @@ struct Inner {
     /// One per group of writes, without gaps; the last is the newest.
     worlds: VecDeque<Arc<World>>,
     bells: BTreeMap<Uuid, Arc<Notify>>,
+    owed: Owed,
     sessions: u64,
     tally: Tally,
 }
@@ -83,6 +91,7 @@ impl Hub {
             leases: leases_of(&world, leases),
             worlds: [world].into(),
             bells: BTreeMap::new(),
+            owed: Owed::default(),
             sessions: 0,
             tally: Tally::default(),
         };
@@ -99,7 +108,8 @@ impl Hub {
                 }
             }
         });
-        Self { asks: Arc::default(), shared, follower: Arc::new(Follower(Mutex::new(Some(task)))) }
+        let follower = Arc::new(Follower(Mutex::new(Some(task))));
+        Self { asks: Arc::default(), work: Arc::default(), shared, follower }
     }
 
     /// Follows the store no longer, and has let go of it.
@@ -114,6 +124,11 @@ impl Hub {
     pub fn presence(&self) -> Presence {
         let now = self.shared.now_ms();
         self.shared.lock().roster.presence(now)
+    }
+
+    /// What it has cost to tell hosts of their slices.
+    pub(crate) fn watching(&self) -> WatchView {
+        self.work.view(self.shared.lock().bells.len())
     }
 
     /// Tells of each commit, and of whatever connected hosts do.
@@ -278,7 +293,7 @@ impl Shared {
             return self.jump(store.world());
         }
         let changes = || group.commits.iter().flat_map(|it| &it.changes);
-        let hosts = concerned(&newest, &group.world, changes());
+        let touched = touched(&newest, &group.world, changes());
         let now_ms = self.now_ms();
         let mut inner = self.lock();
         inner.worlds.push_back(group.world.clone());
@@ -286,7 +301,7 @@ impl Shared {
             inner.worlds.pop_front();
         }
         inner.take_leases(changes(), now_ms);
-        inner.announce(&hosts, now_ms);
+        inner.announce(&newest, touched, now_ms);
         drop(inner);
         self.tell();
     }
@@ -299,9 +314,10 @@ impl Shared {
         for lease in world.leases.values() {
             inner.take_lease(lease, now_ms);
         }
+        let before = inner.newest();
         inner.worlds = [world].into();
-        let everybody = inner.bells.keys().copied().collect();
-        inner.announce(&everybody, now_ms);
+        let everybody = inner.bells.keys().map(|host| (*host, Touched::Whole)).collect();
+        inner.announce(&before, everybody, now_ms);
         drop(inner);
         self.tell();
     }
@@ -335,64 +351,13 @@ impl Inner {
         }
     }
 
-    fn announce(&mut self, hosts: &BTreeSet<Uuid>, now_ms: u64) {
-        let revision = self.newest().revision();
-        self.roster.committed(revision, hosts, now_ms);
-        for host in hosts {
-            if let Some(bell) = self.bells.get(host) {
-                bell.notify_one();
-            }
+    fn announce(&mut self, before: &Arc<World>, touched: BTreeMap<Uuid, Touched>, now_ms: u64) {
+        let watching = touched.into_iter().filter(|(host, _)| self.bells.contains_key(host));
+        let watching: BTreeMap<Uuid, Touched> = watching.collect();
+        self.roster.committed(self.newest().revision(), watching.keys(), now_ms);
+        for bell in watching.keys().filter_map(|host| self.bells.get(host)) {
+            bell.notify_one();
         }
-    }
-}
-
-/// One session's place in the hub; it is free again on drop.
-pub(crate) struct Seat {
-    hub: Hub,
-    host: Uuid,
-    id: u64,
-    epoch: Option<Revision>,
-    bell: Arc<Notify>,
-}
-
-impl Seat {
-    /// What the host is told of its lease.
-    pub(crate) fn lease(&self) -> Option<Line> {
-        let limit_ms = self.hub.lease_settings().limit_ms;
-        self.epoch.map(|epoch| Line::Lease { epoch, limit_ms })
-    }
-
-    pub(crate) fn host(&self) -> Uuid {
-        self.host
-    }
-
-    pub(crate) fn newest(&self) -> Arc<World> {
-        self.hub.shared.lock().newest()
-    }
-
-    /// See [`Roster::looked`].
-    pub(crate) fn looked(&self, revision: Revision, tell: bool) -> bool {
-        let current = self.hub.shared.lock().roster.looked(self.host, self.id, revision, tell);
-        self.hub.shared.tell();
-        current
-    }
-
-    /// Waits for something that may concern the host.
-    pub(crate) async fn rung(&self) {
-        self.bell.notified().await;
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let now_ms = self.hub.shared.now_ms();
-        let mut inner = self.hub.shared.lock();
-        inner.roster.end(self.host, self.id);
-        inner.leases.left(self.host, self.id, now_ms);
-        if inner.bells.get(&self.host).is_some_and(|bell| Arc::ptr_eq(bell, &self.bell)) {
-            inner.bells.remove(&self.host);
-        }
-        drop(inner);
-        self.hub.shared.tell();
+        self.owed.add(before, watching.into_iter());
     }
 }

@@ -2,12 +2,12 @@
 
 mod asks;
 mod authority;
-mod concern;
 mod door;
 mod hub;
 mod leases;
 mod lessor;
 mod listener;
+mod owed;
 mod roster;
 mod rotor;
 mod tally;

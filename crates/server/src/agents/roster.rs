@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use imbl::OrdMap;
 use model::ids::Revision;
 use model::state::{HostError, Presence, Standing};
 use model::way::{News, Ways};
@@ -22,10 +23,11 @@ const MARKS: usize = 16;
 pub(crate) struct Roster {
     newest: Revision,
     sessions: BTreeMap<Uuid, Session>,
-    /// Live hosts with a floor.
-    behind: BTreeSet<Uuid>,
-    /// Presence but for the waiting times, until something changes.
-    drawn: Option<Presence>,
+    /// The floors of live hosts that have one.
+    behind: BTreeSet<(Revision, Uuid)>,
+    floors: BTreeMap<Uuid, Revision>,
+    /// Of live hosts.
+    standings: OrdMap<Uuid, Standing>,
 }
 
 #[derive(Debug)]
@@ -140,9 +142,13 @@ impl Roster {
     }
 
     /// A write was committed.
-    pub(crate) fn committed(&mut self, newest: Revision, concerned: &BTreeSet<Uuid>, now_ms: u64) {
+    pub(crate) fn committed<'h>(
+        &mut self,
+        newest: Revision,
+        concerned: impl IntoIterator<Item = &'h Uuid>,
+        now_ms: u64,
+    ) {
         self.newest = newest;
-        self.drawn = None;
         for host in concerned {
             let Some(session) = self.sessions.get_mut(host) else { continue };
             let fresh = Unseen { first: newest, last: newest, since_ms: now_ms };
@@ -190,27 +196,13 @@ impl Roster {
     }
 
     /// Live hosts. One that is connected and has yet to answer is not.
-    pub(crate) fn presence(&mut self, now_ms: u64) -> Presence {
-        let newest = self.newest;
-        let draw = || {
-            let live = self.sessions.iter().filter(|(_, s)| s.live);
-            live.map(|(host, s)| (*host, s.standing(newest))).collect()
-        };
-        let mut presence = self.drawn.take().unwrap_or_else(draw);
-        self.drawn = Some(presence.clone());
-        for host in &self.behind {
-            let since = self.sessions.get(host).and_then(Session::waiting_since);
-            if let (Some(standing), Some(since)) = (presence.get_mut(host), since) {
-                standing.waiting_ms = now_ms.saturating_sub(since);
-            }
-        }
-        presence
+    pub(crate) fn presence(&self, now_ms: u64) -> Presence {
+        Presence { hosts: self.standings.clone(), heard: self.newest, now_ms }
     }
 
     /// True when every live host carries `revision`.
     pub(crate) fn settled(&self, revision: Revision) -> bool {
-        let floors = self.behind.iter().filter_map(|h| self.sessions.get(h)?.floor());
-        self.newest >= revision && floors.min().is_none_or(|floor| floor > revision)
+        self.newest >= revision && self.behind.first().is_none_or(|(floor, _)| *floor > revision)
     }
 
     fn session(&mut self, host: Uuid, id: u64) -> Option<&mut Session> {
@@ -218,13 +210,18 @@ impl Roster {
     }
 
     fn changed(&mut self, host: Uuid) {
-        self.drawn = None;
-        let session = self.sessions.get(&host);
-        if session.is_some_and(|s| s.live && s.floor().is_some()) {
-            self.behind.insert(host);
-        } else {
-            self.behind.remove(&host);
+        if let Some(floor) = self.floors.remove(&host) {
+            self.behind.remove(&(floor, host));
         }
+        let Some(session) = self.sessions.get(&host).filter(|s| s.live) else {
+            self.standings.remove(&host);
+            return;
+        };
+        if let Some(floor) = session.floor() {
+            self.floors.insert(host, floor);
+            self.behind.insert((floor, host));
+        }
+        self.standings.insert(host, session.standing());
     }
 }
 
@@ -257,10 +254,11 @@ impl Session {
         asked.or(self.unseen.map(|u| u.since_ms))
     }
 
-    fn standing(&self, newest: Revision) -> Standing {
-        let applied = self.floor().map_or(newest, |floor| floor - 1);
+    fn standing(&self) -> Standing {
+        let applied = self.floor().map(|floor| floor - 1);
         let (errors, ways) = (self.errors.clone(), self.ways.clone());
-        Standing { applied, waiting_ms: 0, errors, repairs: self.repairs.clone(), ways }
+        let (repairs, asked_ms) = (self.repairs.clone(), self.waiting_since());
+        Standing { applied, asked_ms, errors, repairs, ways }
     }
 }
 
