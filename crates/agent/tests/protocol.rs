@@ -200,7 +200,8 @@ async fn an_error_is_of_the_network_with_that_vni() {
     let body = serde_json::to_string(&report).unwrap();
     assert_eq!(host.status("POST", "report", &body).await, 204);
     let presence = site.hub.presence();
-    let networks: Vec<_> = presence.hosts[&site.host("host1")].errors.iter().map(|e| e.network).collect();
+    let networks: Vec<_> =
+        presence.hosts[&site.host("host1")].errors.iter().map(|e| e.network).collect();
     assert_eq!(networks, [Some(network.uuid), None], "one was deleted meanwhile");
 }
 

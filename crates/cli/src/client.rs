@@ -1,6 +1,6 @@
 //! One account's calls of the HTTP API.
 
-use std::io;
+use std::io::{self, Read};
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
@@ -15,6 +15,10 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 /// To have the whole answer.
 const ANSWER: Duration = Duration::from_secs(60);
+
+/// To read what does not end; then it is asked anew, as the other side may be
+/// gone without a word.
+const STREAM: Duration = Duration::from_secs(600);
 
 /// Bytes of the largest answer that is taken.
 const LARGEST: u64 = 1 << 30;
@@ -51,23 +55,28 @@ impl From<CallError> for Failure {
 
 pub(crate) struct Client {
     agent: ureq::Agent,
+    /// Without a limit to the time of an answer.
+    follower: ureq::Agent,
     base: String,
     authorization: String,
 }
 
 impl Client {
     pub(crate) fn new(at: &Base, username: &str, password: &str) -> Self {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_connect(Some(CONNECT))
-            .timeout_global(Some(ANSWER))
-            .user_agent(concat!("kannas/", env!("CARGO_PKG_VERSION")));
-        // A proxy cannot reach what is meant by the loopback address.
-        let config = if at.is_loopback { config.proxy(None) } else { config };
+        let config = || {
+            let config = ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .max_redirects(0)
+                .timeout_connect(Some(CONNECT))
+                .timeout_recv_response(Some(ANSWER))
+                .user_agent(concat!("kannas/", env!("CARGO_PKG_VERSION")));
+            // A proxy cannot reach what is meant by the loopback address.
+            if at.is_loopback { config.proxy(None) } else { config }
+        };
         let pair = BASE64_STANDARD.encode(format!("{username}:{password}"));
         Self {
-            agent: config.build().into(),
+            agent: config().timeout_global(Some(ANSWER)).build().into(),
+            follower: config().timeout_recv_body(Some(STREAM)).build().into(),
             base: at.to_string(),
             authorization: format!("Basic {pair}"),
         }
@@ -93,11 +102,53 @@ impl Client {
     }
 
     pub(crate) fn patch(&self, path: &str, body: &Value) -> Result<Value, CallError> {
-        self.call(&Method::PATCH, path, Some(body))
+        self.change(&Method::PATCH, path, body)
+    }
+
+    pub(crate) fn change(
+        &self,
+        method: &Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value, CallError> {
+        self.call(method, path, Some(body))
+    }
+
+    /// What the call would do, if it were not for being asked so.
+    pub(crate) fn plan(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, CallError> {
+        self.call(method, &format!("{path}?plan=1"), body)
     }
 
     pub(crate) fn delete(&self, path: &str) -> Result<(), CallError> {
         self.call(&Method::DELETE, path, None).map(drop)
+    }
+
+    /// An answer that is read as it comes.
+    ///
+    /// # Errors
+    /// As for the others.
+    pub(crate) fn stream(&self, path: &str) -> Result<impl Read + use<>, CallError> {
+        let request = Request::get(format!("{}{path}", self.base))
+            .header(header::AUTHORIZATION, &self.authorization)
+            .header(header::ACCEPT, "text/event-stream, application/json");
+        let unreachable = |error: ureq::Error| CallError::Unreachable {
+            base: self.base.clone(),
+            source: error.into_io(),
+        };
+        let request = request.body(()).map_err(|error| unreachable(error.into()))?;
+        let mut answer = self.follower.run(request).map_err(unreachable)?;
+        if answer.status().is_success() {
+            return Ok(answer.into_body().into_reader());
+        }
+        let status = answer.status();
+        let text = answer.body_mut().read_to_string().map_err(unreachable)?;
+        let body: Option<Value> = serde_json::from_str(&text).ok();
+        Err(self.refusal(status, body.unwrap_or_default()))
     }
 
     /// What is in an object under its envelope.
@@ -121,10 +172,14 @@ impl Client {
         if status.is_success() {
             return Ok(body);
         }
+        Err(self.refusal(status, body))
+    }
+
+    fn refusal(&self, status: StatusCode, body: Value) -> CallError {
         let said = |key: &str| body["error"][key].as_str().map(str::to_owned);
         match (said("error_code"), said("error_message")) {
-            (Some(code), Some(message)) => Err(CallError::Refused { status, code, message }),
-            _ => Err(self.foreign(status)),
+            (Some(code), Some(message)) => CallError::Refused { status, code, message },
+            _ => self.foreign(status),
         }
     }
 

@@ -8,6 +8,7 @@ mod client;
 mod completions;
 mod counters;
 mod encryption;
+mod events;
 mod exit;
 mod explain;
 mod health;
@@ -17,6 +18,7 @@ mod logging;
 mod network;
 mod noun;
 mod peering;
+mod plan;
 mod port;
 mod router;
 mod run_until;
@@ -66,6 +68,8 @@ enum Command {
     Zone(Calls<zone::Command>),
     Explain(explain::Explain),
     Status(status::Status),
+    Events(events::Events),
+    History(events::History),
     Completions(completions::Completions),
     #[command(hide = true)]
     Tunnel(tunnel::Tunnel),
@@ -120,6 +124,8 @@ impl Command {
             Self::Zone(calls) => calls.run(shell),
             Self::Explain(explain) => explain.run(shell),
             Self::Status(status) => status.run(shell),
+            Self::Events(events) => events.run(shell),
+            Self::History(history) => history.run(shell),
             Self::Completions(completions) => completions.run(shell),
             Self::Tunnel(tunnel) => tunnel.run(shell),
         }

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use model::label::Label;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use ureq::http::Method;
 use uuid::Uuid;
 
 use crate::access::Run;
@@ -13,6 +14,7 @@ use crate::body::{Body, YesNo};
 use crate::exit::Failure;
 use crate::labels::{self, LabelFilter, NewLabels, OtherLabels};
 use crate::noun::{self, Noun, Row};
+use crate::plan::Plan;
 use crate::router::Router;
 use crate::session::Session;
 
@@ -32,6 +34,9 @@ pub(crate) enum Command {
         /// Name, UUID, or its beginning
         #[arg(required = true)]
         networks: Vec<String>,
+
+        #[command(flatten)]
+        plan: Plan,
     },
 }
 
@@ -72,6 +77,9 @@ pub(crate) struct Create {
 
     #[command(flatten)]
     labels: NewLabels,
+
+    #[command(flatten)]
+    plan: Plan,
 }
 
 /// Change a network: what is not given stays as it is
@@ -101,6 +109,9 @@ pub(crate) struct Modify {
 
     #[command(flatten)]
     labels: OtherLabels,
+
+    #[command(flatten)]
+    plan: Plan,
 }
 
 #[derive(Debug, Args)]
@@ -140,7 +151,7 @@ impl Run for Command {
             }
             Self::Create(create) => create.run(session),
             Self::Modify(modify) => modify.run(session),
-            Self::Delete { networks } => session.delete::<Network>(&networks),
+            Self::Delete { networks, plan } => session.delete_or_plan::<Network>(&networks, &plan),
         }
     }
 }
@@ -154,8 +165,7 @@ impl Create {
             .with("router", router)
             .with("ip_networks", self.subnet.given(&self.address))
             .with("labels", self.labels.given());
-        let made = session.create::<Network>(wish.into())?;
-        session.show::<Network>(made)
+        session.create_or_plan::<Network>(wish.into(), &self.plan)
     }
 }
 
@@ -172,10 +182,7 @@ impl Modify {
             .with("labels", self.labels.given())
             .of_change()?;
         let uuid = session.resolve::<Network>(&self.network)?;
-        let path = noun::path::<Network>(uuid);
-        let answer = session.client.put(&path, &json!({ "network": change }))?;
-        let it = session.client.within(answer, &["network"])?;
-        session.show::<Network>(it)
+        session.change_or_plan::<Network>((&Method::PUT, uuid), &change, &self.plan)
     }
 }
 

@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 use model::label::Label;
 use model::wire::health::HealthView;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
+use ureq::http::Method;
 use uuid::Uuid;
 
 use crate::access::Run;
@@ -15,6 +16,7 @@ use crate::health;
 use crate::labels::{self, LabelFilter, NewLabels, OtherLabels};
 use crate::network::{Network, Subnets};
 use crate::noun::{self, Noun, Row};
+use crate::plan::{self, Plan};
 use crate::session::Session;
 use crate::wait::Wait;
 
@@ -25,11 +27,13 @@ pub(crate) enum Command {
     /// Show a peering
     Show(Named),
     Create(Create),
+    /// What `create` with the same flags would do: nothing is made
+    Plan(Create),
     Modify(Modify),
     /// Let packets cross, if the other half does too
-    Enable(Named),
+    Enable(Switch),
     /// Let no packet cross
-    Disable(Named),
+    Disable(Switch),
     /// Show how many packets crossed, and how many were dropped and why
     Counters {
         /// Name, UUID, or its beginning
@@ -40,6 +44,9 @@ pub(crate) enum Command {
         /// Name, UUID, or its beginning
         #[arg(required = true)]
         peerings: Vec<String>,
+
+        #[command(flatten)]
+        plan: Plan,
     },
 }
 
@@ -51,6 +58,10 @@ pub(crate) struct List {
 
     #[command(flatten)]
     labels: LabelFilter,
+
+    /// As they were configured at a time, like 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", conflicts_with = "network")]
+    at: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -60,6 +71,15 @@ pub(crate) struct Named {
 
     #[command(flatten)]
     wait: Wait,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Switch {
+    #[command(flatten)]
+    named: Named,
+
+    #[command(flatten)]
+    plan: Plan,
 }
 
 /// Make one half of a peering, from a network of yours to another
@@ -88,6 +108,9 @@ pub(crate) struct Create {
 
     #[command(flatten)]
     wait: Wait,
+
+    #[command(flatten)]
+    plan: Plan,
 }
 
 /// Change a peering: what is not given stays as it is
@@ -102,12 +125,19 @@ pub(crate) struct Modify {
 
     #[command(flatten)]
     labels: OtherLabels,
+
+    #[command(flatten)]
+    plan: Plan,
 }
 
 impl Run for Command {
     fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         match self {
-            Self::List(List { network, labels }) => {
+            Self::List(List { labels, at: Some(at), .. }) => {
+                let query = labels.query().into_iter().chain([("at", at)]);
+                session.list::<Past>(&query.collect::<Vec<_>>())
+            }
+            Self::List(List { network, labels, at: None }) => {
                 let mut query = labels.query();
                 let network = network.map(|name| session.resolve::<Network>(&name)).transpose()?;
                 query.extend(network.map(|uuid| ("network_uuid_local", uuid.to_string())));
@@ -119,25 +149,33 @@ impl Run for Command {
                 wait.then_show("active", it, session)
             }
             Self::Create(create) => create.run(session),
+            Self::Plan(create) => Create { plan: Plan { plan: true }, ..create }.run(session),
             Self::Modify(modify) => modify.run(session),
-            Self::Enable(named) => named.configure("active", session),
-            Self::Disable(named) => named.configure("disabled", session),
+            Self::Enable(switch) => switch.configure("active", session),
+            Self::Disable(switch) => switch.configure("disabled", session),
             Self::Counters { peering } => {
                 let uuid = session.resolve::<Peering>(&peering)?;
                 let path = format!("/kannas/v1/peerings/{uuid}");
                 counters::show(session, &path, counters::Peering::HEADS, counters::Peering::rows)
             }
-            Self::Delete { peerings } => session.delete::<Peering>(&peerings),
+            Self::Delete { peerings, plan } => session.delete_or_plan::<Peering>(&peerings, &plan),
         }
     }
 }
 
-impl Named {
+impl Switch {
     /// The states that are configured are called as those they lead to.
     fn configure(self, status: &str, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+        let Named { peering, wait } = self.named;
         let change = json!({ "configured_status": status });
-        let it = modify(&self.peering, &change, session)?;
-        self.wait.then_show(status, it, session)
+        let path = noun::path::<Peering>(session.resolve::<Peering>(&peering)?);
+        let body = json!({ Peering::ENVELOPES[1]: change });
+        if self.plan.plan {
+            return plan::show(session, &Method::PATCH, &path, Some(&body));
+        }
+        let answer = session.client.patch(&path, &body)?;
+        let it = session.client.within(answer, &[Peering::ENVELOPES[1]])?;
+        wait.then_show(status, it, session)
     }
 }
 
@@ -152,6 +190,9 @@ impl Create {
             .with("network", Some(json!({ "uuid": local })))
             .with("peer_network", Some(json!({ "uuid": peer })))
             .with("labels", self.labels.given());
+        if self.plan.plan {
+            return session.create_or_plan::<Peering>(wish.into(), &self.plan);
+        }
         let made = session.create::<Peering>(wish.into())?;
         self.wait.then_show(status, made, session)
     }
@@ -160,16 +201,10 @@ impl Create {
 impl Modify {
     fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         let change = Body::default().with("name", self.name).with("labels", self.labels.given());
-        let it = modify(&self.peering, &change.of_change()?, session)?;
-        session.show::<Peering>(it)
+        let change = change.of_change()?;
+        let uuid = session.resolve::<Peering>(&self.peering)?;
+        session.change_or_plan::<Peering>((&Method::PATCH, uuid), &change, &self.plan)
     }
-}
-
-fn modify(name: &str, change: &Value, session: &Session<'_, '_>) -> Result<Value, Failure> {
-    let path = noun::path::<Peering>(session.resolve::<Peering>(name)?);
-    let envelope = Peering::ENVELOPES[1];
-    let answer = session.client.patch(&path, &json!({ envelope: change }))?;
-    Ok(session.client.within(answer, &[envelope])?)
 }
 
 #[derive(Deserialize)]
@@ -262,5 +297,20 @@ impl Noun for Peering {
             ("Labels", labels::text(&self.labels)),
         ]);
         lines
+    }
+}
+
+/// A peering as it was.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Past(Peering);
+
+impl Row for Past {
+    const PATH: &'static str = "/kannas/v1/past/network-peering";
+    const ENVELOPES: [&'static str; 2] = Peering::ENVELOPES;
+    const HEADS: &'static [&'static str] = Peering::HEADS;
+
+    fn cells(&self) -> Vec<String> {
+        self.0.cells()
     }
 }

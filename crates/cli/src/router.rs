@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use model::label::Label;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use ureq::http::Method;
 use uuid::Uuid;
 
 use crate::access::Run;
@@ -11,6 +11,7 @@ use crate::body::Body;
 use crate::exit::Failure;
 use crate::labels::{self, LabelFilter, NewLabels, OtherLabels};
 use crate::noun::{self, Noun, Row};
+use crate::plan::Plan;
 use crate::session::Session;
 
 #[derive(Debug, Subcommand)]
@@ -32,6 +33,9 @@ pub(crate) enum Command {
         /// Name, UUID, or its beginning
         #[arg(required = true)]
         routers: Vec<String>,
+
+        #[command(flatten)]
+        plan: Plan,
     },
 }
 
@@ -48,6 +52,9 @@ pub(crate) struct Create {
 
     #[command(flatten)]
     labels: NewLabels,
+
+    #[command(flatten)]
+    plan: Plan,
 }
 
 /// Change a router: what is not given stays as it is
@@ -71,6 +78,9 @@ pub(crate) struct Modify {
 
     #[command(flatten)]
     labels: OtherLabels,
+
+    #[command(flatten)]
+    plan: Plan,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -95,7 +105,7 @@ impl Run for Command {
             }
             Self::Create(create) => create.run(session),
             Self::Modify(modify) => modify.run(session),
-            Self::Delete { routers } => session.delete::<Router>(&routers),
+            Self::Delete { routers, plan } => session.delete_or_plan::<Router>(&routers, &plan),
         }
     }
 }
@@ -107,8 +117,7 @@ impl Create {
             .with("name", Some(self.name))
             .with("static_routes", routes)
             .with("labels", self.labels.given());
-        let made = session.create::<Router>(wish.into())?;
-        session.show::<Router>(made)
+        session.create_or_plan::<Router>(wish.into(), &self.plan)
     }
 }
 
@@ -121,10 +130,7 @@ impl Modify {
             .with("labels", self.labels.given())
             .of_change()?;
         let uuid = session.resolve::<Router>(&self.router)?;
-        let path = noun::path::<Router>(uuid);
-        let answer = session.client.patch(&path, &json!({ "router": change }))?;
-        let it = session.client.within(answer, &["router"])?;
-        session.show::<Router>(it)
+        session.change_or_plan::<Router>((&Method::PATCH, uuid), &change, &self.plan)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use ureq::http::Method;
 use uuid::Uuid;
 
 use crate::Shell;
@@ -9,6 +10,7 @@ use crate::access::Output;
 use crate::client::Client;
 use crate::exit::Failure;
 use crate::noun::{self, Noun, Row};
+use crate::plan::{self, Plan};
 use crate::table;
 
 pub(crate) struct Session<'a, 's> {
@@ -45,6 +47,54 @@ impl Session<'_, '_> {
         match self.output {
             Output::Json => self.json(&it),
             Output::Table => Ok(table::card(&noun::read::<N>(it)?.card(), self.shell.out)?),
+        }
+    }
+
+    /// Makes one of `wish` and shows it, or says what that would do.
+    pub(crate) fn create_or_plan<N: Noun>(
+        &mut self,
+        wish: Value,
+        plan: &Plan,
+    ) -> Result<(), Failure> {
+        if plan.plan {
+            let body = json!({ N::ENVELOPES[1]: wish });
+            return plan::show(self, &Method::POST, N::PATH, Some(&body));
+        }
+        let made = self.create::<N>(wish)?;
+        self.show::<N>(made)
+    }
+
+    /// Changes the one of that UUID by `change` and shows it, or says what
+    /// that would do.
+    pub(crate) fn change_or_plan<N: Noun>(
+        &mut self,
+        (method, uuid): (&Method, Uuid),
+        change: &Value,
+        plan: &Plan,
+    ) -> Result<(), Failure> {
+        let (envelope, path) = (N::ENVELOPES[1], noun::path::<N>(uuid));
+        let body = json!({ envelope: change });
+        if plan.plan {
+            return plan::show(self, method, &path, Some(&body));
+        }
+        let answer = self.client.change(method, &path, &body)?;
+        let it = self.client.within(answer, &[envelope])?;
+        self.show::<N>(it)
+    }
+
+    /// Deletes each that is named, or says what that would do to one.
+    pub(crate) fn delete_or_plan<N: Noun>(
+        &mut self,
+        names: &[String],
+        plan: &Plan,
+    ) -> Result<(), Failure> {
+        match names {
+            _ if !plan.plan => self.delete::<N>(names),
+            [name] => {
+                let path = noun::path::<N>(self.resolve::<N>(name)?);
+                plan::show(self, &Method::DELETE, &path, None)
+            }
+            _ => Err(Failure::usage("--plan is of one deletion at a time")),
         }
     }
 

@@ -159,6 +159,8 @@ pub enum Noun {
     Permission,
     Storage,
     Seal,
+    /// Of any kind.
+    Object,
 }
 
 impl std::fmt::Display for Noun {
@@ -177,6 +179,7 @@ impl std::fmt::Display for Noun {
             Self::Server => "server",
             Self::Storage => "storage",
             Self::Seal => "encryption",
+            Self::Object => "object",
             Self::Interface => "interface",
             Self::Token => "token",
             Self::Permission => "permission",

@@ -16,7 +16,15 @@ use crate::world::World;
 /// The slice of `host`: its ports, and for each network they are on the
 /// addresses that network may reach. Nothing of anybody else.
 pub fn host_spec(world: &World, host: Uuid) -> HostSpec {
-    let ports: Vec<&Port> = world.ports_at(host).map(|p| &**p).collect();
+    let mut spec = slice_of(world, host, |_| true);
+    spec.sealing = seal::sealing(world, host, &spec.routes);
+    spec
+}
+
+/// Of [`host_spec`] the ports and routes of the networks that are wanted.
+pub(crate) fn slice_of(world: &World, host: Uuid, is_wanted: impl Fn(Uuid) -> bool) -> HostSpec {
+    let ports = world.ports_at(host).map(|p| &**p).filter(|p| is_wanted(p.network));
+    let ports: Vec<&Port> = ports.collect();
     let mut networks: BTreeMap<Uuid, &Network> = BTreeMap::new();
     for port in &ports {
         networks.extend(world.network(port.network).map(|n| (n.uuid, &**n)));
@@ -31,7 +39,6 @@ pub fn host_spec(world: &World, host: Uuid) -> HostSpec {
             spec.ports.extend(it.map(|it| (port.uuid, it)));
         }
     }
-    spec.sealing = seal::sealing(world, host, &spec.routes);
     spec
 }
 

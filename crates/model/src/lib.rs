@@ -4,6 +4,7 @@
 pub mod access;
 pub mod account;
 pub mod admission;
+pub mod audit;
 pub mod brake;
 pub mod change;
 pub mod consent;
@@ -12,6 +13,7 @@ pub mod dhcp;
 pub mod error;
 pub mod explain;
 pub mod flow;
+pub mod forecast;
 mod groups;
 pub mod health;
 pub mod host;
@@ -23,6 +25,7 @@ pub mod label;
 pub mod labelled;
 pub mod lease;
 pub mod network;
+pub mod node;
 pub mod objects;
 pub mod op;
 #[cfg(test)]

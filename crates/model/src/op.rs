@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
+use crate::audit::Origin;
 use crate::change::{Change, Object};
 use crate::consent::{self, Accept};
 use crate::error::Rule;
 use crate::lease::{self, Claim, Loss};
+use crate::node;
 use crate::objects::{Account, Authority, JoinToken, Outcome, Told, Zone};
 use crate::seal;
 use crate::terms::{self, Once, Terms};
@@ -55,6 +57,8 @@ pub enum Op {
     },
     /// By nobody: leases were not renewed.
     LoseLeases(Vec<Loss>),
+    /// By a server among several, of itself or of one that is not there.
+    Node(node::Wish),
     /// By nobody: hosts have come for servers that wait for one.
     PlaceServers {
         live: BTreeSet<Uuid>,
@@ -133,6 +137,11 @@ pub enum Op {
         terms: Terms,
         op: Box<Op>,
     },
+    /// With what is written down of where it came from.
+    From {
+        origin: Origin,
+        op: Box<Op>,
+    },
     /// By a sub-account of the account that `op` is by.
     AsSub {
         name: String,
@@ -153,6 +162,17 @@ pub enum Wish<C, M> {
     Delete,
 }
 
+impl Op {
+    pub fn from(self, origin: Origin) -> Self {
+        Self::From { origin, op: Box::new(self) }
+    }
+
+    /// Where it came from, if that is known.
+    pub fn origin(&self) -> Option<&Origin> {
+        if let Self::From { origin, .. } = self { Some(origin) } else { None }
+    }
+}
+
 /// What `op` does to `world`: no changes is a write that changes nothing.
 ///
 /// # Errors
@@ -162,9 +182,9 @@ pub fn decide(world: &World, op: &Op) -> Result<Vec<Change>, Rule> {
 }
 
 fn decide_under(world: &World, terms: &Terms, op: &Op) -> Result<Vec<Change>, Rule> {
-    let policy = &terms.policy;
     match op {
         Op::Under { terms, op } => terms.apply(world, op, || decide_under(world, terms, op)),
+        Op::From { op, .. } => decide_under(world, terms, op),
         Op::AsSub { name, op } => {
             scope::check_op(world, name, op)?;
             decide_under(world, terms, op)
@@ -172,9 +192,9 @@ fn decide_under(world: &World, terms: &Terms, op: &Op) -> Result<Vec<Change>, Ru
         Op::Peering { by, uuid, wish } => match wish {
             Wish::Create(wish) => peering::create(world, terms, by, *uuid, wish),
             Wish::Modify(wish) => peering::modify(world, terms, by, *uuid, wish),
-            Wish::Delete => peering::delete(world, policy, by, *uuid),
+            Wish::Delete => peering::delete(world, &terms.policy, by, *uuid),
         },
-        Op::DeleteBoth { by, uuid } => peering::delete_both(world, policy, by, *uuid),
+        Op::DeleteBoth { by, uuid } => peering::delete_both(world, &terms.policy, by, *uuid),
         Op::Accept { by, uuid, request, wish } => {
             consent::accept(world, terms, (by, *uuid), *request, wish)
         }
@@ -183,26 +203,23 @@ fn decide_under(world: &World, terms: &Terms, op: &Op) -> Result<Vec<Change>, Ru
         Op::Told(told) => Ok(webhook::remember(world, told)),
         Op::Answered { once, outcome } => Ok(terms::answered(world, once, outcome)),
         Op::Network { by, uuid, wish } => match wish {
-            Wish::Create(wish) => network::create(world, policy, by, *uuid, wish),
+            Wish::Create(wish) => network::create(world, &terms.policy, by, *uuid, wish),
             Wish::Modify(wish) => network::modify(world, by, *uuid, wish),
             Wish::Delete => network::delete(world, by, *uuid),
         },
         Op::Router { by, uuid, wish } => match wish {
-            Wish::Create(wish) => router::create(world, policy, by, *uuid, wish),
+            Wish::Create(wish) => router::create(world, &terms.policy, by, *uuid, wish),
             Wish::Modify(wish) => router::modify(world, by, *uuid, wish),
             Wish::Delete => router::delete(world, by, *uuid),
         },
-        Op::Server { by, uuid, wish } => match wish {
-            Wish::Create(wish) => server::create(world, by, *uuid, wish),
-            Wish::Modify(wish) => server::modify(world, by, *uuid, wish),
-            Wish::Delete => server::delete(world, by, *uuid),
-        },
+        Op::Server { by, uuid, wish } => decide_server(world, by, *uuid, wish),
         Op::Interface { by, server, wish } => {
             interface::decide(world, server::own(world, by, *server)?, wish)
         }
         Op::TakeLease { host, claim } => lease::take(world, *host, claim),
         Op::DropLease { host } => Ok(lease::drop_of(world, *host)),
         Op::LoseLeases(losses) => Ok(lease::lose(world, losses)),
+        Op::Node(wish) => Ok(node::decide(world, wish)),
         Op::PlaceServers { live } => Ok(server::place(world, live)),
         Op::CreatePort { by, uuid, wish } => port::create(world, by, *uuid, wish),
         Op::DeletePort { by, uuid } => port::delete(world, by, *uuid),
@@ -221,6 +238,19 @@ fn decide_under(world: &World, terms: &Terms, op: &Op) -> Result<Vec<Change>, Ru
             admin(world, by).and_then(|()| zone::delete(world, id, *now))
         }
         Op::Found { admin, authority } => Ok(found(world, admin, authority)),
+    }
+}
+
+fn decide_server(
+    world: &World,
+    by: &str,
+    uuid: Uuid,
+    wish: &Wish<server::Create, server::Modify>,
+) -> Result<Vec<Change>, Rule> {
+    match wish {
+        Wish::Create(wish) => server::create(world, by, uuid, wish),
+        Wish::Modify(wish) => server::modify(world, by, uuid, wish),
+        Wish::Delete => server::delete(world, by, uuid),
     }
 }
 

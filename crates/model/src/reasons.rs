@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use uuid::Uuid;
 
+mod ahead;
 mod hosts;
 
 use crate::admission::{Clash, Through};
@@ -35,6 +36,7 @@ impl Reason {
     }
 }
 
+pub(crate) use ahead::{Ahead, Omen, words};
 pub(crate) use hosts::capital;
 
 /// A host that does not carry what it should.

@@ -121,14 +121,14 @@ pub fn check_op(world: &World, sub: &str, op: &Op) -> Result<(), Rule> {
         Op::CreatePort { wish, .. } => may.network_of(&wish.network),
         Op::DeletePort { uuid, .. } => may.port(*uuid),
         Op::Access { by, wish } => may.credentials(sub, by, wish),
-        Op::Under { op, .. } => check_op(world, sub, op),
+        Op::Under { op, .. } | Op::From { op, .. } => check_op(world, sub, op),
         Op::Webhook { .. } | Op::Told(_) | Op::Answered { .. } => {
             Err(Rule::MainOnly(sub.to_owned()))
         }
         Op::AsSub { .. } | Op::PlaceServers { .. } | Op::Found { .. } | Op::Join { .. } => {
             Err(Rule::MainOnly(sub.to_owned()))
         }
-        Op::Seals(_) => Err(Rule::MainOnly(sub.to_owned())),
+        Op::Seals(_) | Op::Node(_) => Err(Rule::MainOnly(sub.to_owned())),
         Op::TakeLease { .. } | Op::DropLease { .. } | Op::LoseLeases(_) => {
             Err(Rule::MainOnly(sub.to_owned()))
         }
@@ -225,7 +225,7 @@ impl Judge<'_> {
                 false
             }
             AccessWish::Grant(_) | AccessWish::Revoke(_) | AccessWish::TokensUsed(_) => false,
-            AccessWish::DeleteAccount(_) => false,
+            AccessWish::DeleteAccount(_) | AccessWish::SetQuota(..) => false,
         };
         if own && by == sub { Ok(()) } else { Err(Rule::MainOnly(sub.to_owned())) }
     }

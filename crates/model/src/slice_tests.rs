@@ -5,6 +5,7 @@ use crate::lease::{Claim, Loss};
 use crate::network::{self, Attach};
 use crate::objects::{Account, Authority, Configured, JoinToken, Size, StaticRoute, Subnet};
 use crate::op::{Op, Wish, decide};
+use crate::policy::Quota;
 use crate::seal::{End, Rotation};
 use crate::spec::{Attachment, HostSpec};
 use crate::{interface, peering, port, router, server};
@@ -150,7 +151,12 @@ fn host(n: u128) -> Uuid {
 
 fn founded() -> World {
     let mut world = World::default();
-    let admin = Account { name: "a".to_owned(), password: String::new(), admin: true };
+    let admin = Account {
+        name: "a".to_owned(),
+        password: String::new(),
+        admin: true,
+        quota: Quota::default(),
+    };
     let authority = Authority { certificate_pem: String::new(), key_pem: String::new() };
     commit(&mut world, Op::Found { admin, authority });
     for n in 0..HOSTS {
@@ -236,7 +242,7 @@ fn static_route(router: u128, network: Option<u128>) -> Op {
 
 /// Each boot is another, so each lease is a new one.
 fn lease_step(host: Uuid, taken: bool) -> Op {
-    let claim = Claim { epoch: None, boot: String::new() };
+    let claim = Claim { epoch: None, boot: String::new(), node: None };
     let loss = |epoch| Loss { host, epoch, since: 0 };
     match taken {
         true => Op::TakeLease { host, claim },

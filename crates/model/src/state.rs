@@ -74,7 +74,7 @@ pub fn peering_state(f: &Facts) -> State {
 
 /// What connected hosts say; a host that is away has no entry. A copy costs
 /// nothing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Presence {
     pub hosts: OrdMap<Uuid, Standing>,
     /// The newest revision that who heard the hosts has heard of.

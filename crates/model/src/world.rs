@@ -19,6 +19,7 @@ use crate::groups::{Groups, seconds};
 use crate::ids::Revision;
 use crate::labelled::Kind;
 use crate::lease::Lease;
+use crate::node::Node;
 use crate::objects::{Account, Authority, Done, Host, JoinToken, Network, Nic, Peering, Port};
 use crate::objects::{Router, Server, Told, Webhook, Zone};
 use crate::owned::{Owned, Owners};
@@ -39,6 +40,7 @@ pub struct World {
     /// By host.
     pub leases: OrdMap<Uuid, Arc<Lease>>,
     pub networks: OrdMap<Uuid, Arc<Network>>,
+    pub nodes: OrdMap<Uuid, Arc<Node>>,
     pub peerings: OrdMap<Uuid, Arc<Peering>>,
     pub ports: OrdMap<Uuid, Arc<Port>>,
     pub routers: OrdMap<Uuid, Arc<Router>>,
@@ -186,18 +188,9 @@ impl World {
         self.ports.get(self.by_nic.get(&(server, index))?)
     }
 
-    /// True when nothing is to be sent to the host until it is back.
-    pub fn is_lost(&self, host: Uuid) -> bool {
-        self.leases.get(&host).is_some_and(|lease| lease.lost.is_some())
-    }
-
     /// Servers without a host, by UUID.
     pub fn unplaced(&self) -> impl Iterator<Item = &Arc<Server>> {
         self.unplaced.iter().filter_map(|uuid| self.servers.get(uuid))
-    }
-
-    pub fn host_named(&self, name: &str) -> Option<&Arc<Host>> {
-        self.hosts.values().find(|h| h.name == name)
     }
 
     /// What was done under the key with this digest.
@@ -228,6 +221,10 @@ impl World {
         world
     }
 
+    pub(crate) fn at(self, revision: Revision) -> Self {
+        Self { revision, ..self }
+    }
+
     fn apply(&mut self, change: &Change) {
         match change {
             Change::Put(object) => {
@@ -254,6 +251,7 @@ impl World {
             Object::Keys(it) => self.seals.put_keys(it),
             Object::Rotation(it) => self.seals.set_rotation(Some(it)),
             Object::Seal(it) => self.seals.put(it),
+            Object::Node(it) => drop(self.nodes.insert(it.id, Arc::new(it))),
             Object::Lease(it) => drop(self.leases.insert(it.host, Arc::new(it))),
             Object::Network(it) => {
                 self.owners.of(&it.account).own(Kind::Network, it.uuid, &it.labels);
@@ -358,7 +356,7 @@ impl World {
                 }
             }
             // A token's indexes are made of what never changes of it.
-            Key::SubAccount(_) | Key::Token(_) | Key::Webhook(_) | Key::Seal(_) => {}
+            Key::SubAccount(_) | Key::Token(_) | Key::Webhook(_) | Key::Seal(_) | Key::Node(_) => {}
             Key::JoinToken(_) | Key::Lease(_) | Key::Zone(_) | Key::NextVni | Key::Keys(_) => {}
             Key::Account(_) | Key::Authority | Key::Host(_) | Key::Told { .. } | Key::Rotation => {}
         }
@@ -377,6 +375,7 @@ impl World {
             Key::Rotation => self.seals.set_rotation(None),
             Key::Seal(zones) => self.seals.remove(zones),
             Key::Lease(host) => drop(self.leases.remove(host)),
+            Key::Node(id) => drop(self.nodes.remove(id)),
             Key::Network(uuid) => drop(self.networks.remove(uuid)),
             Key::Peering(uuid) => drop(self.peerings.remove(uuid)),
             Key::Port(uuid) => drop(self.ports.remove(uuid)),

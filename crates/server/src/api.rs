@@ -12,18 +12,22 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use model::audit::Origin;
 use model::error::{Noun, Rule};
 use model::ip_range::IpRange;
 use model::policy::Policy;
 use model::scope::Scope;
 use model::world::World;
 use store::Store;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::agents::Hub;
 use crate::auth::{Auth, Moment, User};
 use crate::body;
+use crate::load::Load;
 use crate::memo::Memo;
+use crate::plan;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::routes::{self, Answer, Caller};
@@ -39,11 +43,24 @@ pub(crate) struct Api {
     pub(crate) auth: Arc<Auth>,
     pub(crate) lists: Arc<Memo>,
     proxies: Arc<[IpRange]>,
+    load: Load,
+    /// Says that the server is to stop.
+    pub(crate) stop: watch::Receiver<bool>,
+    /// Of the request: what is written down with what it writes.
+    pub(crate) origin: Origin,
     /// The caller, if it is a sub-account: all that is written by this is
     /// held to what it has access to.
     pub(crate) sub: Option<String>,
     /// Of the one request that this is for.
     pub(crate) asked: Asked,
+}
+
+/// How an installation has it.
+pub(crate) struct Setting {
+    pub(crate) policy: Policy,
+    pub(crate) proxies: Vec<IpRange>,
+    /// For requests at once.
+    pub(crate) room: usize,
 }
 
 /// A request whose caller is known and whose route was found.
@@ -88,9 +105,17 @@ impl Call {
 }
 
 impl Api {
-    pub(crate) fn new(store: Store, hub: Hub, policy: Policy, proxies: Vec<IpRange>) -> Self {
-        let (auth, lists, proxies) = (Arc::new(Auth::new()), Arc::default(), proxies.into());
-        Self { store, hub, policy, auth, lists, proxies, sub: None, asked: Asked::default() }
+    pub(crate) fn new(
+        store: Store,
+        hub: Hub,
+        setting: Setting,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let Setting { policy, proxies, room } = setting;
+        let (auth, lists, load) = (Arc::new(Auth::new()), Arc::default(), Load::new(room));
+        let proxies = proxies.into();
+        let (origin, asked) = (Origin::kannas(""), Asked::default());
+        Self { store, hub, policy, auth, lists, proxies, load, stop, origin, sub: None, asked }
     }
 
     pub(crate) fn now(&self) -> Moment {
@@ -131,11 +156,17 @@ impl Api {
             Ok(_) | Err(_) => self.user(&head.headers, peer).await?,
         };
         let (route, ids) = found?;
+        // What only says whether the server lives is said whatever it has to do.
+        let _turn = match route.caller {
+            Caller::Anyone => None,
+            Caller::User | Caller::Account => Some(self.load.enter(&user.account)?),
+        };
         if user.is_sub && route.caller == Caller::Account {
             return Err(Problem::Rule(Rule::MainOnly(user.name)));
         }
         self.sub = user.is_sub.then(|| user.name.clone());
-        if !takes_json(&head.headers) {
+        let takes = if route.streams() { takes_events } else { takes_json };
+        if !takes(&head.headers) {
             return Err(Problem::NotAcceptable);
         }
         let body = match head.method {
@@ -144,6 +175,14 @@ impl Api {
         };
         let query = Query::of(head.uri.query().unwrap_or_default());
         self.asked = Asked::of(&head, &user.name, &body)?;
+        if plan::is_asked_for(route, &query)? {
+            self.asked = self.asked.planned();
+        }
+        self.origin = Origin {
+            who: user.name.clone(),
+            from: Some(source::of(peer, &head.headers, &self.proxies)),
+            cause: format!("{} {}", head.method, head.uri.path()),
+        };
         let (api, caller) = (self.clone(), user.clone());
         let work = (route.handler)(self, Call::new(user, ids, query, body));
         match api.asked.once.clone() {
@@ -156,7 +195,7 @@ impl Api {
         let (world, now) = (self.store.world(), self.now());
         let from = source::of(peer, headers, &self.proxies);
         let user = self.auth.user(&world, headers, from, now).await?;
-        self.auth.count(&user.account, self.policy.rate, now)?;
+        self.auth.count(&user.account, self.policy.rate_of(&world, &user.account), now)?;
         Ok(user)
     }
 }
@@ -164,6 +203,15 @@ impl Api {
 /// Whether `Accept` takes JSON (RFC 9110 §12.5.1). What cannot be read asks
 /// for nothing.
 fn takes_json(headers: &HeaderMap) -> bool {
+    takes(headers, &["*/*", "application/*", "application/json"])
+}
+
+/// The same for a stream of events.
+fn takes_events(headers: &HeaderMap) -> bool {
+    takes(headers, &["*/*", "text/*", "text/event-stream"])
+}
+
+fn takes(headers: &HeaderMap, kinds: &[&str]) -> bool {
     let values = headers.get_all(header::ACCEPT).iter().filter_map(|v| HeaderValue::to_str(v).ok());
     let mut ranges = values.flat_map(|v| v.split(',')).map(str::trim).filter(|r| !r.is_empty());
     let mut asked = false;
@@ -174,7 +222,7 @@ fn takes_json(headers: &HeaderMap) -> bool {
         let refused = |p: &str| {
             p.strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q == 0.0))
         };
-        matches!(&*kind, "*/*" | "application/*" | "application/json") && !parts.any(refused)
+        kinds.contains(&&*kind) && !parts.any(refused)
     });
     takes || !asked
 }

@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use model::account;
+use model::audit::Origin;
 use model::error::Rule;
 use model::objects::Account;
 use model::op::Op;
+use model::policy::Quota;
 use model::world::World;
 use store::{Store, WriteError};
 
@@ -69,11 +71,13 @@ pub(crate) async fn found(store: &Store, config: &Config) -> Result<(), Founding
     }
     let password = password(config)?;
     let name = config.admin_user.clone();
-    let admin = Account { name, password: password::hash(&password), admin: true };
+    let admin =
+        Account { name, password: password::hash(&password), admin: true, quota: Quota::default() };
     // The rule of every other account, on an empty world: the name alone.
     account::create(&World::default(), &admin).map_err(FoundingError::Account)?;
     let op = Op::Found { admin, authority: agents::new_authority() };
-    store.write(op).await.map_err(FoundingError::Write)?;
+    let origin = Origin::kannas("the first start");
+    store.write(op.from(origin)).await.map_err(FoundingError::Write)?;
     tracing::info!(account = config.admin_user, "founded the installation");
     Ok(())
 }

@@ -40,20 +40,25 @@ impl Kind {
 }
 
 impl Api {
-    /// Writes as the installation's policy and the request have it, and within
-    /// what the caller has access to.
+    /// Writes what is wished on the terms there are.
     ///
     /// # Errors
     /// As [`store::Store::write`].
     pub(crate) async fn write(&self, op: Op) -> Result<Arc<Commit>, WriteError> {
+        self.store.write(self.on_terms(op).from(self.origin.clone())).await
+    }
+
+    /// As the installation's policy and the request have it, and within what
+    /// the caller has access to.
+    pub(crate) fn on_terms(&self, op: Op) -> Op {
         let op = match &self.sub {
             Some(name) => Op::AsSub { name: name.clone(), op: Box::new(op) },
             None => op,
         };
-        let Asked { expected, once } = self.asked.clone();
+        let Asked { expected, once, .. } = self.asked.clone();
         let Patience { now, .. } = self.patience();
         let terms = Terms { policy: self.policy, now, expected, once };
-        self.store.write(Op::Under { terms, op: Box::new(op) }).await
+        Op::Under { terms, op: Box::new(op) }
     }
 
     /// With what nobody answers, at this moment.

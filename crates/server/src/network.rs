@@ -39,7 +39,11 @@ pub(crate) async fn show(api: Api, call: Call) -> Answer {
 pub(crate) async fn create(api: Api, call: Call) -> Answer {
     let (by, uuid) = (call.account, Kind::Network.uuid());
     let wish = Wish::Create(Create::of_body(&call.body)?);
-    let commit = api.write(Op::Network { by, uuid, wish }).await?;
+    let op = Op::Network { by: by.clone(), uuid, wish };
+    if api.asked.plan {
+        return api.plan(by, op).await;
+    }
+    let commit = api.write(op).await?;
     let world = api.picture(&commit, |w| w.network(uuid).map(|n| n.revision));
     tracing::info!(network = %uuid, revision = commit.revision, "made a network");
     answer(&world, uuid, StatusCode::CREATED)
@@ -50,7 +54,11 @@ pub(crate) async fn modify(api: Api, call: Call) -> Answer {
     let world = api.store.world();
     let wish = Wish::Modify(Modify::of_body(&call.body, own(&world, &call.account, call.id())?)?);
     let by = call.account;
-    let commit = api.write_and_hold(Op::Network { by, uuid, wish }).await?;
+    let op = Op::Network { by: by.clone(), uuid, wish };
+    if api.asked.plan {
+        return api.plan(by, op).await;
+    }
+    let commit = api.write_and_hold(op).await?;
     let world = api.picture(&commit, |w| w.network(uuid).map(|n| n.revision));
     tracing::info!(network = %uuid, revision = commit.revision, "modified a network");
     answer(&world, uuid, StatusCode::OK)
@@ -58,7 +66,10 @@ pub(crate) async fn modify(api: Api, call: Call) -> Answer {
 
 pub(crate) async fn delete(api: Api, call: Call) -> Answer {
     let uuid = call.uuid(Noun::Network)?;
-    let op = Op::Network { by: call.account, uuid, wish: Wish::Delete };
+    let op = Op::Network { by: call.account.clone(), uuid, wish: Wish::Delete };
+    if api.asked.plan {
+        return api.plan(call.account, op).await;
+    }
     let commit = api.write(op).await?;
     tracing::info!(network = %uuid, revision = commit.revision, "deleted a network");
     Ok(nothing())

@@ -73,10 +73,13 @@ pub(crate) async fn delete(api: Api, call: Call) -> Answer {
     };
     let by = call.account;
     let op = if both {
-        Op::DeleteBoth { by, uuid }
+        Op::DeleteBoth { by: by.clone(), uuid }
     } else {
-        Op::Peering { by, uuid, wish: Wish::Delete }
+        Op::Peering { by: by.clone(), uuid, wish: Wish::Delete }
     };
+    if api.asked.plan {
+        return api.plan(by, op).await;
+    }
     let commit = api.write_and_hold(op).await?;
     tracing::info!(peering = %uuid, revision = commit.revision, "deleted a peering");
     Ok(nothing())
@@ -87,7 +90,11 @@ async fn write(api: Api, by: String, uuid: Uuid, wish: Wish<Create, Modify>) -> 
         Wish::Create(_) => StatusCode::CREATED,
         Wish::Modify(_) | Wish::Delete => StatusCode::OK,
     };
-    let commit = api.write_peering(Op::Peering { by, uuid, wish }, uuid).await?;
+    let op = Op::Peering { by: by.clone(), uuid, wish };
+    if api.asked.plan {
+        return api.plan(by, op).await;
+    }
+    let commit = api.write_peering(op, uuid).await?;
     answer(&api, &commit, uuid, status)
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use model::audit::Origin;
 use model::op::Op;
 use model::server::place;
 use store::Store;
@@ -35,7 +36,10 @@ async fn place_all(store: &Store, hub: &Hub) {
     if place(&world, &live).is_empty() {
         return;
     }
-    match store.write(Op::PlaceServers { live }).await {
+    match store
+        .write(Op::PlaceServers { live }.from(Origin::kannas("hosts came for servers")))
+        .await
+    {
         Ok(commit) => {
             let revision = commit.revision;
             tracing::info!(revision, changes = commit.changes.len(), "placed servers");
@@ -55,6 +59,7 @@ mod tests {
     use model::host::Join;
     use model::objects::{Account, JoinToken};
     use model::op::Wish;
+    use model::policy::Quota;
     use model::wire::agent::Report;
 
     use super::*;
@@ -72,7 +77,8 @@ mod tests {
 
     async fn furnish(store: &Store) {
         let by = || "a".to_owned();
-        let admin = Account { name: by(), password: String::new(), admin: true };
+        let admin =
+            Account { name: by(), password: String::new(), admin: true, quota: Quota::default() };
         let authority = crate::agents::new_authority();
         let zone = "fi-hel1".to_owned();
         let token = JoinToken { digest: String::new(), zone: zone.clone(), expires: 1 };

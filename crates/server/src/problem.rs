@@ -29,6 +29,8 @@ pub(crate) enum Problem {
     TooLarge,
     TooSlow,
     BodyCut,
+    /// What is asked for was written down, and is forgotten.
+    Forgotten,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub(crate) enum Busy {
     Guessing,
     /// More requests than an account may make.
     Rate,
+    /// More requests at once than the server takes, of all or of one account.
+    Load,
 }
 
 impl From<Rule> for Problem {
@@ -49,7 +53,17 @@ impl From<WriteError> for Problem {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Rule(rule) => Self::Rule(rule),
-            WriteError::Store(error) => Self::Store(error),
+            WriteError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        if matches!(error, store::Error::Busy) {
+            Self::Busy(Busy::Load, 1000)
+        } else {
+            Self::Store(error)
         }
     }
 }
@@ -94,7 +108,7 @@ impl IntoResponse for Problem {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             Self::Rule(_) | Self::Store(_) | Self::Panic(_) => {}
-            Self::NotFound | Self::NotAcceptable => {}
+            Self::NotFound | Self::NotAcceptable | Self::Forgotten => {}
         }
         response
     }
@@ -115,12 +129,14 @@ impl Problem {
                 (StatusCode::TOO_MANY_REQUESTS, "AUTHENTICATION_SUSPENDED")
             }
             Self::Busy(Busy::Rate, _) => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED"),
+            Self::Busy(Busy::Load, _) => (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE"),
             Self::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
             Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "REQUEST_TOO_LARGE"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT"),
             Self::BodyCut => (StatusCode::BAD_REQUEST, "REQUEST_INVALID"),
+            Self::Forgotten => (StatusCode::GONE, "EVENT_GONE"),
         }
     }
 
@@ -134,6 +150,9 @@ impl Problem {
             Self::Busy(Busy::Guessing, _) => {
                 "Authentication has failed too often; try again later."
             }
+            Self::Busy(Busy::Load, _) => {
+                "The server has too much to do; nothing was done, try again."
+            }
             Self::Busy(Busy::Rate, _) => "The account makes too many requests; try again later.",
             Self::NotFound => "The requested resource does not exist.",
             Self::MethodNotAllowed(_) => "The method is not allowed for this resource.",
@@ -141,6 +160,7 @@ impl Problem {
             Self::TooLarge => "The body is larger than 1 MiB.",
             Self::TooSlow => "The body took too long to arrive.",
             Self::BodyCut => "The body could not be read.",
+            Self::Forgotten => "What is asked for is older than what is kept.",
         };
         fixed.to_owned()
     }
@@ -167,7 +187,7 @@ impl Problem {
             Self::Panic(error) => tracing::error!(error, "a request met a bug"),
             Self::Rule(_) | Self::NoCredentials | Self::BadCredentials | Self::BadToken => {}
             Self::Busy(..) | Self::NotFound | Self::MethodNotAllowed(_) | Self::NotAcceptable => {}
-            Self::TooLarge | Self::TooSlow | Self::BodyCut => {}
+            Self::TooLarge | Self::TooSlow | Self::BodyCut | Self::Forgotten => {}
         }
     }
 }
@@ -260,7 +280,7 @@ fn forbidden_code(noun: Noun) -> &'static str {
         Noun::Storage => "STORAGE_FORBIDDEN",
         Noun::Interface => "INTERFACE_FORBIDDEN",
         Noun::Port => "PORT_FORBIDDEN",
-        Noun::Zone | Noun::Host | Noun::Account | Noun::Seal => "ACCOUNT_FORBIDDEN",
+        Noun::Zone | Noun::Host | Noun::Account | Noun::Seal | Noun::Object => "ACCOUNT_FORBIDDEN",
         Noun::Token | Noun::Permission | Noun::Webhook => "ACCOUNT_FORBIDDEN",
     }
 }
@@ -283,6 +303,7 @@ fn absent_code(noun: Noun) -> &'static str {
         Noun::Storage => "STORAGE_NOT_FOUND",
         Noun::Interface => "INTERFACE_NOT_FOUND",
         Noun::Seal => "ENCRYPTION_NOT_FOUND",
+        Noun::Object => "OBJECT_NOT_FOUND",
     }
 }
 
@@ -301,5 +322,6 @@ fn exists_code(noun: Noun) -> &'static str {
         Noun::Storage => "STORAGE_EXISTS",
         Noun::Interface => "INTERFACE_EXISTS",
         Noun::Seal => "ENCRYPTION_EXISTS",
+        Noun::Object => "OBJECT_EXISTS",
     }
 }

@@ -58,7 +58,8 @@ impl Api {
             body: String::from_utf8_lossy(&body).into_owned(),
         };
         let outcome = if secret { Outcome::Secret } else { told() };
-        let written = self.store.write(Op::Answered { once, outcome }).await;
+        let written =
+            self.store.write(Op::Answered { once, outcome }.from(self.origin.clone())).await;
         if let Err(error) = written {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "an answer could not be kept for its repetition");

@@ -45,7 +45,10 @@ pub(crate) async fn modify(api: Api, call: Call) -> Answer {
 
 pub(crate) async fn delete(api: Api, call: Call) -> Answer {
     let uuid = call.uuid(Noun::Router)?;
-    let op = Op::Router { by: call.account, uuid, wish: Wish::Delete };
+    let op = Op::Router { by: call.account.clone(), uuid, wish: Wish::Delete };
+    if api.asked.plan {
+        return api.plan(call.account, op).await;
+    }
     let commit = api.write(op).await?;
     tracing::info!(router = %uuid, revision = commit.revision, "deleted a router");
     Ok(nothing())
@@ -56,7 +59,11 @@ async fn write(api: Api, by: String, uuid: Uuid, wish: Wish<Create, Modify>) -> 
         Wish::Create(_) => StatusCode::CREATED,
         Wish::Modify(_) | Wish::Delete => StatusCode::OK,
     };
-    let commit = api.write(Op::Router { by, uuid, wish }).await?;
+    let op = Op::Router { by: by.clone(), uuid, wish };
+    if api.asked.plan {
+        return api.plan(by, op).await;
+    }
+    let commit = api.write(op).await?;
     let world = api.picture(&commit, |w| w.routers.get(&uuid).map(|r| r.revision));
     tracing::info!(router = %uuid, revision = commit.revision, "wrote a router");
     let absent = || Problem::Rule(Rule::Absent(Noun::Router, uuid.to_string()));

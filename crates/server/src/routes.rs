@@ -9,8 +9,8 @@ use percent_encoding::percent_decode_str;
 use crate::api::{Api, Call};
 use crate::problem::Problem;
 use crate::{
-    account, counters, encryption, explain, host, interface, network, openapi, peering,
-    peering_request, port, router, server, sub_account, token, unserved, webhook, zone,
+    account, audit, counters, encryption, explain, host, interface, network, openapi, past,
+    peering, peering_request, port, router, server, sub_account, token, unserved, webhook, zone,
 };
 
 pub(crate) type Answer = Result<Response, Problem>;
@@ -21,6 +21,13 @@ pub(crate) struct Route {
     /// With a name in braces for each segment that is the caller's.
     pub(crate) path: &'static str,
     pub(crate) handler: fn(Api, Call) -> Answering,
+}
+
+impl Route {
+    /// It answers with a stream of events (HTML, section 9.2) and not with JSON.
+    pub(crate) fn streams(&self) -> bool {
+        self.path.ends_with("/stream")
+    }
 }
 
 pub(crate) type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -116,6 +123,13 @@ pub(crate) static ROUTES: &[Route] = routes! {
     User POST "/kannas/v1/peering-requests/{uuid}/accept" peering_request::accept;
     User POST "/kannas/v1/peering-requests/{uuid}/decline" peering_request::decline;
 
+    Account GET "/kannas/v1/events" audit::list;
+    Account GET "/kannas/v1/events/check" audit::check;
+    Account GET "/kannas/v1/events/stream" audit::follow;
+    Account GET "/kannas/v1/history/{uuid}" audit::history;
+    Account GET "/kannas/v1/past/network-peering" past::list;
+    Account GET "/kannas/v1/past/network-peering/{uuid}" past::show;
+
     User GET "/kannas/v1/peerings/{uuid}/counters" counters::of_peering;
     User POST "/kannas/v1/explain" explain::explain;
 
@@ -146,6 +160,7 @@ pub(crate) static ROUTES: &[Route] = routes! {
     Account GET "/kannas/v1/accounts" account::list_all;
     Account POST "/kannas/v1/accounts" account::create;
     User PUT "/kannas/v1/accounts/{name}" account::set_password;
+    Account PUT "/kannas/v1/accounts/{name}/limits" account::set_limits;
     Account DELETE "/kannas/v1/accounts/{name}" account::delete;
 };
 

@@ -20,6 +20,10 @@ const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(crate) struct Asked {
     pub(crate) expected: Option<Expected>,
     pub(crate) once: Option<Once>,
+    /// `Last-Event-ID` of who follows events: the last revision it has seen.
+    pub(crate) last_event: Option<Revision>,
+    /// It is not to be done: only to be said what it would do.
+    pub(crate) plan: bool,
 }
 
 impl Asked {
@@ -30,14 +34,21 @@ impl Asked {
     pub(crate) fn of(head: &Parts, user: &str, body: &Bytes) -> Result<Self, Problem> {
         let expected = expected(&head.headers);
         if head.method != Method::POST || user.is_empty() {
-            return Ok(Self { expected, once: None });
+            let last_event = head.headers.get("last-event-id").and_then(|it| it.to_str().ok());
+            let last_event = last_event.and_then(|it| it.parse().ok());
+            return Ok(Self { expected, once: None, last_event, plan: false });
         }
         let once = key(&head.headers)?.map(|key| Once {
             account: user.to_owned(),
             key: hex(&Sha256::digest(key)),
             request: request_digest(head, body),
         });
-        Ok(Self { expected, once })
+        Ok(Self { expected, once, last_event: None, plan: false })
+    }
+
+    /// What is only planned leaves nothing to be remembered under a key.
+    pub(crate) fn planned(self) -> Self {
+        Self { once: None, plan: true, ..self }
     }
 }
 

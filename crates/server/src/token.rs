@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use model::access::{Wish, own_token};
+use model::audit::Origin;
 use model::credentials::Token;
 use model::error::Noun;
 use model::ip_range::IpRange;
@@ -141,7 +142,7 @@ pub(crate) async fn write_uses_once(api: &Api) {
         return;
     }
     let op = Op::Access { by: String::new(), wish: Wish::TokensUsed(uses.clone()) };
-    match api.store.write(op).await {
+    match api.store.write(op.from(Origin::kannas("tokens were used"))).await {
         Ok(_) => api.auth.written(&uses),
         // They are kept, and the next time is near.
         Err(error) => {

@@ -14,12 +14,60 @@ pub(crate) trait Engine: Send {
     /// The database cannot be read, or holds what we cannot read.
     fn load(&mut self) -> Result<World, Error>;
 
-    /// Makes a group of writes durable, all or none. Their revisions follow
-    /// each other; `first` is that of the first.
+    /// Makes a group of writes durable, all or none.
     ///
     /// # Errors
     /// The database did not take it.
-    fn commit(&mut self, first: Revision, writes: &[&[Change]]) -> Result<(), Error>;
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Error>;
+
+    /// The way to what was written down of the writes, beside the writer's.
+    fn records(&self) -> Arc<dyn Records>;
+}
+
+/// A group of writes. Their revisions follow each other.
+#[derive(Clone, Copy)]
+pub(crate) struct Batch<'a> {
+    /// Revision of the first.
+    pub(crate) first: Revision,
+    /// Milliseconds since 1970.
+    pub(crate) at_ms: i64,
+    /// What was written down before that may go, as much as comes.
+    pub(crate) forget_ms: i64,
+    pub(crate) writes: &'a [Write],
+}
+
+pub(crate) struct Write {
+    pub(crate) changes: Vec<Change>,
+    /// JSON of [`model::audit::Record`].
+    pub(crate) record: String,
+}
+
+/// Which of the records to read, and from where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// Later than this revision, the oldest first.
+    After(Revision),
+    /// Earlier than this revision, the newest first.
+    Before(Revision),
+}
+
+/// Reads what was written down.
+pub(crate) trait Records: Send + Sync {
+    /// At most `limit` entries; with `text`, those that have it in their body.
+    ///
+    /// # Errors
+    /// The database cannot be read, or an entry cannot.
+    fn read(&self, from: From, limit: usize, text: Option<&str>) -> Result<Vec<Row>, Error>;
+}
+
+/// One record as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) revision: Revision,
+    pub(crate) at_ms: i64,
+    pub(crate) body: String,
+    pub(crate) prev: Vec<u8>,
+    pub(crate) hash: Vec<u8>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +86,10 @@ pub enum Error {
     TooNew { found: i64, known: i64 },
     #[error("another process has written to the database: its revision is {found}, ours {ours}")]
     NotAlone { found: Revision, ours: Revision },
+    #[error(
+        "what was written down of revision {0} is not what was written, or the one before is gone"
+    )]
+    Broken(Revision),
     #[error("an object cannot be written as JSON")]
     Encode(#[source] serde_json::Error),
     #[error("the writer thread cannot be started")]
@@ -45,6 +97,9 @@ pub enum Error {
     /// Each write of the group has this.
     #[error("the group of writes was not made durable")]
     Group(#[source] Arc<Error>),
+    /// Too many writes wait; this one was not taken.
+    #[error("too many writes wait")]
+    Busy,
     #[error("the writer has stopped")]
     Stopped,
 }

@@ -7,7 +7,9 @@
 
 mod checkpoint;
 mod engine;
+mod log;
 mod sqlite;
+mod sqlite_log;
 mod writer;
 
 #[cfg(test)]
@@ -16,16 +18,20 @@ mod conformance;
 mod wishes;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 use model::change::Change;
 use model::error::Rule;
 use model::ids::Revision;
 use model::op::Op;
 use model::world::World;
+use tokio::sync::mpsc::error::{SendTimeoutError, TrySendError};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-pub use engine::Error;
+pub use engine::{Error, From};
+pub use log::{Checked, Log};
 
 /// One write.
 #[derive(Debug)]
@@ -64,6 +70,9 @@ pub struct Store {
 struct Shared {
     newest: RwLock<Arc<World>>,
     groups: broadcast::Sender<Arc<Group>>,
+    log: Log,
+    /// For how long records are kept, in milliseconds.
+    keep_ms: AtomicI64,
 }
 
 /// Ends the writer on drop: closes its queue, then waits for it.
@@ -77,8 +86,11 @@ struct Job {
     answer: oneshot::Sender<Result<Arc<Commit>, WriteError>>,
 }
 
-/// Operations that may wait for the writer. More wait in their callers.
+/// Operations that may wait for the writer.
 const QUEUE: usize = 4096;
+
+/// For how long more of them wait for room, before they are turned away.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Groups a slow follower may be behind before it must look at the world
 /// itself (`RecvError::Lagged`).
@@ -98,6 +110,8 @@ impl Store {
         let shared = Arc::new(Shared {
             newest: RwLock::new(Arc::new(world)),
             groups: broadcast::channel(FOLLOWERS_LAG).0,
+            log: Log(engine.records()),
+            keep_ms: AtomicI64::new(i64::MAX),
         });
         let (jobs, queue) = mpsc::channel(QUEUE);
         let for_writer = shared.clone();
@@ -118,12 +132,25 @@ impl Store {
     /// and seen by every later [`Self::world`].
     ///
     /// # Errors
-    /// A rule said no, and nothing changed; or the database could not take it,
-    /// and it is not known whether a restart will have it.
+    /// A rule said no, and nothing changed; or too many writes wait, and nothing
+    /// changed ([`Error::Busy`]); or the database could not take it, and it is
+    /// not known whether a restart will have it.
     pub async fn write(&self, op: Op) -> Result<Arc<Commit>, WriteError> {
         let (answer, answered) = oneshot::channel();
         self.queue.send(Job { op, answer }).await?;
         answered.await.map_err(|_| WriteError::Store(Error::Stopped))?
+    }
+
+    /// What was written down of all writes.
+    pub fn log(&self) -> Log {
+        self.shared.log.clone()
+    }
+
+    /// From now on each write forgets some of what was written down longer
+    /// ago than this. Without it, all is kept.
+    pub fn keep_log(&self, time: Duration) {
+        let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        self.shared.keep_ms.store(ms, Ordering::Relaxed);
     }
 
     /// Every later write, in order.
@@ -153,7 +180,15 @@ impl Shared {
 impl Queue {
     async fn send(&self, job: Job) -> Result<(), Error> {
         let jobs = self.jobs.as_ref().ok_or(Error::Stopped)?;
-        jobs.send(job).await.map_err(|_| Error::Stopped)
+        let job = match jobs.try_send(job) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full(job)) => job,
+            Err(TrySendError::Closed(_)) => return Err(Error::Stopped),
+        };
+        jobs.send_timeout(job, PATIENCE).await.map_err(|error| match error {
+            SendTimeoutError::Timeout(_) => Error::Busy,
+            SendTimeoutError::Closed(_) => Error::Stopped,
+        })
     }
 }
 

@@ -3,33 +3,35 @@
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use model::change::{Change, Key, Object};
-use model::ids::Revision;
 use model::world::World;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use crate::checkpoint::Checkpoints;
-use crate::engine::{Engine, Error};
+use crate::engine::{Batch, Engine, Error, Records, Write};
+use crate::sqlite_log::{SqliteRecords, check_end, forget, head, write_down};
 
 /// In the order of their numbers; `user_version` counts those applied.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_init.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/0001_init.sql"), include_str!("../migrations/0002_log.sql")];
 
-const REVISION: &str = "SELECT n FROM revision";
-const SET_REVISION: &str = "UPDATE revision SET n = ?1";
+const SET_REVISION: &str = "UPDATE revision SET n = ?1, head = ?2, at_ms = ?3";
 const OBJECTS: &str = "SELECT number, kind, id, body FROM object ORDER BY number";
 const INSERT: &str = "INSERT INTO object (kind, id, revision, body) VALUES (?1, ?2, ?3, ?4)";
 const UPDATE: &str = "UPDATE object SET revision = ?2, body = ?3 WHERE number = ?1";
 const DELETE: &str = "DELETE FROM object WHERE number = ?1";
 
 /// Bytes; SQLite's own choice.
-const PAGE: usize = 4096;
+pub(crate) const PAGE: usize = 4096;
 
 pub(crate) struct Sqlite {
     /// Before the connection, so that the last to close tidies the log away.
     checkpoints: Checkpoints,
     connection: Connection,
     numbers: Numbers,
+    path: PathBuf,
     _lock: File,
 }
 
@@ -42,7 +44,8 @@ impl Sqlite {
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         migrate(&mut connection, &MIGRATIONS)?;
         let checkpoints = Checkpoints::start(path)?;
-        Ok(Self { checkpoints, connection, numbers: Numbers::default(), _lock: lock })
+        let (numbers, path) = (Numbers::default(), path.to_owned());
+        Ok(Self { checkpoints, connection, numbers, path, _lock: lock })
     }
 }
 
@@ -76,7 +79,8 @@ fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Error
 impl Engine for Sqlite {
     fn load(&mut self) -> Result<World, Error> {
         let tx = self.connection.transaction()?;
-        let revision: i64 = tx.query_row(REVISION, [], |row| row.get(0))?;
+        let head = head(&tx)?;
+        check_end(&tx, &head)?;
         let mut statement = tx.prepare(OBJECTS)?;
         let mut rows = statement.query([])?;
         let mut objects: Vec<Object> = Vec::new();
@@ -96,35 +100,43 @@ impl Engine for Sqlite {
             objects.push(object);
         }
         self.numbers = numbers;
-        Ok(World::restore(revision.cast_unsigned(), objects))
+        Ok(World::restore(head.revision, objects))
     }
 
-    fn commit(&mut self, first: Revision, writes: &[&[Change]]) -> Result<(), Error> {
-        let written = self.write(first, writes);
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
+        let written = self.write(batch);
         let pages = written.inspect_err(|_| self.numbers.go_back())?;
         self.numbers.before.clear();
         self.checkpoints.committed(&self.connection, pages);
         Ok(())
     }
+
+    fn records(&self) -> Arc<dyn Records> {
+        Arc::new(SqliteRecords::beside(&self.path))
+    }
 }
 
 impl Sqlite {
     /// Gives the number of pages it may have written.
-    fn write(&mut self, first: Revision, writes: &[&[Change]]) -> Result<usize, Error> {
+    fn write(&mut self, batch: &Batch<'_>) -> Result<usize, Error> {
         let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let found: i64 = tx.prepare_cached(REVISION)?.query_row([], |row| row.get(0))?;
-        let (found, ours) = (found.cast_unsigned(), first - 1);
+        let mut head = head(&tx)?;
+        let (found, ours) = (head.revision, batch.first - 1);
         if found != ours {
             return Err(Error::NotAlone { found, ours });
         }
-        let (mut revision, mut pages) = (ours, 0);
-        for changes in writes {
-            revision += 1;
-            for change in *changes {
-                pages += execute(&tx, &mut self.numbers, revision.cast_signed(), change)?;
+        head.at_ms = head.at_ms.max(batch.at_ms);
+        let mut pages = 0;
+        for Write { changes, record } in batch.writes {
+            head.revision += 1;
+            for change in changes {
+                pages += execute(&tx, &mut self.numbers, head.revision.cast_signed(), change)?;
             }
+            pages += write_down(&tx, &mut head, record)?;
         }
-        tx.prepare_cached(SET_REVISION)?.execute(params![revision.cast_signed()])?;
+        forget(&tx, batch)?;
+        let row = params![head.revision.cast_signed(), head.hash, head.at_ms];
+        tx.prepare_cached(SET_REVISION)?.execute(row)?;
         tx.commit()?;
         Ok(pages)
     }

@@ -3,14 +3,18 @@
 use std::collections::BTreeSet;
 use std::iter::Peekable;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use model::audit::{Origin, record};
 use model::change::{Change, Key};
 use model::error::Rule;
-use model::op::decide;
+use model::ids::Revision;
+use model::op::{Op, decide};
 use model::world::World;
+use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::{Engine, Error};
+use crate::engine::{Batch, Engine, Error, Write};
 use crate::{Commit, Job, Shared, WriteError};
 
 /// Writes that share one transaction. Bounds how long the first waits.
@@ -34,7 +38,7 @@ struct Draft {
     /// After all of them. One for all, so that the maps are changed in place
     /// instead of copied for each write.
     after: World,
-    writes: Vec<Vec<Change>>,
+    writes: Vec<Write>,
     decided: Vec<(Result<Decided, Rule>, Answer)>,
 }
 
@@ -55,20 +59,27 @@ impl Draft {
                 return it;
             }
             written.extend(keys);
-            let decided = decided.map(|changes| it.put(changes));
+            let decided = decided.map(|changes| it.put(&job.op, changes));
             it.decided.extend(jobs.next().map(|job| (decided, job.answer)));
         }
         it
     }
 
-    fn put(&mut self, changes: Vec<Change>) -> Decided {
+    fn put(&mut self, op: &Op, changes: Vec<Change>) -> Decided {
         if changes.is_empty() {
             return None;
         }
+        let record = written_down(&self.after, op, &changes);
         self.after.commit(&changes);
-        self.writes.push(changes);
+        self.writes.push(Write { changes, record });
         Some(self.writes.len() - 1)
     }
+}
+
+fn written_down(before: &World, op: &Op, changes: &[Change]) -> String {
+    let origin = op.origin().cloned().unwrap_or_else(|| Origin::kannas(""));
+    let record = record(before, &origin, changes);
+    serde_json::to_string(&record).expect("names and numbers are JSON")
 }
 
 /// None for what nobody is shown: each new network takes the next number.
@@ -81,15 +92,16 @@ fn shown(change: &Change) -> Option<Key> {
 /// refusal: it may rest on a write of the same group.
 fn write_group(draft: Draft, shared: &Shared, engine: &mut dyn Engine) {
     let Draft { before, after, writes, decided } = draft;
-    let slices: Vec<&[Change]> = writes.iter().map(Vec::as_slice).collect();
-    if !slices.is_empty()
-        && let Err(error) = engine.commit(before.next_revision(), &slices)
+    let batch = batch(before.next_revision(), &writes, shared);
+    if !writes.is_empty()
+        && let Err(error) = engine.commit(&batch)
     {
         return refuse(error, decided.into_iter().map(|(_, answer)| answer));
     }
     let world = Arc::new(after);
     let commit = |(revision, changes)| Arc::new(Commit { revision, changes, world: world.clone() });
-    let commits: Vec<Arc<Commit>> = (before.next_revision()..).zip(writes).map(commit).collect();
+    let changes = writes.into_iter().map(|write| write.changes);
+    let commits: Vec<Arc<Commit>> = (before.next_revision()..).zip(changes).map(commit).collect();
     shared.publish(&world, &commits);
     for (decided, answer) in decided {
         let commit = decided.map(|write| match write.and_then(|n| commits.get(n)) {
@@ -99,6 +111,13 @@ fn write_group(draft: Draft, shared: &Shared, engine: &mut dyn Engine) {
         // Nobody hears of what nobody waits for any more.
         let _ = answer.send(commit.map_err(WriteError::Rule));
     }
+}
+
+fn batch<'a>(first: Revision, writes: &'a [Write], shared: &Shared) -> Batch<'a> {
+    let now = OffsetDateTime::now_utc();
+    let at_ms = now.unix_timestamp() * 1000 + i64::from(now.millisecond());
+    let forget_ms = at_ms.saturating_sub(shared.keep_ms.load(Ordering::Relaxed));
+    Batch { first, at_ms, forget_ms, writes }
 }
 
 /// The whole group failed. The world stays as it was.

@@ -8,6 +8,7 @@ use model::world::World;
 
 use super::*;
 use crate::Store;
+use crate::engine::{From, Records, Row};
 use crate::wishes::{delete_router, found, id, rename_router, router};
 
 /// Ends a test that would wait for ever.
@@ -26,11 +27,24 @@ impl Engine for Scripted {
         Ok(World::default())
     }
 
-    fn commit(&mut self, first: Revision, writes: &[&[Change]]) -> Result<(), Error> {
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
         let _ = self.begun.send(());
         self.outcomes.recv_timeout(LIMIT).expect("the test has no outcome for this one")?;
-        self.committed.lock().unwrap().push((first, writes.len()));
+        self.committed.lock().unwrap().push((batch.first, batch.writes.len()));
         Ok(())
+    }
+
+    fn records(&self) -> Arc<dyn Records> {
+        Arc::new(NoRecords)
+    }
+}
+
+/// Nobody asks for them here.
+struct NoRecords;
+
+impl Records for NoRecords {
+    fn read(&self, _: From, _: usize, _: Option<&str>) -> Result<Vec<Row>, Error> {
+        unreachable!()
     }
 }
 
@@ -205,6 +219,20 @@ async fn what_changes_nothing_needs_no_transaction() {
     store.write(found()).await.unwrap();
     assert!(store.write(found()).await.unwrap().changes.is_empty());
     assert_eq!(*script.committed.lock().unwrap(), [(1, 1), (2, 1)]);
+}
+
+#[tokio::test]
+async fn more_writes_than_there_is_room_for_are_turned_away_and_never_done() {
+    let (store, script, first) = Script::busy();
+    let waiting = ask_all(&store, 1..=u128::try_from(crate::QUEUE).unwrap());
+    let turned_away = store.write(router(id(1 << 20))).await;
+    assert!(matches!(turned_away, Err(WriteError::Store(Error::Busy))), "{turned_away:?}");
+    for _ in 0..=crate::QUEUE {
+        script.end(Ok(()));
+    }
+    first.await.unwrap();
+    assert!(all(waiting).await.iter().all(Result::is_ok));
+    assert!(!store.world().routers.contains_key(&id(1 << 20)));
 }
 
 #[test]

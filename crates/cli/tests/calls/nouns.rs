@@ -63,6 +63,42 @@ fn peerings_are_made_enabled_disabled_and_deleted() {
 }
 
 #[test]
+fn what_a_command_would_do_is_said_in_place_of_doing_it() {
+    let site = Site::start();
+    for (name, zone, address) in [
+        ("hel", "fi-hel1", "10.0.1.0/24"),
+        ("fra", "de-fra1", "10.0.2.0/24"),
+        ("lon", "uk-lon1", "10.0.0.0/16"),
+    ] {
+        site.make_routed(name, zone, address);
+    }
+    let whole = Arc::new(AtomicBool::new(false));
+    site.join("hel1-a", "fi-hel1", 1, &whole);
+    site.kannas(&["port", "add", "--network", "hel", "--host", "hel1-a", "--netns", "web"]).ok();
+    let mut it = Transcript::of(&site);
+    it.run("peering plan hel-fra --network hel --peer-network fra");
+    it.run("peering create hel-fra --network hel --peer-network fra");
+    it.run("peering create fra-hel --network fra --peer-network hel --plan");
+    it.run("peering create fra-hel --network fra --peer-network hel --plan -o json");
+    it.run("peering create fra-hel --network fra --peer-network hel --wait");
+    it.run("peering create lon-fra --network lon --peer-network fra");
+    it.run("peering plan fra-lon --network fra --peer-network lon");
+    it.run("peering plan fra-hel --network fra --peer-network hel");
+    it.run("peering disable fra-hel --plan");
+    it.run("peering modify hel-fra --name other --plan");
+    it.run("network modify hel --no-router --plan");
+    it.run("network modify hel --address 10.0.2.0/24 --plan");
+    it.run("network delete hel --plan");
+    it.run("network create oslo --zone fi-hel1 --address 10.7.0.0/24 --plan");
+    it.run("router modify hel --static-route 10.9.0.0/16=10.0.1.2 --plan");
+    it.run("router create spare --plan");
+    it.run("peering delete hel-fra fra-hel --plan");
+    it.run("peering delete hel-fra --plan");
+    it.run("peering list");
+    it.check("plans");
+}
+
+#[test]
 fn hosts_join_and_ports_are_put_at_them() {
     let site = Site::start();
     site.make_routed("hel", "fi-hel1", "10.0.1.0/24");
@@ -121,6 +157,13 @@ fn accounts_and_zones_are_made_and_listed() {
     it.run(&format!("account create eve --new-password-file {file} --admin"));
     it.run(&format!("account create eva --new-password-file {file} -o json"));
     it.run("account list");
+    it.run("account limit eve --networks 5 --requests 100 --burst 200");
+    it.run("account limit eve --networks 7");
+    it.run("account limit eva -o json");
+    it.run("account limit nobody --burst 0");
+    it.run("account limit nobody");
+    it.run("account list");
+    it.run_as("bob", "account limit bob --networks 9");
     it.run_as("bob", "network list");
     it.run_as("bob", "account list");
     it.run_as("bob", "host list");
@@ -159,4 +202,38 @@ fn what_is_encrypted_is_shown_with_the_age_of_its_keys() {
     let shown = site.kannas(&["zone", "keys"]).ok();
     let since = keys["pairs"][0]["since"].as_str().unwrap();
     assert!(shown.ends_with(&format!("de-fra1  fi-hel1  {since}\n")), "{shown}");
+}
+
+#[test]
+fn what_was_done_is_shown_and_how_it_was() {
+    let site = Site::start();
+    let [hel, fra] = [("hel", "10.0.1.0/24"), ("fra", "10.0.2.0/24")]
+        .map(|(name, address)| site.make_routed(name, "fi-hel1", address));
+    site.make_account("bob");
+    let mut it = Transcript::of(&site);
+    it.run("peering create there --network hel --peer-network fra");
+    it.run("peering modify there --name renamed --label env=prod");
+    it.run("peering disable renamed");
+    it.run("history renamed");
+    let peerings = site.json(&["peering", "list"]);
+    let uuid = peerings[0]["uuid"].as_str().unwrap();
+    let events = site.json(&["history", uuid]);
+    let made = events[0]["at"].as_str().unwrap();
+    it.run("peering delete renamed");
+    it.run(&format!("history {uuid}"));
+    it.run("events --limit 3");
+    it.run("events --after 1000000");
+    it.run("events --limit 0");
+    it.run_as("bob", "events");
+    it.run_as("bob", "events --check");
+    it.run_as("bob", &format!("history {uuid}"));
+    it.run("peering list --at yesterday");
+    it.run("peering list --at 1999-01-01T00:00:00Z");
+    it.check("events");
+    let past = site.json(&["peering", "list", "--at", made]);
+    assert_eq!((&past[0]["name"], &past[0]["state"]), (&json!("there"), &json!("pending-peer")));
+    assert_eq!(past[0]["network"]["uuid"], hel);
+    assert_eq!(past[0]["peer_network"]["uuid"], fra);
+    let checked = site.kannas(&["events", "--check"]).ok();
+    assert!(checked.ends_with(": each is as it was written\n"), "{checked}");
 }

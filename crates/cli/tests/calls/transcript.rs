@@ -73,6 +73,9 @@ impl<'s> Transcript<'s> {
             let end = text.find(|c: char| c.is_whitespace() || c == '"').unwrap_or(text.len());
             return (end, "kjt_SECRET.FINGERPRINT".to_owned());
         }
+        if is_shaped(text, "20dd-dd-ddTdd:dd:dd.dddZ") {
+            return (24, "2026-01-01T00:00:00.000Z".to_owned());
+        }
         if is_shaped(text, "20dd-dd-ddTdd:dd:ddZ") {
             return (20, "2026-01-01T00:00:00Z".to_owned());
         }

@@ -138,3 +138,32 @@ fn send(running: &Running, head: &str, authorization: &str, body: &str) -> Strin
     stream.read_to_string(&mut answer).unwrap();
     answer.lines().next().unwrap().to_owned()
 }
+
+#[test]
+fn what_is_done_is_shown_to_who_follows_it_once() {
+    let running = Running::start();
+    let file = running.password_file();
+    let password = fs::read_to_string(&file).unwrap();
+    let pair = BASE64_STANDARD.encode(format!("admin:{}", password.trim_end()));
+    let router = |name: &str| {
+        let body = json!({"router": {"name": name}}).to_string();
+        assert_eq!(send(&running, "POST /1.3/router", &pair, &body), "HTTP/1.1 201 Created");
+    };
+    router("before");
+    let url = format!("http://{}", running.api);
+    let flags = ["--follow", "--limit", "1", "--url", &url, "--password-file", text(&file)];
+    let command = kannas(&[&["events"], &flags[..]].concat());
+    let shown = file.with_file_name("shown");
+    let mut follower = lab::Process::start("events", command, &shown).unwrap();
+    let shows = |name: &str| {
+        let has = || fs::read_to_string(&shown).unwrap().contains(name).then_some(());
+        eventually(SOON, "it is shown", has).unwrap();
+    };
+    shows("(before)");
+    router("after");
+    shows("(after)");
+    assert!(follower.alive());
+    drop(follower);
+    let all = fs::read_to_string(&shown).unwrap();
+    assert_eq!(all.matches("created router").count(), 2, "{all}");
+}

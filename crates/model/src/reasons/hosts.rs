@@ -25,7 +25,7 @@ impl Owner<'_> {
         hosts.map(|host| self.named(host))
     }
 
-    fn named(&self, host: Uuid) -> String {
+    pub(super) fn named(&self, host: Uuid) -> String {
         if self.has_ports_at(host) {
             self.name(host)
         } else {

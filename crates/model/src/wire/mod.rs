@@ -5,13 +5,16 @@
 
 pub mod account;
 pub mod agent;
+pub mod audit;
 pub mod counters;
 pub mod explain;
 mod fields;
+pub mod forecast;
 pub mod health;
 pub mod interface;
 pub mod network;
 pub mod network_view;
+pub mod peer;
 pub mod peering;
 pub mod peering_request;
 pub mod port;

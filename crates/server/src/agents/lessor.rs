@@ -1,5 +1,6 @@
 //! Declares leases lost that were not renewed.
 
+use model::audit::Origin;
 use model::lease::Loss;
 use model::op::Op;
 use store::Store;
@@ -36,7 +37,8 @@ async fn lose(store: &Store, silent: &[Silent]) {
         let since = now - std::time::Duration::from_millis(it.ms);
         Loss { host: it.host, epoch: it.epoch, since: since.unix_timestamp() }
     };
-    match store.write(Op::LoseLeases(silent.iter().map(loss).collect())).await {
+    let op = Op::LoseLeases(silent.iter().map(loss).collect());
+    match store.write(op.from(Origin::kannas("leases were not renewed"))).await {
         Ok(commit) => {
             let revision = commit.revision;
             for Silent { host, epoch, ms } in silent {

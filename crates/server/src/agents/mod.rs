@@ -3,13 +3,17 @@
 mod asks;
 mod authority;
 mod door;
+mod far;
 mod hub;
 mod leases;
 mod lessor;
 mod listener;
 mod owed;
+mod peers;
 mod roster;
 mod rotor;
+mod seat;
+mod session;
 mod tally;
 mod watch;
 
@@ -17,4 +21,5 @@ pub use authority::{fingerprint, new_authority};
 pub use hub::Hub;
 pub use leases::LeaseArgs;
 pub use listener::serve;
+pub use peers::Among;
 pub(crate) use rotor::run as rotate_keys;

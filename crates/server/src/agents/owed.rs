@@ -23,16 +23,10 @@ pub(crate) struct Debt {
 }
 
 impl Owed {
-    /// Writes after `before` touch slices.
-    pub(crate) fn add(
-        &mut self,
-        before: &Arc<World>,
-        touched: impl Iterator<Item = (Uuid, Touched)>,
-    ) {
-        for (host, touched) in touched {
-            let fresh = || Debt { before: before.clone(), touched: Touched::default() };
-            self.0.entry(host).or_insert_with(fresh).touched.merge(touched);
-        }
+    /// Writes after `before` touch the slice of `host`.
+    pub(crate) fn add(&mut self, before: &Arc<World>, host: Uuid, touched: Touched) {
+        let fresh = || Debt { before: before.clone(), touched: Touched::default() };
+        self.0.entry(host).or_insert_with(fresh).touched.merge(touched);
     }
 
     pub(crate) fn take(&mut self, host: Uuid) -> Option<Debt> {

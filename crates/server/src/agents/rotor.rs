@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use model::audit::Origin;
 use model::op::Op;
 use model::seal::{Rotation, next};
 use store::Store;
@@ -42,7 +43,8 @@ pub(crate) async fn run(store: Store, hub: Hub, life: Duration) {
 }
 
 async fn step(store: &Store, to: Rotation) {
-    match store.write(Op::Seals(model::seal::Wish::Rotate(to))).await {
+    let op = Op::Seals(model::seal::Wish::Rotate(to));
+    match store.write(op.from(Origin::kannas("keys are due"))).await {
         Ok(commit) => {
             let Rotation { made, used, kept, .. } = to;
             let revision = commit.revision;

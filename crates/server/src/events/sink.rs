@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use model::audit::Origin;
 use model::op::Op;
 use model::webhook::{Event, due};
 use tokio::time::Instant;
@@ -74,7 +75,8 @@ async fn tell(events: &Events, poster: &Poster, event: &Event) -> bool {
         tracing::info!(error, sink = poster.sink(), %peering, sequence, "a webhook was not told");
         return false;
     }
-    match events.store.write(Op::Told(event.told(poster.sink()))).await {
+    let op = Op::Told(event.told(poster.sink()));
+    match events.store.write(op.from(Origin::kannas("a webhook was told"))).await {
         Ok(_) => true,
         Err(error) => {
             let error = &error as &dyn std::error::Error;

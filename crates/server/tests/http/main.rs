@@ -5,6 +5,7 @@
 
 mod access;
 mod accounts;
+mod audit;
 mod bad_input;
 mod client;
 mod consent;
@@ -22,6 +23,7 @@ mod network;
 mod once;
 mod peering;
 mod peering_changes;
+mod plan;
 mod policy;
 mod router;
 mod seed;

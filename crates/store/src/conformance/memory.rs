@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use model::access;
 use model::change::Key;
 use model::error::{Noun, Rule};
+use model::node;
 use model::op::{Op, Wish};
 use model::router;
 use model::webhook;
@@ -13,9 +14,9 @@ use model::world::World;
 use super::{Database, open, picture, rule, write, write_all};
 use crate::wishes::{
     ADMIN, access_wish, account, allow_join, delete_router, detach, disable, found, id, in_netns,
-    join, keys, labels, network, network_wish, on_device, once, peering, peering_wish, port,
-    rename_router, router, router_wish, seal, server, sub_account, take_lease, token, told,
-    webhook as webhook_op, webhook_wish, zone,
+    join, keys, labels, network, network_wish, node as node_op, on_device, once, peering,
+    peering_wish, port, rename_router, router, router_wish, seal, server, sub_account, take_lease,
+    token, told, webhook as webhook_op, webhook_wish, zone,
 };
 
 /// Something of every kind there is.
@@ -43,6 +44,7 @@ fn everything() -> Vec<Op> {
         keys(id(1)),
         webhook_op(),
         told(id(6)),
+        node_op(id(13)),
     ]
 }
 
@@ -83,7 +85,7 @@ pub(crate) async fn reopening_gives_the_identical_world(database: impl Database)
     write_all(&store, everything()).await;
     let before = store.world();
     let kinds = kinds_in(&before);
-    assert_eq!(kinds.len(), 20, "nothing of some kind: {kinds:?}");
+    assert_eq!(kinds.len(), 21, "nothing of some kind: {kinds:?}");
     drop(store);
     let rows = database.rows();
     let again = open(&database);
@@ -104,6 +106,7 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Rotation => world.seals.rotation().is_some(),
         Key::Seal(_) => world.seals.pairs().next().is_some(),
         Key::Lease(_) => !world.leases.is_empty(),
+        Key::Node(_) => !world.nodes.is_empty(),
         Key::Network(_) => !world.networks.is_empty(),
         Key::Peering(_) => !world.peerings.is_empty(),
         Key::Port(_) => !world.ports.is_empty(),
@@ -126,6 +129,7 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Rotation,
         Key::Seal((String::new(), String::new())),
         Key::Lease(id(0)),
+        Key::Node(id(0)),
         Key::Network(id(0)),
         Key::Peering(id(0)),
         Key::Port(id(0)),
@@ -171,6 +175,7 @@ pub(crate) async fn changes_and_deletes_survive(database: impl Database) {
         access_wish(access::Wish::DeleteToken(id(12))),
         access_wish(access::Wish::DeleteSub("deputy".to_owned())),
         webhook_wish(webhook::Wish::Delete),
+        Op::Node(node::Wish::Gone(id(13))),
     ];
     write_all(&store, deletes).await;
     let before = store.world();

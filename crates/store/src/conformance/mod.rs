@@ -4,6 +4,7 @@
 pub(crate) mod damage;
 pub(crate) mod memory;
 pub(crate) mod order;
+pub(crate) mod records;
 
 use model::op::Op;
 use model::world::World;
@@ -26,6 +27,9 @@ pub(crate) trait Database: Send + Sync + 'static {
 
     /// All rows of all our tables, as text, in order.
     fn rows(&self) -> Vec<String>;
+
+    /// Lifts what keeps others from changing the log.
+    fn unguard(&self);
 
     /// Makes it one that a program with one more migration has written.
     fn become_newer(&self);
@@ -55,6 +59,15 @@ macro_rules! conformance {
                 an_object_that_cannot_be_read_is_named,
                 an_object_under_a_wrong_name_is_named,
                 an_object_that_is_there_twice_is_named,
+            }
+            records::{
+                every_write_is_written_down_with_its_origin_and_a_refusal_is_not,
+                the_log_is_read_from_either_end_and_by_what_it_says,
+                what_was_written_down_gives_back_every_world,
+                a_time_has_its_revision,
+                what_is_too_old_is_forgotten_and_the_rest_still_holds_together,
+                a_record_that_was_changed_or_taken_out_is_found,
+                a_log_that_does_not_end_with_the_newest_write_stops_the_start,
             }
         }
     };

@@ -1,3 +1,5 @@
+//! One session's place in the hub.
+
 use std::sync::Arc;
 
 use model::ids::Revision;
@@ -6,10 +8,10 @@ use model::world::World;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::super::owed::{Debt, Work};
-use super::Hub;
+use super::hub::Hub;
+use super::owed::{Debt, Work};
 
-/// One session's place in the hub; it is free again on drop.
+/// It is free again on drop.
 pub(crate) struct Seat {
     pub(super) hub: Hub,
     pub(super) host: Uuid,
