@@ -17,7 +17,7 @@ mod session;
 mod tally;
 mod watch;
 
-pub use authority::{fingerprint, new_authority};
+pub use authority::{CertificateError, fingerprint, issue_new, new_authority};
 pub use hub::Hub;
 pub use leases::LeaseArgs;
 pub use listener::serve;
