@@ -45,7 +45,7 @@ pub(super) fn check_settled(site: &Site, hosts: &[Host]) {
     let (world, presence) = (site.world(), site.server().hub.presence());
     let agreed = agreed(&world);
     for crossing in crossings(hosts) {
-        let live = crossing.ends.iter().any(|end| presence.contains_key(&hosts[*end].uuid));
+        let live = crossing.ends.iter().any(|end| presence.hosts.contains_key(&hosts[*end].uuid));
         let own = crossing.pair.0 == crossing.pair.1;
         assert!(!live || own || agreed.contains(&crossing.pair), "it was answered: {crossing:?}");
     }
@@ -119,7 +119,7 @@ pub(super) fn check_all_is_well(site: &Site, hosts: &[Host]) {
     let (world, presence) = (site.world(), site.server().hub.presence());
     for host in hosts {
         assert!(!world.is_lost(host.uuid), "{} is lost", host.uuid);
-        assert!(presence.contains_key(&host.uuid), "{} is not live", host.uuid);
+        assert!(presence.hosts.contains_key(&host.uuid), "{} is not live", host.uuid);
         let want = host_spec(&world, host.uuid);
         let has: BTreeMap<Uuid, &PortSpec> = ports(host).map(|(uuid, it)| (*uuid, it)).collect();
         assert_eq!(has, want.ports.iter().map(|(uuid, it)| (*uuid, it)).collect());

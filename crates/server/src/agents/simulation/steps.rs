@@ -135,8 +135,7 @@ impl Schedule {
     /// As `hold` does it: true when every connected host has acted on it.
     async fn is_held(&mut self, revision: Revision) -> bool {
         for _ in 0..HOLD / TICK {
-            let presence = self.site.server().hub.presence();
-            if presence.values().all(|it| it.applied >= revision) {
+            if self.site.server().hub.is_settled(revision) {
                 return true;
             }
             self.run(TICK).await;
