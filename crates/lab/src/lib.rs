@@ -12,6 +12,7 @@
 //!   namespace with a fresh `/sys`, in which bpffs is hidden.
 
 pub mod api;
+pub mod balancer;
 pub mod bench;
 pub mod capture;
 pub mod demo;
@@ -21,6 +22,7 @@ pub mod faults;
 pub mod first_packet;
 pub mod flows;
 pub mod golden;
+pub mod herd;
 pub mod load;
 mod mmsg;
 pub mod netns;
@@ -34,6 +36,7 @@ pub mod restarts;
 pub mod scale;
 pub mod site;
 pub mod snmp;
+pub mod stock;
 pub mod stream;
 pub mod table;
 pub mod tap;

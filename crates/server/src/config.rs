@@ -56,6 +56,17 @@ pub struct Config {
     )]
     pub key_life: u64,
 
+    /// Seconds after SIGTERM in which requests are still answered, while
+    /// /readyz says 503 and hosts go to other servers: as long as a load
+    /// balancer takes to send nothing more
+    #[arg(
+        long = "drain-seconds",
+        env = "KANNAS_DRAIN",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u64).range(0..=3600)
+    )]
+    pub drain: u64,
+
     /// Requests that are answered at once, of which one account has at most
     /// half; more are told to come again
     #[arg(

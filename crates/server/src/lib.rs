@@ -86,6 +86,7 @@ pub struct Server {
     setting: Setting,
     events: Events,
     key_life: Duration,
+    drain: Duration,
 }
 
 /// Where a server listens, with the ports it was given for port 0.
@@ -124,12 +125,13 @@ impl Server {
             tls,
         };
         let key_life = Duration::from_secs(config.key_life);
+        let drain = Duration::from_secs(config.drain);
         let setting = Setting {
             policy: config.policy.into(),
             proxies: config.trusted_proxies.clone(),
             room: usize::try_from(config.max_at_once).unwrap_or(usize::MAX),
         };
-        Ok(Self { api, agents, addresses, store, hub, setting, events, key_life })
+        Ok(Self { api, agents, addresses, store, hub, setting, events, key_life, drain })
     }
 
     pub fn addresses(&self) -> Addresses {
@@ -142,7 +144,8 @@ impl Server {
     /// # Errors
     /// The authority cannot be used.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { api, agents, addresses, store, hub, setting, events, key_life } = self;
+        let Self { api, agents, addresses, store, hub, setting, .. } = self;
+        let Self { events, key_life, drain, .. } = self;
         let revision = store.world().revision();
         tracing::info!(api = %addresses.api, agents = %addresses.agents, revision, "listening");
         let (stopping, stop) = watch::channel(false);
@@ -177,7 +180,10 @@ impl Server {
         };
         let told = async {
             shutdown.await;
-            tracing::info!("stopping");
+            tracing::info!(?drain, "stopping");
+            // The last hosts have time to be heard of elsewhere.
+            hub.drain(drain / 2);
+            tokio::time::sleep(drain).await;
             stopping.send_replace(true);
             Ok(())
         };

@@ -223,6 +223,10 @@ async fn watch_slice(
     Query(query): Query<WatchQuery>,
 ) -> Result<Response, Refusal> {
     let Member { host, connection } = member;
+    if door.hub.is_closed() {
+        let sentence = "This server takes no hosts for now; others may.";
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, sentence));
+    }
     // It may come from another server, and goes on from there.
     door.hub.heard(fresh(&door).await?.revision()).await;
     let (epoch, goes_on) = match query.boot {
@@ -249,7 +253,12 @@ async fn watch_slice(
     let (pieces, stream) = mpsc::channel(2);
     let asks = door.hub.asks.open(host, query.answers);
     let reader = stream::Reader { pieces, asks, seals: query.seals };
-    tokio::spawn(stream::run(seat, resumed, reader, door.stop));
+    tokio::spawn(async move {
+        tokio::select! {
+            () = stream::run(seat, resumed, reader, door.stop) => {}
+            () = door.hub.sent_away() => tracing::info!(%host, "the host is sent to another server"),
+        }
+    });
     let body = Body::from_stream(ReceiverStream::new(stream));
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }

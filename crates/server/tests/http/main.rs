@@ -9,6 +9,7 @@ mod audit;
 mod bad_input;
 mod client;
 mod consent;
+mod drain;
 mod encryption;
 mod etag;
 mod explain;

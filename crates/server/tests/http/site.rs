@@ -74,6 +74,7 @@ pub(crate) fn config(dir: &Path) -> Config {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     Config {
         key_life: 86_400,
+        drain: 0,
         log_days: 0,
         max_at_once: 64,
         leases: server::LeaseArgs::default(),
