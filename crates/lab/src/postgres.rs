@@ -37,7 +37,7 @@ while read -r order; do
 done
 kill -QUIT $pid 2> /dev/null
 wait $pid
-rm -rf "$2"
+rm -rf "$2" 2> /dev/null
 "#;
 
 /// What a test needs not: what it writes may be lost when the machine fails, but not when processes do.
@@ -60,21 +60,38 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// Debian's package is installed.
+    #[must_use]
+    pub fn is_there() -> bool {
+        Path::new(PROGRAMS).join("postgres").exists()
+    }
+
     /// # Errors
     /// Debian's package postgresql-15 is not there, or its server does not start.
     pub fn start() -> Result<Self> {
-        let folder =
-            std::env::temp_dir().join(format!("kannas-pg-{}-{}", std::process::id(), count()));
-        fs::create_dir(&folder).with_context(|| folder.display().to_string())?;
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755))?;
-        let made = Self::init(&folder).and_then(|()| Self::keep(&folder));
+        let name = format!("kannas-pg-{}-{}", std::process::id(), count());
+        Self::start_in(&std::env::temp_dir().join(name), SETTINGS)
+    }
+
+    /// With what it writes on the disk before it says so, in a new folder; for measuring.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn durable(folder: &Path) -> Result<Self> {
+        Self::start_in(folder, "listen_addresses = ''\n")
+    }
+
+    fn start_in(folder: &Path, settings: &str) -> Result<Self> {
+        fs::create_dir(folder).with_context(|| folder.display().to_string())?;
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+        let made = Self::init(folder, settings).and_then(|()| Self::keep(folder));
         if made.is_err() {
-            let _ = fs::remove_dir_all(&folder);
+            let _ = fs::remove_dir_all(folder);
         }
         made
     }
 
-    fn init(folder: &Path) -> Result<()> {
+    fn init(folder: &Path, settings: &str) -> Result<()> {
         let mut initdb = as_postgres("initdb")?;
         if let Some(user) = other_user()? {
             chown(folder, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
@@ -89,8 +106,7 @@ impl Cluster {
         ]);
         let out = initdb.arg(folder.join("data")).output().context("initdb")?;
         ensure!(out.status.success(), "initdb: {}", String::from_utf8_lossy(&out.stderr));
-        let settings = folder.join("data/postgresql.conf");
-        fs::write(&settings, SETTINGS).context("postgresql.conf")
+        fs::write(folder.join("data/postgresql.conf"), settings).context("postgresql.conf")
     }
 
     fn keep(folder: &Path) -> Result<Self> {
@@ -239,6 +255,8 @@ impl Drop for Cluster {
         let keeper = self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner);
         keeper.1 = None;
         let _ = keeper.0.wait();
+        // Where only root may take a folder away.
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
