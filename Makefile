@@ -30,6 +30,7 @@ test: root ## every check and test there is; needs root
 	cargo build --workspace --bin kannas
 	@$(call step,test)
 	KANNAS_BIN=$(TARGET)/debug/kannas cargo test --workspace --no-fail-fast
+	@$(MAKE) simulate
 	@$(call step,schemathesis$(comma) some seconds of it)
 	KANNAS_BIN=$(TARGET)/debug/kannas .ci/schemathesis 5
 	@$(MAKE) clients
@@ -41,6 +42,12 @@ clients: ## the API, by the clients people use: see clients/README.md
 	cargo build --workspace --bin kannas
 	@$(call step,clients)
 	KANNAS_BIN=$(TARGET)/debug/kannas clients/run
+
+.PHONY: simulate
+simulate: ## schedules of faults, each from a seed; KANNAS_SCHEDULES says how many, KANNAS_SEED the first
+	@$(call step,schedules of faults)
+	@cargo test --workspace --lib -p server -- --ignored --nocapture --exact agents::simulation::whatever_fails_what_was_promised_holds \
+	  | grep -E 'explored|KANNAS_SEED|panicked|FAILED' | tee /dev/stderr | grep explored > /dev/null
 
 .PHONY: check-fast
 check-fast: lint ## format, lints, and the tests that need no root
