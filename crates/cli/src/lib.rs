@@ -113,7 +113,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, shell: &mut Shell<'_>) -> u
 impl Command {
     fn run(self, shell: &mut Shell<'_>) -> Result<(), Failure> {
         match self {
-            Self::Server(server) => server.run(),
+            Self::Server(server) => server.run(shell),
             Self::Agent(agent) => agent.run(),
             Self::Peering(calls) => calls.run(shell),
             Self::Network(calls) => calls.run(shell),

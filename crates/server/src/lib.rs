@@ -40,6 +40,7 @@ mod sub_account;
 mod terms;
 mod token;
 mod unserved;
+mod upkeep;
 mod webhook;
 mod zone;
 
@@ -58,6 +59,7 @@ pub use config::{Config, Database, PolicyArgs, WebhookArgs};
 pub use events::WebhookError;
 use events::{Events, Reach};
 pub use founding::FoundingError;
+pub use upkeep::{UpkeepError, backup, migrate, restore};
 
 /// The server cannot start, or cannot go on.
 #[derive(Debug, thiserror::Error)]
