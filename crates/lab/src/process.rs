@@ -190,6 +190,17 @@ fn tail_of(log: &Path) -> String {
     }
 }
 
+/// Bytes of memory that a process has resident.
+///
+/// # Errors
+/// There is no such process.
+pub fn resident(pid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/statm");
+    let text = std::fs::read_to_string(&path).context(path)?;
+    let pages = text.split_whitespace().nth(1).context("a line of numbers")?;
+    Ok(pages.parse::<u64>().context("a number")? * 4096)
+}
+
 /// True when the process ended by this signal.
 #[must_use]
 pub fn ended_by(status: ExitStatus, signal: Signal) -> bool {

@@ -61,6 +61,11 @@ impl Server {
         Ok(Client::new(self.api, "admin", password.trim_end()))
     }
 
+    /// Where it keeps what it remembers.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// As [`Process::pause`].
     ///
     /// # Errors
