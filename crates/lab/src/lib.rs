@@ -17,6 +17,7 @@ pub mod bench;
 pub mod capture;
 pub mod demo;
 pub mod dhcp;
+pub mod doorway;
 pub mod eventually;
 pub mod faults;
 pub mod first_packet;

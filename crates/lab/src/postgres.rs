@@ -124,8 +124,13 @@ impl Cluster {
     /// Where a database is.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        let folder = self.folder.display().to_string().replace('/', "%2F");
-        format!("postgres://kannas@{folder}/{database}")
+        url_at(&self.folder, database)
+    }
+
+    /// The folder of its socket.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// An empty database; its URL.
@@ -204,6 +209,13 @@ impl Drop for Cluster {
         keeper.1 = None;
         let _ = keeper.0.wait();
     }
+}
+
+/// Where a database is whose server has its socket in `folder`.
+#[must_use]
+pub fn url_at(folder: &Path, database: &str) -> String {
+    let folder = folder.display().to_string().replace('/', "%2F");
+    format!("postgres://kannas@{folder}/{database}")
 }
 
 fn count() -> u32 {

@@ -22,6 +22,11 @@ pub struct Config {
     #[arg(long, env = "KANNAS_AGENT_LISTEN", default_value = "127.0.0.1:8443")]
     pub agent_listen: SocketAddr,
 
+    /// Where other servers on the same database reach the agents' port, as
+    /// HOST:PORT [default: the address of --agent-listen]
+    #[arg(long, env = "KANNAS_PEER_ADDRESS", value_name = "HOST:PORT", value_parser = host_and_port)]
+    pub peer_address: Option<String>,
+
     /// Directory of the database, made for this user alone if it is not there
     #[arg(long, global = true, env = "KANNAS_DATA_DIR", default_value = "/var/lib/kannas")]
     pub data_dir: PathBuf,
@@ -90,6 +95,12 @@ pub struct Config {
 
     #[command(flatten)]
     pub policy: PolicyArgs,
+}
+
+fn host_and_port(text: &str) -> Result<String, String> {
+    let parts = text.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+    let known = parts.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0));
+    if known { Ok(text.to_owned()) } else { Err("must be HOST:PORT".to_owned()) }
 }
 
 /// A URL that is not shown, as it may have a password.

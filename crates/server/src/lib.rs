@@ -46,14 +46,15 @@ mod zone;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use agents::Hub;
 pub use agents::LeaseArgs;
+use agents::{Among, Hub};
 use api::{Api, Setting};
 pub use config::{Config, Database, PolicyArgs, WebhookArgs};
 pub use events::WebhookError;
@@ -72,6 +73,8 @@ pub enum ServeError {
     Store(#[from] store::Error),
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] io::Error),
+    #[error("other servers cannot reach {0}: say by --peer-address where they reach this one")]
+    PeerAddress(SocketAddr),
     #[error("cannot serve agents")]
     Agents(#[source] io::Error),
 }
@@ -114,7 +117,8 @@ impl Server {
         founding::found(&store, config).await?;
         let (api, api_address) = listen(config.listen).await?;
         let (agents, agents_address) = listen(config.agent_listen).await?;
-        let hub = Hub::start(store.clone(), config.leases);
+        let among = among(config, &store, agents_address)?;
+        let hub = Hub::start_among(store.clone(), config.leases, among);
         let addresses = Addresses { api: api_address, agents: agents_address };
         let events = Events {
             store: store.clone(),
@@ -183,6 +187,7 @@ impl Server {
             tracing::info!(?drain, "stopping");
             // The last hosts have time to be heard of elsewhere.
             hub.drain(drain / 2);
+            store.resign();
             tokio::time::sleep(drain).await;
             stopping.send_replace(true);
             Ok(())
@@ -192,6 +197,22 @@ impl Server {
         hub.end().await;
         ended
     }
+}
+
+/// What this server is to others on the same database. Who has a file has it
+/// alone.
+fn among(config: &Config, store: &Store, agents: SocketAddr) -> Result<Option<Among>, ServeError> {
+    if config.database.is_none() {
+        return Ok(None);
+    }
+    let address = match &config.peer_address {
+        Some(address) => address.clone(),
+        None if agents.ip().is_unspecified() => return Err(ServeError::PeerAddress(agents)),
+        None => agents.to_string(),
+    };
+    let leads = store.leads();
+    let leads = Arc::new(move || *leads.borrow());
+    Ok(Some(Among { id: uuid::Uuid::new_v4(), address, leads }))
 }
 
 /// Whoever opens it waits for a disk or another machine.

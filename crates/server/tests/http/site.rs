@@ -78,6 +78,7 @@ pub(crate) fn config(dir: &Path) -> Config {
         log_days: 0,
         max_at_once: 64,
         leases: server::LeaseArgs::default(),
+        peer_address: None,
         listen: any,
         agent_listen: any,
         data_dir: dir.to_owned(),
