@@ -85,12 +85,20 @@ bench: root ## Kannas beside other ways to move a packet (the kernel's, nebula, 
 	  $(call step,store) && cargo bench --quiet --workspace --bench durable -- --dir /var/lib; fi
 
 .PHONY: bench-scale
-bench-scale: root ## a million remote ports on a real agent: filling the maps, its memory, packets among them
+bench-scale: root ## what a change costs in worlds of 10 to 100,000 ports, drawn; a million remote ports on a real agent
 	@.ci/deps run
 	@$(call step,build)
 	cargo build --release --workspace --bins
 	@$(call step,bench-scale)
 	@$(TARGET)/release/bench-scale
+
+.PHONY: bench-watch
+bench-watch: root ## ten thousand simulated agents on one server: a change reaches a thousand, all come back at once
+	@.ci/deps run
+	@$(call step,build)
+	cargo build --release --workspace --bins
+	@$(call step,bench-watch)
+	@$(TARGET)/release/watch-load
 
 .PHONY: bench-truth
 bench-truth: root ## how soon a peering says what is wrong with it, and that it is over
