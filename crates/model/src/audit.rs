@@ -86,6 +86,7 @@ impl Edit {
             Object::Account(it) => Some(&it.name),
             Object::Network(it) => Some(&it.account),
             Object::Peering(it) => Some(&it.account),
+            Object::PeeringGroup(it) => Some(&it.account),
             Object::Port(it) => Some(&it.account),
             Object::Router(it) => Some(&it.account),
             Object::Server(it) => Some(&it.account),
@@ -118,6 +119,9 @@ fn body_of(world: &World, key: &Key) -> Option<Object> {
         Key::Lease(host) => Object::Lease(world.leases.get(host)?.as_ref().clone()),
         Key::Network(uuid) => Object::Network(world.networks.get(uuid)?.as_ref().clone()),
         Key::Peering(uuid) => Object::Peering(world.peerings.get(uuid)?.as_ref().clone()),
+        Key::PeeringGroup(uuid) => {
+            Object::PeeringGroup(world.peering_groups.get(uuid)?.as_ref().clone())
+        }
         Key::Port(uuid) => Object::Port(world.ports.get(uuid)?.as_ref().clone()),
         Key::Router(uuid) => Object::Router(world.routers.get(uuid)?.as_ref().clone()),
         Key::Server(uuid) => Object::Server(Box::new(world.servers.get(uuid)?.as_ref().clone())),
@@ -142,7 +146,7 @@ fn blank(mut object: Object) -> Object {
         Object::JoinToken(_) | Object::Done(_) | Object::Host(_) | Object::Keys(_) => {}
         Object::Lease(_) | Object::Network(_) | Object::Peering(_) | Object::Port(_) => {}
         Object::Rotation(_) | Object::Router(_) | Object::Seal(_) | Object::Server(_) => {}
-        Object::Told(_) | Object::Zone(_) | Object::NextVni { .. } => {}
+        Object::PeeringGroup(_) | Object::Told(_) | Object::Zone(_) | Object::NextVni { .. } => {}
     }
     object
 }

@@ -9,6 +9,7 @@ use crate::objects::{
     Account, Authority, Done, Host, JoinToken, Network, Peering, Port, Router, Server, Told,
     Webhook, Zone,
 };
+use crate::peering_group::PeeringGroup;
 use crate::seal::{Keys, Rotation, Seal};
 
 /// Anything that is remembered. The JSON of this is what the store keeps.
@@ -24,6 +25,7 @@ pub enum Object {
     Lease(Lease),
     Network(Network),
     Peering(Peering),
+    PeeringGroup(PeeringGroup),
     Port(Port),
     Rotation(Rotation),
     Router(Router),
@@ -58,6 +60,7 @@ pub enum Key {
     Lease(Uuid),
     Network(Uuid),
     Peering(Uuid),
+    PeeringGroup(Uuid),
     Port(Uuid),
     Rotation,
     Router(Uuid),
@@ -96,6 +99,7 @@ impl Object {
             Self::Lease(it) => Key::Lease(it.host),
             Self::Network(it) => Key::Network(it.uuid),
             Self::Peering(it) => Key::Peering(it.uuid),
+            Self::PeeringGroup(it) => Key::PeeringGroup(it.uuid),
             Self::Port(it) => Key::Port(it.uuid),
             Self::Rotation(_) => Key::Rotation,
             Self::Router(it) => Key::Router(it.uuid),
@@ -124,6 +128,7 @@ impl Key {
             Self::Lease(host) => ("lease", host.to_string()),
             Self::Network(uuid) => ("network", uuid.to_string()),
             Self::Peering(uuid) => ("peering", uuid.to_string()),
+            Self::PeeringGroup(uuid) => ("peering-group", uuid.to_string()),
             Self::Port(uuid) => ("port", uuid.to_string()),
             Self::Rotation => ("rotation", String::new()),
             Self::Router(uuid) => ("router", uuid.to_string()),

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::label::{self, Filter, Label};
 use crate::labelled::{Kind, Labelled};
 use crate::objects::{Done, Network, Peering, Port, Router, Server};
+use crate::peering_group::PeeringGroup;
 use crate::world::World;
 
 /// UUIDs by kind.
@@ -19,6 +20,7 @@ pub struct Owned {
     pub ports: OrdSet<Uuid>,
     pub routers: OrdSet<Uuid>,
     pub servers: OrdSet<Uuid>,
+    pub peering_groups: OrdSet<Uuid>,
     pub(crate) labelled: Labelled,
     /// What was done under keys, by its age: seconds since 1970, and the key.
     pub(crate) done: OrdSet<(i64, String)>,
@@ -46,8 +48,9 @@ impl Owned {
 
     /// What was done under keys is no possession.
     pub fn is_empty(&self) -> bool {
-        let Self { networks, peerings, ports, routers, servers, labelled: _, done: _ } = self;
-        [networks, peerings, ports, routers, servers].iter().all(|uuids| uuids.is_empty())
+        let Self { networks, peerings, ports, routers, servers, peering_groups, .. } = self;
+        let all = [networks, peerings, ports, routers, servers, peering_groups];
+        all.iter().all(|uuids| uuids.is_empty())
     }
 }
 
@@ -164,6 +167,14 @@ impl World {
     ) -> impl Iterator<Item = &'w Arc<Router>> + use<'w> {
         let uuids = self.owned(account).into_iter().flat_map(|o| o.routers.iter());
         uuids.filter_map(|uuid| self.routers.get(uuid))
+    }
+
+    pub fn peering_groups_of<'w>(
+        &'w self,
+        account: &str,
+    ) -> impl Iterator<Item = &'w Arc<PeeringGroup>> + use<'w> {
+        let uuids = self.owned(account).into_iter().flat_map(|o| o.peering_groups.iter());
+        uuids.filter_map(|uuid| self.peering_groups.get(uuid))
     }
 
     pub fn servers_of_account<'w>(

@@ -78,6 +78,7 @@ impl Builder {
             note: None,
             offered: 0,
             declined: false,
+            group: None,
             uuid: peering_uuid(from, to),
             account,
             name: String::new(),

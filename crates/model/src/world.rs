@@ -3,6 +3,8 @@
 //! The maps share structure: a clone costs nothing, so every reader has a
 //! picture of its own that no writer disturbs.
 
+mod servers;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use crate::lease::Lease;
 use crate::objects::{Account, Authority, Done, Host, JoinToken, Network, Nic, Peering, Port};
 use crate::objects::{Router, Server, Told, Webhook, Zone};
 use crate::owned::{Owned, Owners};
+use crate::peering_group::PeeringGroup;
 use crate::seal::Seals;
 use crate::spec::Attachment;
 
@@ -35,6 +38,7 @@ pub struct World {
     pub leases: OrdMap<Uuid, Arc<Lease>>,
     pub networks: OrdMap<Uuid, Arc<Network>>,
     pub peerings: OrdMap<Uuid, Arc<Peering>>,
+    pub peering_groups: OrdMap<Uuid, Arc<PeeringGroup>>,
     pub ports: OrdMap<Uuid, Arc<Port>>,
     pub routers: OrdMap<Uuid, Arc<Router>>,
     pub servers: OrdMap<Uuid, Arc<Server>>,
@@ -175,24 +179,9 @@ impl World {
         hosts
     }
 
-    /// The interfaces of `server`, by index.
-    pub fn nics_of(&self, server: Uuid) -> impl Iterator<Item = (u8, &Arc<Port>)> {
-        let all = self.by_nic.range((server, 0)..=(server, u8::MAX));
-        all.filter_map(|((_, index), uuid)| Some((*index, self.ports.get(uuid)?)))
-    }
-
-    pub fn nic(&self, server: Uuid, index: u8) -> Option<&Arc<Port>> {
-        self.ports.get(self.by_nic.get(&(server, index))?)
-    }
-
     /// True when nothing is to be sent to the host until it is back.
     pub fn is_lost(&self, host: Uuid) -> bool {
         self.leases.get(&host).is_some_and(|lease| lease.lost.is_some())
-    }
-
-    /// Servers without a host, by UUID.
-    pub fn unplaced(&self) -> impl Iterator<Item = &Arc<Server>> {
-        self.unplaced.iter().filter_map(|uuid| self.servers.get(uuid))
     }
 
     pub fn host_named(&self, name: &str) -> Option<&Arc<Host>> {
@@ -272,6 +261,10 @@ impl World {
                 self.by_peer.insert((it.peer_network, it.uuid));
                 self.peerings.insert(it.uuid, it);
             }
+            Object::PeeringGroup(it) => {
+                self.owners.of(&it.account).peering_groups.insert(it.uuid);
+                self.peering_groups.insert(it.uuid, Arc::new(it));
+            }
             Object::Port(it) => {
                 self.owners.of(&it.account).ports.insert(it.uuid);
                 if let Some(host) = it.host {
@@ -321,6 +314,11 @@ impl World {
                     self.owners.take(&it.account, |o| o.disown(Kind::Peering, *uuid, &it.labels));
                     self.by_local.remove(it.network, it.peer_network);
                     self.by_peer.remove(&(it.peer_network, *uuid));
+                }
+            }
+            Key::PeeringGroup(uuid) => {
+                if let Some(it) = self.peering_groups.get(uuid) {
+                    self.owners.take(&it.account, |o| o.peering_groups.remove(uuid));
                 }
             }
             Key::Port(uuid) => {
@@ -381,6 +379,7 @@ impl World {
             Key::Lease(host) => drop(self.leases.remove(host)),
             Key::Network(uuid) => drop(self.networks.remove(uuid)),
             Key::Peering(uuid) => drop(self.peerings.remove(uuid)),
+            Key::PeeringGroup(uuid) => drop(self.peering_groups.remove(uuid)),
             Key::Port(uuid) => drop(self.ports.remove(uuid)),
             Key::Router(uuid) => drop(self.routers.remove(uuid)),
             Key::Server(uuid) => drop(self.servers.remove(uuid)),

@@ -13,6 +13,7 @@ mod encryption;
 mod events;
 mod explain;
 mod founding;
+mod group_steps;
 mod hold;
 mod host;
 mod interface;
@@ -23,6 +24,7 @@ mod openapi;
 mod password;
 mod past;
 mod peering;
+mod peering_group;
 mod peering_request;
 mod placement;
 mod plan;
@@ -59,6 +61,7 @@ pub use config::{Config, PolicyArgs, WebhookArgs};
 pub use events::WebhookError;
 use events::{Events, Reach};
 pub use founding::FoundingError;
+use group_steps::Steps;
 
 /// The server cannot start, or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -163,6 +166,11 @@ impl Server {
             events.run(stop.clone()).await;
             Ok(())
         };
+        let grouping = async {
+            let steps = Steps { store: store.clone(), hub: hub.clone(), policy };
+            steps.run(stop.clone()).await;
+            Ok(())
+        };
         let rotating = async {
             let mut stop = stop.clone();
             tokio::select! {
@@ -177,7 +185,8 @@ impl Server {
             stopping.send_replace(true);
             Ok(())
         };
-        let ended = tokio::try_join!(calls, hosts, placing, telling, rotating, told).map(drop);
+        let ended =
+            tokio::try_join!(calls, hosts, placing, telling, rotating, grouping, told).map(drop);
         // Whoever starts a server next on the same data finds it free.
         hub.end().await;
         ended

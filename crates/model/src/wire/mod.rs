@@ -15,6 +15,7 @@ pub mod interface;
 pub mod network;
 pub mod network_view;
 pub mod peering;
+pub mod peering_group;
 pub mod peering_request;
 pub mod port;
 pub mod router;

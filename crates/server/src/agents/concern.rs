@@ -120,7 +120,8 @@ fn touched(before: &World, change: &Change) -> Touched {
             Object::Account(_) | Object::Authority(_) | Object::Done(_) | Object::JoinToken(_),
         )
         | Change::Put(Object::SubAccount(_) | Object::Token(_))
-        | Change::Put(Object::Told(_) | Object::Webhook(_))
+        | Change::Put(Object::PeeringGroup(_) | Object::Told(_) | Object::Webhook(_))
+        | Change::Delete(Key::PeeringGroup(_))
         | Change::Delete(Key::Told { .. } | Key::Webhook(_))
         | Change::Delete(Key::SubAccount(_) | Key::Token(_))
         | Change::Put(Object::Zone(_) | Object::NextVni { .. })
