@@ -9,7 +9,6 @@ use uuid::Uuid;
 use crate::label::{self, Filter, Label};
 use crate::labelled::{Kind, Labelled};
 use crate::objects::{Done, Network, Peering, Port, Router, Server};
-use crate::peering_group::PeeringGroup;
 use crate::world::World;
 
 /// UUIDs by kind.
@@ -167,14 +166,6 @@ impl World {
     ) -> impl Iterator<Item = &'w Arc<Router>> + use<'w> {
         let uuids = self.owned(account).into_iter().flat_map(|o| o.routers.iter());
         uuids.filter_map(|uuid| self.routers.get(uuid))
-    }
-
-    pub fn peering_groups_of<'w>(
-        &'w self,
-        account: &str,
-    ) -> impl Iterator<Item = &'w Arc<PeeringGroup>> + use<'w> {
-        let uuids = self.owned(account).into_iter().flat_map(|o| o.peering_groups.iter());
-        uuids.filter_map(|uuid| self.peering_groups.get(uuid))
     }
 
     pub fn servers_of_account<'w>(

@@ -3,6 +3,7 @@
 //! The maps share structure: a clone costs nothing, so every reader has a
 //! picture of its own that no writer disturbs.
 
+mod peering_groups;
 mod servers;
 
 use std::collections::BTreeSet;
@@ -261,10 +262,7 @@ impl World {
                 self.by_peer.insert((it.peer_network, it.uuid));
                 self.peerings.insert(it.uuid, it);
             }
-            Object::PeeringGroup(it) => {
-                self.owners.of(&it.account).peering_groups.insert(it.uuid);
-                self.peering_groups.insert(it.uuid, Arc::new(it));
-            }
+            Object::PeeringGroup(it) => self.put_group(it),
             Object::Port(it) => {
                 self.owners.of(&it.account).ports.insert(it.uuid);
                 if let Some(host) = it.host {
@@ -316,11 +314,7 @@ impl World {
                     self.by_peer.remove(&(it.peer_network, *uuid));
                 }
             }
-            Key::PeeringGroup(uuid) => {
-                if let Some(it) = self.peering_groups.get(uuid) {
-                    self.owners.take(&it.account, |o| o.peering_groups.remove(uuid));
-                }
-            }
+            Key::PeeringGroup(uuid) => self.disown_group(*uuid),
             Key::Port(uuid) => {
                 if let Some(it) = self.ports.get(uuid) {
                     self.owners.take(&it.account, |o| o.ports.remove(uuid));
