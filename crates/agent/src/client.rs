@@ -1,6 +1,7 @@
 //! One connection to the server: TLS, HTTP/2, the agents' requests.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +56,16 @@ pub(crate) struct Address {
     port: u16,
 }
 
+impl Address {
+    pub(crate) fn host_and_port(&self) -> (&str, u16) {
+        (&self.host, self.port)
+    }
+
+    pub(crate) fn failed(&self, source: io::Error) -> ClientError {
+        ClientError::Connect { address: format!("{}:{}", self.host, self.port), source }
+    }
+}
+
 impl std::str::FromStr for Address {
     type Err = ClientError;
 
@@ -84,18 +95,30 @@ impl Drop for Link {
 }
 
 impl Link {
-    pub(crate) async fn open(at: &Address, tls: Arc<ClientConfig>) -> Result<Self, ClientError> {
-        tokio::time::timeout(LIMIT, Self::connect(at, tls)).await.map_err(|_| ClientError::Late)?
+    /// To the server `at` that name, at one of its addresses.
+    pub(crate) async fn open(
+        at: &Address,
+        address: SocketAddr,
+        tls: Arc<ClientConfig>,
+    ) -> Result<Self, ClientError> {
+        let connected = tokio::time::timeout(LIMIT, Self::connect(at, address, tls));
+        connected.await.map_err(|_| ClientError::Late)?
     }
 
-    async fn connect(at: &Address, tls: Arc<ClientConfig>) -> Result<Self, ClientError> {
-        let address = format!("{}:{}", at.host, at.port);
-        let failed = |source| ClientError::Connect { address: address.clone(), source };
-        let stream = TcpStream::connect((at.host.as_str(), at.port)).await.map_err(failed)?;
+    async fn connect(
+        at: &Address,
+        address: SocketAddr,
+        tls: Arc<ClientConfig>,
+    ) -> Result<Self, ClientError> {
+        let failed = |source| at.failed(source);
+        let stream = TcpStream::connect(address).await.map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
         let stream = TlsConnector::from(tls).connect(server_name(), stream).await;
         let stream = stream.map_err(|source| match is_distrust(&source) {
-            true => ClientError::Untrusted { address: address.clone(), source },
+            true => {
+                let address = format!("{}:{}", at.host, at.port);
+                ClientError::Untrusted { address, source }
+            }
             false => failed(source),
         })?;
         let (requests, connection) = http2::Builder::new(TokioExecutor::new())

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 /// Where and as whom this host takes part.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
-    /// Where the server listens for agents, as https://HOST:PORT.
-    #[arg(long, env = "KANNAS_SERVER", value_name = "URL")]
-    pub server: String,
+    /// Where the server listens for agents, as https://HOST:PORT; where there
+    /// are several, each of them, or a name that stands for all.
+    #[arg(long, env = "KANNAS_SERVER", value_name = "URL", value_delimiter = ',', required = true)]
+    pub server: Vec<String>,
     /// Join token, needed once. Others on this host can read the command line:
     /// prefer --join-file or the environment.
     #[arg(long, env = "KANNAS_JOIN", value_name = "TOKEN", hide_env_values = true)]

@@ -6,11 +6,12 @@ use model::wire::agent::{Join, Joined};
 use rcgen::{CertificateParams, KeyPair};
 
 use crate::backoff::Backoff;
-use crate::client::{Address, ClientError, Link};
+use crate::client::ClientError;
 use crate::config::Config;
 use crate::files;
 use crate::identity::{Card, Identity, IdentityError};
 use crate::reconcile::chain;
+use crate::servers::Servers;
 use crate::tls::{self, TlsError};
 use crate::token::{Token, TokenError};
 
@@ -31,7 +32,7 @@ pub enum JoinError {
 }
 
 /// Joins, as soon as the server can be reached, and remembers it.
-pub(crate) async fn join(at: &Address, config: &Config) -> Result<Identity, JoinError> {
+pub(crate) async fn join(at: &mut Servers, config: &Config) -> Result<Identity, JoinError> {
     let card = Card::wished(config)?;
     let token = token(config)?;
     let tls = Arc::new(tls::stranger(&token.fingerprint)?);
@@ -58,13 +59,13 @@ pub(crate) async fn join(at: &Address, config: &Config) -> Result<Identity, Join
 
 /// Goes on while the server cannot be reached; an answer is final.
 async fn ask(
-    at: &Address,
+    at: &mut Servers,
     tls: &Arc<rustls::ClientConfig>,
     wish: &Join,
 ) -> Result<Joined, JoinError> {
     let mut backoff = Backoff::default();
     loop {
-        let error = match Link::open(at, tls.clone()).await {
+        let error = match at.open(tls).await {
             Ok(link) => {
                 let answer = link.post("join", wish).await?;
                 let joined = serde_json::from_slice(&answer);

@@ -15,6 +15,7 @@ mod mailbox;
 mod probe;
 mod reconcile;
 mod run;
+mod servers;
 mod slice;
 mod tls;
 mod token;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::wire::agent::Report;
 use tokio::sync::{oneshot, watch};
 
-use crate::client::{Address, ClientError};
+use crate::client::ClientError;
 use crate::config::Config;
 use crate::guard::{Guard, News};
 use crate::host::pin_dir;
@@ -16,6 +16,7 @@ use crate::join::{JoinError, join};
 use crate::mailbox::Mailbox;
 use crate::probe::{Desk, Prober};
 use crate::reconcile::{BoxError, Kernel, Outlet, chain, work};
+use crate::servers::Servers;
 use crate::slice::{Keeper, Slice, SliceFile};
 use crate::tls::{self, TlsError};
 use crate::watch::Watch;
@@ -52,7 +53,7 @@ pub async fn run_on<K: Kernel>(
     open: impl FnOnce() -> Result<K, BoxError> + Send + 'static,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), AgentError> {
-    let at: Address = config.server.parse()?;
+    let mut at = Servers::new(&config.server)?;
     let known = known_identity(&config)?;
     match &known {
         None => drop(Card::wished(&config)?),
@@ -66,7 +67,7 @@ pub async fn run_on<K: Kernel>(
     let takes_part = async {
         let identity = match known {
             Some(identity) => identity,
-            None => join(&at, &config).await?,
+            None => join(&mut at, &config).await?,
         };
         let tls = Arc::new(tls::member(&identity)?);
         let (slices, reports, desk) = (slices.clone(), reports.clone(), desk.clone());

@@ -15,12 +15,13 @@ use tokio::sync::{mpsc, watch};
 
 use crate::asks;
 use crate::backoff::Backoff;
-use crate::client::{Address, ClientError, Link};
+use crate::client::{ClientError, Link};
 use crate::counters;
 use crate::lease::Holder;
 use crate::mailbox::Mailbox;
 use crate::probe::Desk;
 use crate::reconcile::chain;
+use crate::servers::Servers;
 use crate::slice::Slice;
 
 /// Without a line for this long the server is gone; it sends one every 5 s.
@@ -36,7 +37,7 @@ const LINE: usize = 1 << 20;
 const UNWANTED: Duration = Duration::from_secs(60);
 
 pub(crate) struct Watch {
-    pub(crate) at: Address,
+    pub(crate) at: Servers,
     pub(crate) tls: Arc<ClientConfig>,
     pub(crate) slices: Arc<Mailbox<Slice>>,
     pub(crate) reports: watch::Receiver<Option<Report>>,
@@ -74,7 +75,7 @@ impl Watch {
 
     /// One connection, until it breaks.
     async fn session(&mut self, healthy: &mut bool) -> ClientError {
-        let link = match Link::open(&self.at, self.tls.clone()).await {
+        let link = match self.at.open(&self.tls).await {
             Ok(link) => link,
             Err(error) => return error,
         };

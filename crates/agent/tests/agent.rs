@@ -199,7 +199,7 @@ async fn after_a_reboot_a_host_carries_its_last_slice_without_the_server() {
     site.hub.settled(made, DEADLINE).await;
     let mut agent = agent.stop().await;
     agent.kernel = Default::default();
-    agent.config.server = format!("https://{}", nobody().await);
+    agent.config.server = vec![format!("https://{}", nobody().await)];
     let agent = agent.start();
     eventually("the slice is there", || agent.carries(&site.slice("host1"))).await;
 }
@@ -241,7 +241,7 @@ async fn nothing_is_touched_before_the_end_of_a_snapshot() {
     agent.kernel.forget_steps();
 
     let relay = Relay::start(site.address, 40_000).await;
-    agent.config.server = format!("https://{}", relay.address);
+    agent.config.server = vec![format!("https://{}", relay.address)];
     let agent = agent.start();
     eventually("three connections were cut", || relay.cuts.load(Ordering::SeqCst) >= 3).await;
     assert_eq!(agent.kernel.steps(), [""; 0]);
@@ -256,7 +256,7 @@ async fn an_agent_goes_on_when_its_connection_is_cut_again_and_again() {
     let site = Site::found().await;
     let relay = Relay::start(site.address, usize::MAX).await;
     let mut agent = Agent::new(&site, 1, site.token().await);
-    agent.config.server = format!("https://{}", relay.address);
+    agent.config.server = vec![format!("https://{}", relay.address)];
     let agent = agent.start();
     eventually("the agent is live", || site.is_live("host1")).await;
     site.write(create_network(1, None)).await;

@@ -1,5 +1,6 @@
 //! `kannas account`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -10,7 +11,7 @@ use crate::access::{Output, Run, secret_of};
 use crate::body::{Body, YesNo};
 use crate::exit::Failure;
 use crate::noun::Row;
-use crate::session::Session;
+use crate::session::{Session, segment};
 use crate::table::clean;
 
 #[derive(Debug, Subcommand)]
@@ -18,6 +19,7 @@ pub(crate) enum Command {
     /// List the accounts there are
     List,
     Create(Create),
+    Limit(Limit),
 }
 
 /// Make an account
@@ -35,10 +37,40 @@ pub(crate) struct Create {
     admin: bool,
 }
 
+/// Say what one account may have, where that is not as for all
+///
+/// What is not given is as for all again.
+#[derive(Debug, Args)]
+pub(crate) struct Limit {
+    /// Name of the account
+    name: String,
+
+    /// Networks
+    #[arg(long, value_name = "NUMBER")]
+    networks: Option<u32>,
+
+    /// Network peerings
+    #[arg(long, value_name = "NUMBER")]
+    peerings: Option<u32>,
+
+    /// Routers
+    #[arg(long, value_name = "NUMBER")]
+    routers: Option<u32>,
+
+    /// Requests in a second; 0 sets no limit
+    #[arg(long, value_name = "NUMBER")]
+    requests: Option<u32>,
+
+    /// Requests at once after a pause
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    burst: Option<u32>,
+}
+
 #[derive(Deserialize)]
 struct Account {
     username: String,
     admin: String,
+    limits: BTreeMap<String, u32>,
 }
 
 impl Run for Command {
@@ -46,6 +78,7 @@ impl Run for Command {
         match self {
             Self::List => session.list::<Account>(&[]),
             Self::Create(create) => create.run(session),
+            Self::Limit(limit) => limit.run(session),
         }
     }
 }
@@ -68,12 +101,42 @@ impl Create {
     }
 }
 
+impl Limit {
+    fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+        let wish = Body::default()
+            .with("networks", self.networks)
+            .with("network_peerings", self.peerings)
+            .with("routers", self.routers)
+            .with("requests", self.requests)
+            .with("burst", self.burst);
+        let path = format!("{}/{}/limits", Account::PATH, segment(&self.name));
+        let answer = session.client.put(&path, &json!({"limits": Value::from(wish)}))?;
+        let it = session.client.within(answer, &["account"])?;
+        match session.output {
+            Output::Json => session.json(&it),
+            Output::Table => {
+                let it: Account = crate::noun::read(it)?;
+                let [name, limits] = [&it.username, &it.limits()].map(|text| clean(text));
+                Ok(writeln!(session.shell.out, "limits of {name}: {limits}")?)
+            }
+        }
+    }
+}
+
+impl Account {
+    /// Empty where all is as for all.
+    fn limits(&self) -> String {
+        let own = self.limits.iter().map(|(name, limit)| format!("{name} {limit}"));
+        own.collect::<Vec<_>>().join(", ")
+    }
+}
+
 impl Row for Account {
     const PATH: &'static str = "/kannas/v1/accounts";
     const ENVELOPES: [&'static str; 2] = ["accounts", "account"];
-    const HEADS: &'static [&'static str] = &["NAME", "ADMIN"];
+    const HEADS: &'static [&'static str] = &["NAME", "ADMIN", "LIMITS"];
 
     fn cells(&self) -> Vec<String> {
-        vec![self.username.clone(), self.admin.clone()]
+        vec![self.username.clone(), self.admin.clone(), self.limits()]
     }
 }

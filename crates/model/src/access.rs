@@ -11,6 +11,7 @@ use crate::error::{Noun, Rule, Subject};
 use crate::ip_range::IpRange;
 use crate::objects::Account;
 use crate::op::admin;
+use crate::policy::Quota;
 use crate::world::World;
 
 /// Tokens that one user may have; bounds what a loop can fill memory with.
@@ -34,6 +35,8 @@ pub enum Wish {
     /// By nobody: when each was last used, in microseconds since 1970.
     TokensUsed(BTreeMap<Uuid, i64>),
     DeleteAccount(String),
+    /// What one account may have.
+    SetQuota(String, Quota),
     /// A PHC string of argon2id for a user.
     SetPassword(String, String),
 }
@@ -96,6 +99,9 @@ pub fn decide(world: &World, by: &str, wish: &Wish) -> Result<Vec<Change>, Rule>
         }
         Wish::TokensUsed(when) => Ok(used(world, when)),
         Wish::DeleteAccount(name) => admin(world, by).and_then(|()| account::delete(world, name)),
+        Wish::SetQuota(name, quota) => {
+            admin(world, by).and_then(|()| account::set_quota(world, name, *quota))
+        }
         Wish::SetPassword(name, hash) => set_password(world, by, name, hash),
     }
 }

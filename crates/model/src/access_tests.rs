@@ -4,7 +4,12 @@ const HOUR: i64 = 3600 * 1_000_000;
 
 fn world() -> World {
     let account = |name: &str, admin| {
-        Object::Account(Account { name: name.to_owned(), password: String::new(), admin })
+        Object::Account(Account {
+            name: name.to_owned(),
+            password: String::new(),
+            admin,
+            quota: Quota::default(),
+        })
     };
     World::restore(1, [account("root", true), account("main", false), account("other", false)])
 }
@@ -55,7 +60,12 @@ fn names_are_of_one_user_whichever_kind_it_is() {
         let refused = done(&mut world, by, make(name, by));
         assert_eq!(refused, Err(Rule::Exists(Noun::Account, name.to_owned())));
     }
-    let account = Account { name: "s".to_owned(), password: String::new(), admin: false };
+    let account = Account {
+        name: "s".to_owned(),
+        password: String::new(),
+        admin: false,
+        quota: Quota::default(),
+    };
     assert!(account::create(&world, &account).is_err());
     assert!(done(&mut world, "other", make("t", "main")).is_err(), "of somebody else");
 }

@@ -3,6 +3,7 @@
 use crate::change::{Change, Key, Object};
 use crate::error::{Noun, Rule, Subject};
 use crate::objects::Account;
+use crate::policy::Quota;
 use crate::world::World;
 
 /// # Errors
@@ -32,6 +33,17 @@ pub fn delete(world: &World, name: &str) -> Result<Vec<Change>, Rule> {
     changes.extend(webhook.map(Change::Delete));
     changes.push(Change::Delete(Key::Account(name.to_owned())));
     Ok(changes)
+}
+
+/// # Errors
+/// An unknown account.
+pub fn set_quota(world: &World, name: &str, quota: Quota) -> Result<Vec<Change>, Rule> {
+    let absent = || Rule::Absent(Noun::Account, name.to_owned());
+    let it = world.accounts.get(name).ok_or_else(absent)?;
+    if it.quota == quota {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Change::Put(Object::Account(Account { quota, ..Account::clone(it) }))])
 }
 
 /// What is a user's own, and must not be there for the next one of its name:

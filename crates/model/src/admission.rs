@@ -7,7 +7,7 @@
 //! newcomer conflicts, what works keeps working, and the verdict is the same
 //! whichever half was made first.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
@@ -72,11 +72,23 @@ impl<'w> Ends<'w> {
     }
 }
 
-type PairKey = (Uuid, Uuid);
+/// Two networks, the lower UUID first.
+pub(crate) type PairKey = (Uuid, Uuid);
+
+pub(crate) fn pair_key(a: Uuid, b: Uuid) -> PairKey {
+    (a.min(b), a.max(b))
+}
+
+/// The lower it is, the longer a pair has been complete.
+pub(crate) type Age = ([Revision; 6], PairKey);
 
 impl<'w> Pair<'w> {
     pub fn of(world: &'w World, half: &'w Peering) -> Option<Self> {
         Ends::of(world, half).pair(half)
+    }
+
+    pub(crate) fn between(world: &'w World, (a, b): PairKey) -> Option<Self> {
+        Self::of(world, world.half(a, b)?)
     }
 
     /// The revision of the write that made the pair complete.
@@ -99,14 +111,13 @@ impl<'w> Pair<'w> {
     }
 
     fn key(&self) -> PairKey {
-        let (a, b) = (self.local.uuid, self.peer.uuid);
-        (a.min(b), a.max(b))
+        pair_key(self.local.uuid, self.peer.uuid)
     }
 
     /// Total. One write may complete several pairs, a router attached to a
     /// network with several peerings; then those go first that waited only for
     /// it for longer, and of equals the names decide.
-    fn age(&self) -> ([Revision; 6], PairKey) {
+    pub(crate) fn age(&self) -> Age {
         (self.steps(), self.key())
     }
 
@@ -117,55 +128,18 @@ impl<'w> Pair<'w> {
 
 /// True when packets may flow between the two networks of `half`.
 pub fn admitted(world: &World, half: &Peering) -> bool {
-    Pair::of(world, half).is_some_and(|pair| clash(world, pair).is_none())
+    world.admits(half.network, half.peer_network)
 }
 
-/// Why `pair` may not carry traffic, if so.
-///
-/// Only pairs that are older and overlap are looked at in turn, each once, on
-/// a list rather than the stack: a chain of clashes may be long.
+/// Why `pair` may not carry traffic, if so: by what is there for good, or by
+/// the oldest of the pairs before it that overlap it and are admitted.
 pub fn clash(world: &World, pair: Pair<'_>) -> Option<Clash> {
-    let mut verdicts: BTreeMap<PairKey, Option<Clash>> = BTreeMap::new();
-    if let Judgement::Done(verdict) = judge(world, pair, &verdicts) {
-        return verdict;
-    }
-    let mut waiting = vec![pair];
-    while let Some(&next) = waiting.last() {
-        match judge(world, next, &verdicts) {
-            Judgement::NeedsFirst(older) => waiting.push(older),
-            Judgement::Done(verdict) => {
-                verdicts.insert(next.key(), verdict);
-                waiting.pop();
-            }
-        }
-    }
-    verdicts.remove(&pair.key()).flatten()
-}
-
-enum Judgement<'w> {
-    NeedsFirst(Pair<'w>),
-    Done(Option<Clash>),
-}
-
-fn judge<'w>(
-    world: &'w World,
-    pair: Pair<'w>,
-    verdicts: &BTreeMap<PairKey, Option<Clash>>,
-) -> Judgement<'w> {
-    if let Some(found) = fixed_clash(world, pair).or_else(|| fixed_clash(world, pair.turned())) {
-        return Judgement::Done(Some(found));
-    }
-    let mut rivals: Vec<(Pair<'w>, Clash)> =
-        [pair, pair.turned()].into_iter().flat_map(|side| rivals(world, side)).collect();
-    rivals.sort_by_key(|(rival, _)| rival.age());
-    for (rival, found) in rivals {
-        match verdicts.get(&rival.key()) {
-            None => return Judgement::NeedsFirst(rival),
-            Some(None) => return Judgement::Done(Some(found)),
-            Some(Some(_)) => {}
-        }
-    }
-    Judgement::Done(None)
+    let fixed = fixed_clash(world, pair).or_else(|| fixed_clash(world, pair.turned()));
+    fixed.or_else(|| {
+        let both = [pair, pair.turned()].into_iter().flat_map(|side| rivals(world, side));
+        let admitted = both.filter(|(it, _)| world.admits(it.local.uuid, it.peer.uuid));
+        admitted.min_by_key(|(rival, _)| rival.age()).map(|(_, found)| found)
+    })
 }
 
 /// A clash of the peer's prefixes with what the local network has for good.
@@ -173,8 +147,11 @@ fn fixed_clash(world: &World, pair: Pair<'_>) -> Option<Clash> {
     let own = overlap(pair.peer, pair.local).map(|(new, held)| (new, held, Through::Own));
     let routed = || {
         let router = pair.local.router?;
-        let mut others = world.neighbours(pair.local).filter(|n| n.uuid != pair.peer.uuid);
-        let (new, held) = others.find_map(|n| overlap(pair.peer, n))?;
+        let beside = |prefix| world.overlapping(router, prefix);
+        let others: BTreeSet<Uuid> = pair.peer.prefixes().flat_map(beside).collect();
+        let ends = [pair.local.uuid, pair.peer.uuid];
+        let mut others = others.into_iter().filter(|other| !ends.contains(other));
+        let (new, held) = others.find_map(|other| overlap(pair.peer, world.network(other)?))?;
         Some((new, held, Through::Router(router)))
     };
     let (newcomer, holder, through) = own.or_else(routed)?;
@@ -182,14 +159,18 @@ fn fixed_clash(world: &World, pair: Pair<'_>) -> Option<Clash> {
 }
 
 /// Older pairs of the local network that overlap this one there.
-fn rivals<'w>(world: &'w World, pair: Pair<'w>) -> impl Iterator<Item = (Pair<'w>, Clash)> {
-    let halves = world.halves_of(pair.local.uuid).filter(move |h| h.uuid != pair.half.uuid);
-    halves.filter_map(move |half| {
+fn rivals<'w>(world: &'w World, pair: Pair<'w>) -> Vec<(Pair<'w>, Clash)> {
+    let beside = |prefix| world.overlapping(pair.local.uuid, prefix);
+    let others: BTreeSet<Uuid> = pair.peer.prefixes().flat_map(beside).collect();
+    let halves = others.into_iter().filter_map(|other| world.half(pair.local.uuid, other));
+    let halves = halves.filter(|half| half.uuid != pair.half.uuid);
+    let older = halves.filter_map(|half| {
         let other = Pair::of(world, half).filter(|o| o.age() < pair.age())?;
         let (newcomer, holder) = overlap(pair.peer, other.peer)?;
         let through = Through::Peering(half.uuid);
         Some((other, Clash { receiver: pair.local.uuid, newcomer, holder, through }))
-    })
+    });
+    older.collect()
 }
 
 /// A prefix of `new` and one of `held` that share addresses.

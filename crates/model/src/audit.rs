@@ -96,6 +96,7 @@ impl Edit {
             Object::Authority(_) | Object::Done(_) | Object::Host(_) | Object::JoinToken(_) => None,
             Object::Keys(_) | Object::Lease(_) | Object::Rotation(_) | Object::Seal(_) => None,
             Object::Told(_) | Object::Zone(_) | Object::NextVni { .. } => None,
+            Object::Node(_) => None,
         }
     }
 }
@@ -118,6 +119,7 @@ fn body_of(world: &World, key: &Key) -> Option<Object> {
         Key::Seal(zones) => Object::Seal(world.seals.pair(&zones.0, &zones.1)?.as_ref().clone()),
         Key::Lease(host) => Object::Lease(world.leases.get(host)?.as_ref().clone()),
         Key::Network(uuid) => Object::Network(world.networks.get(uuid)?.as_ref().clone()),
+        Key::Node(id) => Object::Node(world.nodes.get(id)?.as_ref().clone()),
         Key::Peering(uuid) => Object::Peering(world.peerings.get(uuid)?.as_ref().clone()),
         Key::PeeringGroup(uuid) => {
             Object::PeeringGroup(world.peering_groups.get(uuid)?.as_ref().clone())
@@ -146,7 +148,8 @@ fn blank(mut object: Object) -> Object {
         Object::JoinToken(_) | Object::Done(_) | Object::Host(_) | Object::Keys(_) => {}
         Object::Lease(_) | Object::Network(_) | Object::Peering(_) | Object::Port(_) => {}
         Object::Rotation(_) | Object::Router(_) | Object::Seal(_) | Object::Server(_) => {}
-        Object::PeeringGroup(_) | Object::Told(_) | Object::Zone(_) | Object::NextVni { .. } => {}
+        Object::PeeringGroup(_) | Object::Told(_) | Object::Zone(_) => {}
+        Object::NextVni { .. } | Object::Node(_) => {}
     }
     object
 }

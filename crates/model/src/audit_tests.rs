@@ -5,6 +5,7 @@ use super::*;
 use crate::objects::{Account, JoinToken, Webhook};
 use crate::op::Op;
 use crate::play::{Play, story_with_ports};
+use crate::policy::Quota;
 
 fn origin() -> Origin {
     Origin { who: "a".to_owned(), from: Some([192, 0, 2, 1].into()), cause: "a test".to_owned() }
@@ -52,6 +53,7 @@ fn no_secret_is_written_down() {
         name: "c".to_owned(),
         password: password.to_owned(),
         admin: false,
+        quota: Quota::default(),
     };
     let webhook = Webhook {
         account: "a".to_owned(),

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::credentials::{SubAccount, Token};
 use crate::lease::Lease;
+use crate::node::Node;
 use crate::objects::{
     Account, Authority, Done, Host, JoinToken, Network, Peering, Port, Router, Server, Told,
     Webhook, Zone,
@@ -24,6 +25,7 @@ pub enum Object {
     Keys(Keys),
     Lease(Lease),
     Network(Network),
+    Node(Node),
     Peering(Peering),
     PeeringGroup(PeeringGroup),
     Port(Port),
@@ -59,6 +61,7 @@ pub enum Key {
     Keys(Uuid),
     Lease(Uuid),
     Network(Uuid),
+    Node(Uuid),
     Peering(Uuid),
     PeeringGroup(Uuid),
     Port(Uuid),
@@ -98,6 +101,7 @@ impl Object {
             Self::Keys(it) => Key::Keys(it.host),
             Self::Lease(it) => Key::Lease(it.host),
             Self::Network(it) => Key::Network(it.uuid),
+            Self::Node(it) => Key::Node(it.id),
             Self::Peering(it) => Key::Peering(it.uuid),
             Self::PeeringGroup(it) => Key::PeeringGroup(it.uuid),
             Self::Port(it) => Key::Port(it.uuid),
@@ -127,6 +131,7 @@ impl Key {
             Self::Keys(host) => ("keys", host.to_string()),
             Self::Lease(host) => ("lease", host.to_string()),
             Self::Network(uuid) => ("network", uuid.to_string()),
+            Self::Node(id) => ("node", id.to_string()),
             Self::Peering(uuid) => ("peering", uuid.to_string()),
             Self::PeeringGroup(uuid) => ("peering-group", uuid.to_string()),
             Self::Port(uuid) => ("port", uuid.to_string()),

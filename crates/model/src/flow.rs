@@ -98,7 +98,7 @@ impl Counted {
 }
 
 /// Of the two networks of a peering, seen from one of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exchange {
     /// From the one network, when a host sent it on.
     pub sent: Traffic,
@@ -109,6 +109,19 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds what others have counted.
+    pub fn join(&mut self, other: Self) {
+        self.sent.add(other.sent);
+        self.received.add(other.received);
+        for (verdict, traffic) in other.dropped {
+            self.dropped.entry(verdict).or_default().add(traffic);
+        }
+    }
+
     /// Adds what one host has counted.
     pub fn add(&mut self, flows: &Flows, local: Vni, peer: Vni) {
         for (out, (from, to)) in [(true, (local, peer)), (false, (peer, local))] {

@@ -14,7 +14,6 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::admission::Ends;
 use crate::change::Change;
 use crate::consent::Patience;
 use crate::error::Rule;
@@ -22,8 +21,7 @@ use crate::ids::Revision;
 use crate::objects::{Network, Peering};
 use crate::op::{Op, decide};
 use crate::reasons::Reason;
-use crate::state::{Presence, Standing, State, judge_among};
-use crate::survey::Survey;
+use crate::state::{Presence, Standing, State, judge};
 use crate::world::World;
 
 pub use hosts::{HostChange, Tally};
@@ -94,21 +92,22 @@ fn compare(
     changes: &[Change],
 ) -> (Vec<Verdict>, Vec<Imports>, Vec<HostChange>) {
     let before = now.world;
-    let mut sides = Sides { before: Survey::new(before), after: Survey::new(after) };
-    let spread = spread::of(&mut sides, changes);
+    let sides = Sides { before, after };
+    let spread = spread::of(sides, changes);
     let told = obeyed(now, after, &spread);
-    let mut judges = Judges { now, told: &told, sides: &mut sides };
+    let judges = Judges { now, told: &told, sides };
     let verdicts = spread.halves.iter().filter_map(|half| judges.verdict(*half, &spread)).collect();
-    let imports = imports::changed(&mut sides, &spread.networks);
+    let imports = imports::changed(sides, &spread.networks);
     let touched = imports.iter().map(|it| it.network.uuid).chain(spread.written.iter().copied());
     let hosts = hosts::changed(before, after, &touched.collect());
     (verdicts, imports, hosts)
 }
 
 /// Before and after.
+#[derive(Clone, Copy)]
 struct Sides<'w> {
-    before: Survey<'w>,
-    after: Survey<'w>,
+    before: &'w World,
+    after: &'w World,
 }
 
 /// What hosts that carry any of these will say once they have done it.
@@ -127,22 +126,18 @@ fn obeyed(now: Now<'_>, after: &World, spread: &spread::Spread) -> Presence {
 struct Judges<'a, 'w> {
     now: Now<'w>,
     told: &'a Presence,
-    sides: &'a mut Sides<'w>,
+    sides: Sides<'w>,
 }
 
-impl<'w> Judges<'_, 'w> {
+impl Judges<'_, '_> {
     /// None when it stays what it is.
-    fn verdict(&mut self, uuid: Uuid, spread: &spread::Spread) -> Option<Verdict> {
-        let (old, new) = (self.sides.before.world(), self.sides.after.world());
+    fn verdict(&self, uuid: Uuid, spread: &spread::Spread) -> Option<Verdict> {
+        let Sides { before: old, after: new } = self.sides;
         let (was, is) = (old.peerings.get(&uuid), new.peerings.get(&uuid));
         let half = is.or(was)?.clone();
         let patience = self.now.patience;
-        let judge = |survey: &mut Survey<'w>, half: &'w Peering| {
-            let ends = Ends::of(survey.world(), half);
-            judge_among(survey, self.told, patience, (half, ends))
-        };
-        let old_word = was.map(|it| judge(&mut self.sides.before, it));
-        let new_word = is.map(|it| judge(&mut self.sides.after, it));
+        let old_word = was.map(|it| judge(old, self.told, patience, it));
+        let new_word = is.map(|it| judge(new, self.told, patience, it));
         let written = spread.halves_written.contains(&uuid);
         if old_word == new_word && !written {
             return None;
@@ -150,10 +145,7 @@ impl<'w> Judges<'_, 'w> {
         let worked = old_word.as_ref().is_some_and(|(state, _)| *state == State::Active);
         let (after, reasons) = new_word.map_or((None, Vec::new()), |(s, r)| (Some(s), r));
         let ahead = is.map(|it| ahead::of(self.now, self.sides, it)).unwrap_or_default();
-        let before = was.map(|it| {
-            let ends = Ends::of(old, it);
-            judge_among(&mut self.sides.before, self.now.presence, patience, (it, ends)).0
-        });
+        let before = was.map(|it| judge(old, self.now.presence, patience, it).0);
         let breaks = worked && !written && after != Some(State::Active);
         Some(Verdict { half, before, after, reasons, breaks, ahead })
     }

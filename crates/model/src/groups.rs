@@ -6,47 +6,31 @@ use imbl::{OrdMap, OrdSet};
 use uuid::Uuid;
 
 #[derive(Debug, Clone)]
-pub(crate) struct Groups<T> {
-    all: OrdMap<(Uuid, Uuid), Arc<T>>,
-    /// First names that more than one thing is under: few as a rule, so who
-    /// asks need not look for a second.
-    crowded: OrdSet<Uuid>,
-}
+pub(crate) struct Groups<T>(OrdMap<(Uuid, Uuid), Arc<T>>);
 
 impl<T> Default for Groups<T> {
     fn default() -> Self {
-        Self { all: OrdMap::new(), crowded: OrdSet::new() }
+        Self(OrdMap::new())
     }
 }
 
 impl<T> Groups<T> {
     pub(crate) fn insert(&mut self, first: Uuid, second: Uuid, it: Arc<T>) {
-        self.all.insert((first, second), it);
-        if self.of(first).nth(1).is_some() {
-            self.crowded.insert(first);
-        }
+        self.0.insert((first, second), it);
     }
 
     pub(crate) fn remove(&mut self, first: Uuid, second: Uuid) {
-        self.all.remove(&(first, second));
-        if self.of(first).nth(1).is_none() {
-            self.crowded.remove(&first);
-        }
+        self.0.remove(&(first, second));
     }
 
     pub(crate) fn get(&self, first: Uuid, second: Uuid) -> Option<&Arc<T>> {
-        self.all.get(&(first, second))
+        self.0.get(&(first, second))
     }
 
     /// By second name.
     pub(crate) fn of(&self, first: Uuid) -> impl Iterator<Item = &Arc<T>> {
-        let rest = self.all.range((first, Uuid::nil())..);
+        let rest = self.0.range((first, Uuid::nil())..);
         rest.take_while(move |(names, _)| names.0 == first).map(|(_, it)| it)
-    }
-
-    /// True when more than one thing is under `first`.
-    pub(crate) fn is_crowded(&self, first: Uuid) -> bool {
-        self.crowded.contains(&first)
     }
 }
 
@@ -66,7 +50,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_group_has_what_was_put_there_and_knows_whether_it_is_more_than_one(
+        fn each_group_has_what_was_put_there(
             steps in vec((0_u128..4, 0_u128..4, any::<bool>()), 0..60)
         ) {
             let mut groups = Groups::default();
@@ -84,7 +68,6 @@ mod tests {
                     let of = all.iter().filter(|(names, _)| names.0 == first);
                     let want: Vec<usize> = of.map(|(_, n)| *n).collect();
                     prop_assert_eq!(groups.of(first).map(|n| **n).collect::<Vec<_>>(), &*want);
-                    prop_assert_eq!(groups.is_crowded(first), want.len() > 1);
                 }
                 prop_assert_eq!(groups.get(names.0, names.1).map(|n| **n), all.get(&names).copied());
             }

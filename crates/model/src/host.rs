@@ -2,6 +2,7 @@
 //! and by a machine that holds a join token.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -10,6 +11,12 @@ use crate::error::{Noun, Rule, Subject};
 use crate::objects::{Host, JoinToken};
 use crate::world::World;
 use crate::zone;
+
+impl World {
+    pub fn host_named(&self, name: &str) -> Option<&Arc<Host>> {
+        self.hosts.values().find(|h| h.name == name)
+    }
+}
 
 /// A machine's wish to be a host.
 #[derive(Debug, Clone, PartialEq, Eq)]

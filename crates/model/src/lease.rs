@@ -21,6 +21,10 @@ pub struct Lease {
     pub boot: String,
     /// The host's routes have come or gone at this revision.
     pub since: Revision,
+    /// The server among several that it is renewed at, and that watches over
+    /// it; None where there is one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<Uuid>,
     /// It was not renewed, since this many seconds after 1970.
     pub lost: Option<i64>,
 }
@@ -31,6 +35,8 @@ pub struct Claim {
     /// Of the lease it holds, if it knows of one.
     pub epoch: Option<Revision>,
     pub boot: String,
+    /// The server it has come to, one of several.
+    pub node: Option<Uuid>,
 }
 
 /// A lease that is to be declared lost.
@@ -43,11 +49,30 @@ pub struct Loss {
     pub since: i64,
 }
 
+impl World {
+    /// True when nothing is to be sent to the host until it is back.
+    pub fn is_lost(&self, host: Uuid) -> bool {
+        self.leases.get(&host).is_some_and(|lease| lease.lost.is_some())
+    }
+}
+
 /// The epoch under which the host goes on; None when it needs a new lease.
 pub fn resumed(world: &World, host: Uuid, claim: &Claim) -> Option<Revision> {
     let lease = world.leases.get(&host)?;
+    (is_held(lease, claim) && claim.node == lease.node).then_some(lease.epoch)
+}
+
+/// The host has the lease that it names, wherever it is renewed.
+fn is_held(lease: &Lease, claim: &Claim) -> bool {
     let same = claim.epoch == Some(lease.epoch) && claim.boot == lease.boot;
-    (same && lease.lost.is_none()).then_some(lease.epoch)
+    same && lease.lost.is_none()
+}
+
+/// What the host has from under the lease `before` is still what it is to have
+/// under `after`: it has come from another server, and was never lost.
+pub fn goes_on(before: &World, after: &Lease, claim: &Claim) -> bool {
+    let before = before.leases.get(&after.host);
+    before.is_some_and(|it| is_held(it, claim) && it.since == after.since)
 }
 
 /// A new lease, unless the host has the one that it claims. Its epoch is
@@ -71,7 +96,8 @@ pub fn take(world: &World, host: Uuid, claim: &Claim) -> Result<Vec<Change>, Rul
         None => 0,
     };
     let epoch = now.max(known.saturating_add(1));
-    let lease = Lease { host, epoch, boot: claim.boot.clone(), since, lost: None };
+    let Claim { boot, node, .. } = claim.clone();
+    let lease = Lease { host, epoch, boot, since, node, lost: None };
     Ok(vec![Change::Put(Object::Lease(lease))])
 }
 

@@ -6,7 +6,7 @@ use crate::spec::Target;
 use crate::state::{Presence, Standing, State, judge};
 
 fn claim(epoch: Option<Revision>) -> Claim {
-    Claim { epoch, boot: "b".to_owned() }
+    Claim { epoch, boot: "b".to_owned(), node: None }
 }
 
 fn take_by(play: &mut Play, claim: &Claim) -> Lease {
@@ -111,4 +111,25 @@ fn a_host_that_is_deleted_takes_its_lease_along() {
     take_by(&mut play, &claim(None));
     play.must(crate::op::Op::DeleteHost { by: "a".to_owned(), id: "h0".to_owned() });
     assert!(play.world.leases.is_empty());
+}
+
+#[test]
+fn a_host_that_comes_to_another_server_has_a_larger_epoch_and_keeps_its_slice() {
+    let mut play = Play::new();
+    let at = |node, epoch| Claim { node: Some(Uuid::from_u128(node)), ..claim(epoch) };
+    let first = take_by(&mut play, &at(1, None));
+    let (before, moved) = (play.world.clone(), at(2, Some(first.epoch)));
+    let second = take_by(&mut play, &moved);
+    assert!(second.epoch > first.epoch && second.since == first.since);
+    assert_eq!(second.node, Some(Uuid::from_u128(2)));
+    assert!(goes_on(&before, &second, &moved), "it was never lost");
+    assert!(!goes_on(&before, &second, &at(2, None)), "it does not say what it has");
+    let rebooted = Claim { boot: "c".to_owned(), ..moved.clone() };
+    assert!(!goes_on(&before, &second, &rebooted));
+
+    let (before, back) = (play.world.clone(), at(1, Some(second.epoch)));
+    lose_it(&mut play, second.epoch);
+    let third = take_by(&mut play, &back);
+    assert!(!goes_on(&before, &third, &back), "it was lost between two looks");
+    assert!(!goes_on(&play.world, &third, &back));
 }

@@ -25,6 +25,7 @@ pub mod label;
 pub mod labelled;
 pub mod lease;
 pub mod network;
+pub mod node;
 pub mod objects;
 pub mod op;
 #[cfg(test)]
@@ -48,7 +49,6 @@ pub mod server;
 pub mod spec;
 pub mod state;
 mod static_routes;
-pub mod survey;
 pub mod terms;
 pub mod way;
 pub mod webhook;

@@ -92,7 +92,7 @@ pub fn create(
         revision,
     };
     let mut changes = checked(world, it)?;
-    policy.limits.check_networks(world, account)?;
+    policy.limits_of(world, account).check_networks(world, account)?;
     changes.push(Change::Put(Object::NextVni { vni: u32::from(vni) + 1 }));
     Ok(changes)
 }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::change::Key;
 use crate::ids::{Mac, NetnsName, Prefix, Revision, Vni};
 use crate::label::Label;
+use crate::policy::Quota;
 use crate::spec::Attachment;
 use crate::state::State;
 use crate::terms::REMEMBERED;
@@ -24,6 +25,8 @@ pub struct Account {
     pub password: String,
     /// May see and place hosts, and make accounts.
     pub admin: bool,
+    #[serde(default)]
+    pub quota: Quota,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@ use crate::change::{Change, Object};
 use crate::consent::{self, Accept};
 use crate::error::Rule;
 use crate::lease::{self, Claim, Loss};
+use crate::node;
 use crate::objects::{Account, Authority, JoinToken, Outcome, Told, Zone};
 use crate::seal;
 use crate::terms::{self, Once, Terms};
@@ -57,6 +58,8 @@ pub enum Op {
     },
     /// By nobody: leases were not renewed.
     LoseLeases(Vec<Loss>),
+    /// By a server among several, of itself or of one that is not there.
+    Node(node::Wish),
     /// By nobody: hosts have come for servers that wait for one.
     PlaceServers {
         live: BTreeSet<Uuid>,
@@ -219,17 +222,14 @@ fn decide_under(world: &World, terms: &Terms, op: &Op) -> Result<Vec<Change>, Ru
             Wish::Modify(wish) => router::modify(world, by, *uuid, wish),
             Wish::Delete => router::delete(world, by, *uuid),
         },
-        Op::Server { by, uuid, wish } => match wish {
-            Wish::Create(wish) => server::create(world, by, *uuid, wish),
-            Wish::Modify(wish) => server::modify(world, by, *uuid, wish),
-            Wish::Delete => server::delete(world, by, *uuid),
-        },
+        Op::Server { by, uuid, wish } => decide_server(world, by, *uuid, wish),
         Op::Interface { by, server, wish } => {
             interface::decide(world, server::own(world, by, *server)?, wish)
         }
         Op::TakeLease { host, claim } => lease::take(world, *host, claim),
         Op::DropLease { host } => Ok(lease::drop_of(world, *host)),
         Op::LoseLeases(losses) => Ok(lease::lose(world, losses)),
+        Op::Node(wish) => Ok(node::decide(world, wish)),
         Op::PlaceServers { live } => Ok(server::place(world, live)),
         Op::CreatePort { by, uuid, wish } => port::create(world, by, *uuid, wish),
         Op::DeletePort { by, uuid } => port::delete(world, by, *uuid),
@@ -256,6 +256,19 @@ fn as_sub(world: &World, terms: &Terms, name: &str, op: &Op) -> Result<Vec<Chang
     let changes = decide_under(world, terms, op)?;
     peering_group::check_sub(world, scope::Scope::of(world, Some(name))?, &changes)?;
     Ok(changes)
+}
+
+fn decide_server(
+    world: &World,
+    by: &str,
+    uuid: Uuid,
+    wish: &Wish<server::Create, server::Modify>,
+) -> Result<Vec<Change>, Rule> {
+    match wish {
+        Wish::Create(wish) => server::create(world, by, uuid, wish),
+        Wish::Modify(wish) => server::modify(world, by, uuid, wish),
+        Wish::Delete => server::delete(world, by, uuid),
+    }
 }
 
 /// # Errors

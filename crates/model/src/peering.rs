@@ -66,7 +66,7 @@ pub fn create(
     if policy.strict_router && local.router.is_none() {
         return Err(Rule::LocalNetworkNoRouter(local.uuid));
     }
-    policy.limits.check_peerings(world, account)?;
+    policy.limits_of(world, account).check_peerings(world, account)?;
     let revision = world.next_revision();
     let mut changes = put(Peering {
         uuid,

@@ -129,7 +129,8 @@ pub(crate) fn decide(
     checked(world, &it)?;
     let due = due(world, terms.policy, &it);
     if due.too_many {
-        return Err(Rule::PeeringLimit(terms.policy.limits.peerings));
+        let limits = terms.policy.limits_of(world, account);
+        return Err(Rule::PeeringLimit(limits.peerings));
     }
     let mut changes = vec![Change::Put(Object::PeeringGroup(it.clone()))];
     let writing = Writing { terms, revision };

@@ -11,6 +11,7 @@ use crate::ids::Prefix;
 use crate::network::{self, Attach};
 use crate::objects::{Account, Authority, Configured, JoinToken, Network, Peering, Subnet};
 use crate::op::{Op, Wish, decide};
+use crate::policy::Quota;
 use crate::spec::Attachment;
 use crate::world::World;
 use crate::{peering, port, router};
@@ -114,7 +115,7 @@ impl Play {
 }
 
 pub(crate) fn account(name: &str, admin: bool) -> Account {
-    Account { name: name.to_owned(), password: "p".to_owned(), admin }
+    Account { name: name.to_owned(), password: "p".to_owned(), admin, quota: Quota::default() }
 }
 
 pub(crate) fn allow_join(digest: &str) -> Op {

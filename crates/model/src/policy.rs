@@ -1,5 +1,7 @@
 //! How strict an installation is, and how much of each thing an account may
-//! have: the operator's to say, the same for all accounts.
+//! have: the operator's to say, for all accounts and for one.
+
+use serde::{Deserialize, Serialize};
 
 use crate::error::Rule;
 use crate::rate::Rate;
@@ -29,6 +31,47 @@ impl Default for Policy {
             request_days: 7,
             rate: Rate::default(),
             limits: Limits::default(),
+        }
+    }
+}
+
+/// What one account may have, where that is not as for all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Quota {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub networks: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_peerings: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routers: Option<u32>,
+    /// Requests in a second; 0 sets no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u32>,
+    /// Requests at once after a pause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub burst: Option<u32>,
+}
+
+impl Policy {
+    fn quota(world: &World, account: &str) -> Quota {
+        world.accounts.get(account).map(|it| it.quota).unwrap_or_default()
+    }
+
+    pub fn limits_of(&self, world: &World, account: &str) -> Limits {
+        let quota = Self::quota(world, account);
+        Limits {
+            networks: quota.networks.unwrap_or(self.limits.networks),
+            peerings: quota.network_peerings.unwrap_or(self.limits.peerings),
+            routers: quota.routers.unwrap_or(self.limits.routers),
+        }
+    }
+
+    pub fn rate_of(&self, world: &World, account: &str) -> Rate {
+        let Quota { requests, burst, .. } = Self::quota(world, account);
+        Rate {
+            per_second: requests.unwrap_or(self.rate.per_second),
+            burst: burst.unwrap_or(self.rate.burst),
         }
     }
 }

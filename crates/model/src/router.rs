@@ -41,7 +41,7 @@ pub fn create(
         revision: world.next_revision(),
     };
     let changes = checked(it)?;
-    policy.limits.check_routers(world, account)?;
+    policy.limits_of(world, account).check_routers(world, account)?;
     Ok(changes)
 }
 

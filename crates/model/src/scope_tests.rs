@@ -2,6 +2,7 @@ use super::*;
 use crate::access;
 use crate::change::Object;
 use crate::objects::{Account, Network, Router};
+use crate::policy::Quota;
 
 const MINE: Uuid = Uuid::from_u128(1);
 const OTHER: Uuid = Uuid::from_u128(2);
@@ -39,7 +40,12 @@ fn world(networks: Vec<Target>) -> World {
     };
     let body = br#"{"sub_account": {"username": "s", "password": "p"}}"#;
     let (sub, _) = SubAccount::of_body(body, "main").unwrap();
-    let account = Account { name: "main".to_owned(), password: String::new(), admin: true };
+    let account = Account {
+        name: "main".to_owned(),
+        password: String::new(),
+        admin: true,
+        quota: Quota::default(),
+    };
     World::restore(
         1,
         [
@@ -94,7 +100,12 @@ fn a_router_is_seen_by_any_of_its_networks_and_changed_by_all() {
 fn with_access_to_all_it_may_still_make_no_users_zones_or_hosts() {
     let world = world(vec![Target::All]);
     let by = || "main".to_owned();
-    let account = Account { name: "eve".to_owned(), password: String::new(), admin: true };
+    let account = Account {
+        name: "eve".to_owned(),
+        password: String::new(),
+        admin: true,
+        quota: Quota::default(),
+    };
     let sub = world.credentials().sub("s").unwrap();
     let access = |by: &str, wish| Op::Access { by: by.to_owned(), wish };
     let password = |user: &str| access::Wish::SetPassword(user.to_owned(), String::new());

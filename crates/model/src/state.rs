@@ -6,13 +6,12 @@ use imbl::OrdMap;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::admission::{Ends, Pair};
+use crate::admission::{Ends, Pair, admitted, clash};
 use crate::consent::{Patience, Request};
 use crate::health;
 use crate::ids::Revision;
 use crate::objects::{Configured, Network, Peering};
 use crate::reasons::{Reason, Trouble, TroubleKind, reasons};
-use crate::survey::Survey;
 use crate::way::Ways;
 use crate::wire::agent::Repairs;
 use crate::world::World;
@@ -128,19 +127,18 @@ pub fn judge(
     peering: &Peering,
 ) -> (State, Vec<Reason>) {
     let ends = Ends::of(world, peering);
-    judge_among(&mut Survey::new(world), presence, patience, (peering, ends))
+    judge_between(world, presence, patience, (peering, ends))
 }
 
-/// As [`judge`], for who asks of many and has looked up the ends.
-pub(crate) fn judge_among<'w>(
-    survey: &mut Survey<'w>,
+/// As [`judge`], for who has looked up the ends.
+pub(crate) fn judge_between(
+    world: &World,
     presence: &Presence,
     patience: Patience,
-    (peering, ends): (&'w Peering, Ends<'w>),
+    (peering, ends): (&Peering, Ends<'_>),
 ) -> (State, Vec<Reason>) {
-    let world = survey.world();
     let pair = ends.pair(peering);
-    let clash = pair.and_then(|p| survey.clash(p));
+    let clash = pair.filter(|_| !admitted(world, peering)).and_then(|p| clash(world, p));
     let (hosts, trouble) = match pair {
         Some(pair) if clash.is_none() => hosts_of(world, presence, pair, patience.now),
         Some(_) | None => (Hosts::Applied, Vec::new()),

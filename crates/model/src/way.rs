@@ -79,7 +79,7 @@ impl Measure {
 }
 
 /// As the server has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Measured {
     pub measure: Measure,
     /// Since when its passage is what it is; when it was heard of last.

@@ -7,14 +7,12 @@
 
 use uuid::Uuid;
 
-use crate::admission::Ends;
 use crate::change::{Change, Key, Object};
 use crate::consent::Patience;
 use crate::error::{Rule, Subject};
 use crate::objects::{Peering, Told, Webhook};
 use crate::reasons::Reason;
-use crate::state::{Presence, State, judge_among};
-use crate::survey::Survey;
+use crate::state::{Presence, State, judge};
 use crate::world::World;
 
 /// The account that hears of everything: the operator's own webhook.
@@ -79,13 +77,9 @@ pub fn due<'w>(
     patience: Patience,
     sink: &'w str,
 ) -> impl Iterator<Item = Event> + 'w {
-    let mut survey = Survey::new(world);
-    let mut judge = move |it: &'w Peering| {
-        judge_among(&mut survey, presence, patience, (it, Ends::of(world, it)))
-    };
     let all = (sink == OPERATOR).then(|| world.peerings.values()).into_iter().flatten();
     all.chain(world.peerings_of_account(sink))
-        .filter_map(move |it| event(world, sink, it, judge(it)))
+        .filter_map(move |it| event(world, sink, it, judge(world, presence, patience, it)))
 }
 
 fn event(

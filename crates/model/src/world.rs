@@ -3,8 +3,10 @@
 //! The maps share structure: a clone costs nothing, so every reader has a
 //! picture of its own that no writer disturbs.
 
+mod around;
 mod peering_groups;
 mod servers;
+mod verdicts;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -19,12 +21,15 @@ use crate::groups::{Groups, seconds};
 use crate::ids::Revision;
 use crate::labelled::Kind;
 use crate::lease::Lease;
+use crate::node::Node;
 use crate::objects::{Account, Authority, Done, Host, JoinToken, Network, Nic, Peering, Port};
 use crate::objects::{Router, Server, Told, Webhook, Zone};
 use crate::owned::{Owned, Owners};
 use crate::peering_group::PeeringGroup;
 use crate::seal::Seals;
 use crate::spec::Attachment;
+use around::Around;
+use verdicts::Open;
 
 #[derive(Debug, Clone, Default)]
 pub struct World {
@@ -38,6 +43,7 @@ pub struct World {
     /// By host.
     pub leases: OrdMap<Uuid, Arc<Lease>>,
     pub networks: OrdMap<Uuid, Arc<Network>>,
+    pub nodes: OrdMap<Uuid, Arc<Node>>,
     pub peerings: OrdMap<Uuid, Arc<Peering>>,
     pub peering_groups: OrdMap<Uuid, Arc<PeeringGroup>>,
     pub ports: OrdMap<Uuid, Arc<Port>>,
@@ -64,6 +70,9 @@ pub struct World {
     /// By account.
     pub webhooks: OrdMap<String, Arc<Webhook>>,
     owners: Owners,
+    around: Around,
+    /// Both ways round.
+    admitted: OrdSet<(Uuid, Uuid)>,
 }
 
 impl World {
@@ -111,13 +120,6 @@ impl World {
     /// Halves whose local network is `network`, by peer network.
     pub fn halves_of(&self, network: Uuid) -> impl Iterator<Item = &Arc<Peering>> {
         self.by_local.of(network)
-    }
-
-    /// True when `network` has more than one half, or is not alone on its
-    /// router.
-    pub fn has_company(&self, network: &Network) -> bool {
-        self.by_local.is_crowded(network.uuid)
-            || network.router.is_some_and(|router| self.by_router.is_crowded(router))
     }
 
     /// Halves whose peer network is `network`.
@@ -180,15 +182,6 @@ impl World {
         hosts
     }
 
-    /// True when nothing is to be sent to the host until it is back.
-    pub fn is_lost(&self, host: Uuid) -> bool {
-        self.leases.get(&host).is_some_and(|lease| lease.lost.is_some())
-    }
-
-    pub fn host_named(&self, name: &str) -> Option<&Arc<Host>> {
-        self.hosts.values().find(|h| h.name == name)
-    }
-
     /// What was done under the key with this digest.
     pub fn done(&self, account: &str, key: &str) -> Option<&Arc<Done>> {
         self.done.get(&(account.to_owned(), key.to_owned()))
@@ -202,9 +195,9 @@ impl World {
     /// Takes one committed write in.
     pub fn commit(&mut self, changes: &[Change]) {
         self.revision += 1;
-        for change in changes {
-            self.apply(change);
-        }
+        let open = Open::before(self, changes);
+        changes.iter().for_each(|change| self.apply(change));
+        open.after(self);
     }
 
     /// Puts what a store has read, at the revision it was read at.
@@ -213,6 +206,7 @@ impl World {
         for object in objects {
             world.put(object);
         }
+        Open::all(&mut world);
         world
     }
 
@@ -246,6 +240,7 @@ impl World {
             Object::Keys(it) => self.seals.put_keys(it),
             Object::Rotation(it) => self.seals.set_rotation(Some(it)),
             Object::Seal(it) => self.seals.put(it),
+            Object::Node(it) => drop(self.nodes.insert(it.id, Arc::new(it))),
             Object::Lease(it) => drop(self.leases.insert(it.host, Arc::new(it))),
             Object::Network(it) => {
                 self.owners.of(&it.account).own(Kind::Network, it.uuid, &it.labels);
@@ -282,11 +277,7 @@ impl World {
                 self.owners.of(&it.account).own(Kind::Router, it.uuid, &it.labels);
                 self.routers.insert(it.uuid, Arc::new(it));
             }
-            Object::Server(it) => {
-                self.owners.of(&it.account).own(Kind::Server, it.uuid, &it.labels);
-                self.unplaced.extend(it.host.is_none().then_some(it.uuid));
-                self.servers.insert(it.uuid, Arc::from(it));
-            }
+            Object::Server(it) => self.put_server(*it),
             Object::SubAccount(it) => self.credentials.put_sub(*it),
             Object::Token(it) => self.credentials.put_token(it),
             Object::Told(it) => drop(self.told.insert((it.peering, it.sink.clone()), Arc::new(it))),
@@ -352,7 +343,7 @@ impl World {
                 }
             }
             // A token's indexes are made of what never changes of it.
-            Key::SubAccount(_) | Key::Token(_) | Key::Webhook(_) | Key::Seal(_) => {}
+            Key::SubAccount(_) | Key::Token(_) | Key::Webhook(_) | Key::Seal(_) | Key::Node(_) => {}
             Key::JoinToken(_) | Key::Lease(_) | Key::Zone(_) | Key::NextVni | Key::Keys(_) => {}
             Key::Account(_) | Key::Authority | Key::Host(_) | Key::Told { .. } | Key::Rotation => {}
         }
@@ -371,6 +362,7 @@ impl World {
             Key::Rotation => self.seals.set_rotation(None),
             Key::Seal(zones) => self.seals.remove(zones),
             Key::Lease(host) => drop(self.leases.remove(host)),
+            Key::Node(id) => drop(self.nodes.remove(id)),
             Key::Network(uuid) => drop(self.networks.remove(uuid)),
             Key::Peering(uuid) => drop(self.peerings.remove(uuid)),
             Key::PeeringGroup(uuid) => drop(self.peering_groups.remove(uuid)),

@@ -5,6 +5,7 @@ use model::access::{Wish, check_password_setter, own_sub};
 use model::error::{Noun, Rule};
 use model::objects::Account;
 use model::op::{self, Op};
+use model::policy::Quota;
 use model::wire::account::{self as wire, AccountView, NewAccount};
 use model::wire::sub_account;
 use model::world::World;
@@ -17,7 +18,8 @@ use crate::problem::Problem;
 use crate::routes::Answer;
 
 pub(crate) async fn show(api: Api, call: Call) -> Answer {
-    Ok(answer(StatusCode::OK, &wire::view(&call.user.name, &api.policy.limits)))
+    let limits = api.policy.limits_of(&api.store.world(), &call.account);
+    Ok(answer(StatusCode::OK, &wire::view(&call.user.name, &limits)))
 }
 
 /// The caller's own and its sub-accounts': who else there is, is for
@@ -60,7 +62,8 @@ pub(crate) async fn create(api: Api, call: Call) -> Answer {
     call.check_makes_credentials()?;
     let NewAccount { username, password, admin } = NewAccount::of_body(&call.body)?;
     let hash = password::hash_aside(password).await?;
-    let account = Account { name: username.clone(), password: hash, admin };
+    let account =
+        Account { name: username.clone(), password: hash, admin, quota: Quota::default() };
     let commit = api.write(Op::CreateAccount { by: call.account, account }).await?;
     let revision = commit.revision;
     tracing::info!(account = username, admin, revision, "made an account");
@@ -80,6 +83,16 @@ pub(crate) async fn set_password(api: Api, call: Call) -> Answer {
     let commit = api.write(Op::Access { by: call.user.name.clone(), wish }).await?;
     tracing::info!(user = call.id(), revision = commit.revision, "changed a password");
     Ok(nothing())
+}
+
+/// What an account may have, in place of what all may.
+pub(crate) async fn set_limits(api: Api, call: Call) -> Answer {
+    op::admin(&api.store.world(), &call.account)?;
+    let wish = Wish::SetQuota(call.id().to_owned(), wire::quota_of_body(&call.body)?);
+    let commit = api.write(Op::Access { by: call.account.clone(), wish }).await?;
+    tracing::info!(account = call.id(), revision = commit.revision, "set an account's limits");
+    let it = AccountView::new(named(&commit.world, call.id())?);
+    Ok(answer(StatusCode::OK, &json!({ "account": it })))
 }
 
 pub(crate) async fn delete(api: Api, call: Call) -> Answer {

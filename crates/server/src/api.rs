@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::agents::Hub;
 use crate::auth::{Auth, Moment, User};
 use crate::body;
+use crate::load::Load;
 use crate::memo::Memo;
 use crate::plan;
 use crate::problem::Problem;
@@ -42,6 +43,7 @@ pub(crate) struct Api {
     pub(crate) auth: Arc<Auth>,
     pub(crate) lists: Arc<Memo>,
     proxies: Arc<[IpRange]>,
+    load: Load,
     /// Says that the server is to stop.
     pub(crate) stop: watch::Receiver<bool>,
     /// Of the request: what is written down with what it writes.
@@ -51,6 +53,14 @@ pub(crate) struct Api {
     pub(crate) sub: Option<String>,
     /// Of the one request that this is for.
     pub(crate) asked: Asked,
+}
+
+/// How an installation has it.
+pub(crate) struct Setting {
+    pub(crate) policy: Policy,
+    pub(crate) proxies: Vec<IpRange>,
+    /// For requests at once.
+    pub(crate) room: usize,
 }
 
 /// A request whose caller is known and whose route was found.
@@ -98,13 +108,14 @@ impl Api {
     pub(crate) fn new(
         store: Store,
         hub: Hub,
-        policy: Policy,
-        proxies: Vec<IpRange>,
+        setting: Setting,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        let (auth, lists, proxies) = (Arc::new(Auth::new()), Arc::default(), proxies.into());
+        let Setting { policy, proxies, room } = setting;
+        let (auth, lists, load) = (Arc::new(Auth::new()), Arc::default(), Load::new(room));
+        let proxies = proxies.into();
         let (origin, asked) = (Origin::kannas(""), Asked::default());
-        Self { store, hub, policy, auth, lists, proxies, stop, origin, sub: None, asked }
+        Self { store, hub, policy, auth, lists, proxies, load, stop, origin, sub: None, asked }
     }
 
     pub(crate) fn now(&self) -> Moment {
@@ -145,6 +156,11 @@ impl Api {
             Ok(_) | Err(_) => self.user(&head.headers, peer).await?,
         };
         let (route, ids) = found?;
+        // What only says whether the server lives is said whatever it has to do.
+        let _turn = match route.caller {
+            Caller::Anyone => None,
+            Caller::User | Caller::Account => Some(self.load.enter(&user.account)?),
+        };
         if user.is_sub && route.caller == Caller::Account {
             return Err(Problem::Rule(Rule::MainOnly(user.name)));
         }
@@ -179,7 +195,7 @@ impl Api {
         let (world, now) = (self.store.world(), self.now());
         let from = source::of(peer, headers, &self.proxies);
         let user = self.auth.user(&world, headers, from, now).await?;
-        self.auth.count(&user.account, self.policy.rate, now)?;
+        self.auth.count(&user.account, self.policy.rate_of(&world, &user.account), now)?;
         Ok(user)
     }
 }

@@ -1,5 +1,6 @@
 use model::change::Object;
 use model::objects::Account;
+use model::policy::Quota;
 
 use super::*;
 use crate::password;
@@ -25,7 +26,8 @@ fn token() -> Token {
 
 fn world_with(token: Token) -> World {
     let name = "alice".to_owned();
-    let alice = Account { name, password: password::hash("right"), admin: true };
+    let alice =
+        Account { name, password: password::hash("right"), admin: true, quota: Quota::default() };
     World::restore(1, [Object::Account(alice), Object::Token(token)])
 }
 

@@ -48,6 +48,16 @@ pub struct Config {
     )]
     pub key_life: u64,
 
+    /// Requests that are answered at once, of which one account has at most
+    /// half; more are told to come again
+    #[arg(
+        long,
+        env = "KANNAS_MAX_AT_ONCE",
+        default_value_t = 2048,
+        value_parser = clap::value_parser!(u32).range(2..)
+    )]
+    pub max_at_once: u32,
+
     /// Days after which what was written down of changes is forgotten; 0 keeps
     /// it for ever
     #[arg(long, env = "KANNAS_LOG_DAYS", default_value_t = 365)]

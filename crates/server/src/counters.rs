@@ -18,8 +18,10 @@ pub(crate) async fn of_peering(api: Api, call: Call) -> Answer {
     scope::check(api.scope(&world)?.has_peering(it), Noun::Peering, it.uuid)?;
     let vni = |uuid| world.network(uuid).map(|network| network.vni);
     let networks = vni(it.network).zip(vni(it.peer_network));
-    let counted = networks.map(|(local, peer)| api.hub.exchange(local, peer));
-    let (exchange, at) = counted.unwrap_or_default();
+    let (exchange, at) = match networks {
+        Some((local, peer)) => api.hub.exchange(local, peer).await,
+        None => Default::default(),
+    };
     Ok(json(StatusCode::OK, &One { counters: PeeringView::new(exchange, at.map(calendar)) }))
 }
 
@@ -27,7 +29,7 @@ pub(crate) async fn of_host(api: Api, call: Call) -> Answer {
     let world = api.store.world();
     op::admin(&world, &call.account)?;
     let it = host::find(&world, call.id())?;
-    let (packets, at) = api.hub.tally(it.uuid).unzip();
+    let (packets, at) = api.hub.tally(it.uuid).await.unzip();
     let counters = HostView { packets: packets.unwrap_or_default(), counted_at: at.map(calendar) };
     Ok(json(StatusCode::OK, &One { counters }))
 }

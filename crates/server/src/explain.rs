@@ -22,7 +22,7 @@ pub(crate) async fn explain(api: Api, call: Call) -> Answer {
     let account = &call.account;
     let known = Known { world: &world, presence: &presence, patience, account, scope };
     let walk = walk(known, &question)?;
-    let ask = async |host, look: Look| api.hub.asks.ask(host, look, LIMIT).await;
+    let ask = async |host, look: Look| api.hub.ask(host, look, LIMIT).await;
     let found: [Option<Found>; 2] = match &walk.trail {
         // The second is asked what it has heard of the first.
         Some(trail) => {

@@ -12,6 +12,7 @@ use model::audit::Origin;
 use model::error::Rule;
 use model::objects::Account;
 use model::op::Op;
+use model::policy::Quota;
 use model::world::World;
 use store::{Store, WriteError};
 
@@ -70,7 +71,8 @@ pub(crate) async fn found(store: &Store, config: &Config) -> Result<(), Founding
     }
     let password = password(config)?;
     let name = config.admin_user.clone();
-    let admin = Account { name, password: password::hash(&password), admin: true };
+    let admin =
+        Account { name, password: password::hash(&password), admin: true, quota: Quota::default() };
     // The rule of every other account, on an empty world: the name alone.
     account::create(&World::default(), &admin).map_err(FoundingError::Account)?;
     let op = Op::Found { admin, authority: agents::new_authority() };

@@ -18,6 +18,7 @@ mod hold;
 mod host;
 mod interface;
 mod listener;
+mod load;
 mod memo;
 mod network;
 mod openapi;
@@ -48,15 +49,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use model::ip_range::IpRange;
-use model::policy::Policy;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use agents::Hub;
 pub use agents::LeaseArgs;
-use api::Api;
+use api::{Api, Setting};
 pub use config::{Config, PolicyArgs, WebhookArgs};
 pub use events::WebhookError;
 use events::{Events, Reach};
@@ -85,8 +84,7 @@ pub struct Server {
     addresses: Addresses,
     store: Store,
     hub: Hub,
-    policy: Policy,
-    proxies: Vec<IpRange>,
+    setting: Setting,
     events: Events,
     key_life: Duration,
 }
@@ -118,7 +116,6 @@ impl Server {
         let (agents, agents_address) = listen(config.agent_listen).await?;
         let hub = Hub::start(store.clone(), config.leases);
         let addresses = Addresses { api: api_address, agents: agents_address };
-        let (policy, proxies) = (config.policy.into(), config.trusted_proxies.clone());
         let events = Events {
             store: store.clone(),
             hub: hub.clone(),
@@ -128,7 +125,12 @@ impl Server {
             tls,
         };
         let key_life = Duration::from_secs(config.key_life);
-        Ok(Self { api, agents, addresses, store, hub, policy, proxies, events, key_life })
+        let setting = Setting {
+            policy: config.policy.into(),
+            proxies: config.trusted_proxies.clone(),
+            room: usize::try_from(config.max_at_once).unwrap_or(usize::MAX),
+        };
+        Ok(Self { api, agents, addresses, store, hub, setting, events, key_life })
     }
 
     pub fn addresses(&self) -> Addresses {
@@ -141,8 +143,8 @@ impl Server {
     /// # Errors
     /// The authority cannot be used.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { api, agents, addresses, store, hub, policy, proxies, events, key_life } = self;
-        let revision = store.world().revision();
+        let Self { api, agents, addresses, store, hub, setting, events, key_life } = self;
+        let (policy, revision) = (setting.policy, store.world().revision());
         tracing::info!(api = %addresses.api, agents = %addresses.agents, revision, "listening");
         let (stopping, stop) = watch::channel(false);
         let mut stop_hosts = stop.clone();
@@ -151,7 +153,7 @@ impl Server {
             Ok(())
         };
         let calls = async {
-            let on = Api::new(store.clone(), hub.clone(), policy, proxies, stop.clone());
+            let on = Api::new(store.clone(), hub.clone(), setting, stop.clone());
             let writing = token::write_uses(&on, stop.clone());
             tokio::join!(listener::serve(api, on.clone(), stop.clone()), writing);
             token::write_uses_once(&on).await;

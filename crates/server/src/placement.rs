@@ -59,6 +59,7 @@ mod tests {
     use model::host::Join;
     use model::objects::{Account, JoinToken};
     use model::op::Wish;
+    use model::policy::Quota;
     use model::wire::agent::Report;
 
     use super::*;
@@ -76,7 +77,8 @@ mod tests {
 
     async fn furnish(store: &Store) {
         let by = || "a".to_owned();
-        let admin = Account { name: by(), password: String::new(), admin: true };
+        let admin =
+            Account { name: by(), password: String::new(), admin: true, quota: Quota::default() };
         let authority = crate::agents::new_authority();
         let zone = "fi-hel1".to_owned();
         let token = JoinToken { digest: String::new(), zone: zone.clone(), expires: 1 };

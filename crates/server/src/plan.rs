@@ -55,7 +55,7 @@ impl Api {
             account,
             scope: self.scope(now.world)?,
             main: self.sub.is_none(),
-            limits: self.policy.limits,
+            limits: self.policy.limits_of(now.world, account),
         };
         Ok(View::new(it, viewer))
     }

@@ -39,6 +39,8 @@ pub(crate) enum Busy {
     Guessing,
     /// More requests than an account may make.
     Rate,
+    /// More requests at once than the server takes, of all or of one account.
+    Load,
 }
 
 impl From<Rule> for Problem {
@@ -51,14 +53,18 @@ impl From<WriteError> for Problem {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Rule(rule) => Self::Rule(rule),
-            WriteError::Store(error) => Self::Store(error),
+            WriteError::Store(error) => error.into(),
         }
     }
 }
 
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
-        Self::Store(error)
+        if matches!(error, store::Error::Busy) {
+            Self::Busy(Busy::Load, 1000)
+        } else {
+            Self::Store(error)
+        }
     }
 }
 
@@ -123,6 +129,7 @@ impl Problem {
                 (StatusCode::TOO_MANY_REQUESTS, "AUTHENTICATION_SUSPENDED")
             }
             Self::Busy(Busy::Rate, _) => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED"),
+            Self::Busy(Busy::Load, _) => (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE"),
             Self::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
             Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE"),
@@ -142,6 +149,9 @@ impl Problem {
             Self::BadToken => "Authentication failed using the given token.",
             Self::Busy(Busy::Guessing, _) => {
                 "Authentication has failed too often; try again later."
+            }
+            Self::Busy(Busy::Load, _) => {
+                "The server has too much to do; nothing was done, try again."
             }
             Self::Busy(Busy::Rate, _) => "The account makes too many requests; try again later.",
             Self::NotFound => "The requested resource does not exist.",

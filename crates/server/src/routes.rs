@@ -167,6 +167,7 @@ pub(crate) static ROUTES: &[Route] = routes! {
     Account GET "/kannas/v1/accounts" account::list_all;
     Account POST "/kannas/v1/accounts" account::create;
     User PUT "/kannas/v1/accounts/{name}" account::set_password;
+    Account PUT "/kannas/v1/accounts/{name}/limits" account::set_limits;
     Account DELETE "/kannas/v1/accounts/{name}" account::delete;
 };
 

@@ -97,6 +97,9 @@ pub enum Error {
     /// Each write of the group has this.
     #[error("the group of writes was not made durable")]
     Group(#[source] Arc<Error>),
+    /// Too many writes wait; this one was not taken.
+    #[error("too many writes wait")]
+    Busy,
     #[error("the writer has stopped")]
     Stopped,
 }

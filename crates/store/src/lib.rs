@@ -27,6 +27,7 @@ use model::error::Rule;
 use model::ids::Revision;
 use model::op::Op;
 use model::world::World;
+use tokio::sync::mpsc::error::{SendTimeoutError, TrySendError};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 pub use engine::{Error, From};
@@ -85,8 +86,11 @@ struct Job {
     answer: oneshot::Sender<Result<Arc<Commit>, WriteError>>,
 }
 
-/// Operations that may wait for the writer. More wait in their callers.
+/// Operations that may wait for the writer.
 const QUEUE: usize = 4096;
+
+/// For how long more of them wait for room, before they are turned away.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Groups a slow follower may be behind before it must look at the world
 /// itself (`RecvError::Lagged`).
@@ -128,8 +132,9 @@ impl Store {
     /// and seen by every later [`Self::world`].
     ///
     /// # Errors
-    /// A rule said no, and nothing changed; or the database could not take it,
-    /// and it is not known whether a restart will have it.
+    /// A rule said no, and nothing changed; or too many writes wait, and nothing
+    /// changed ([`Error::Busy`]); or the database could not take it, and it is
+    /// not known whether a restart will have it.
     pub async fn write(&self, op: Op) -> Result<Arc<Commit>, WriteError> {
         let (answer, answered) = oneshot::channel();
         self.queue.send(Job { op, answer }).await?;
@@ -175,7 +180,15 @@ impl Shared {
 impl Queue {
     async fn send(&self, job: Job) -> Result<(), Error> {
         let jobs = self.jobs.as_ref().ok_or(Error::Stopped)?;
-        jobs.send(job).await.map_err(|_| Error::Stopped)
+        let job = match jobs.try_send(job) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full(job)) => job,
+            Err(TrySendError::Closed(_)) => return Err(Error::Stopped),
+        };
+        jobs.send_timeout(job, PATIENCE).await.map_err(|error| match error {
+            SendTimeoutError::Timeout(_) => Error::Busy,
+            SendTimeoutError::Closed(_) => Error::Stopped,
+        })
     }
 }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use model::policy::Quota;
+
 use model::credentials::{Reach, SubAccount, Target, Token};
 use model::host::Join;
 use model::interface::{self, Address, Link};
@@ -29,13 +31,23 @@ pub(crate) fn id(n: u128) -> Uuid {
 }
 
 pub(crate) fn found() -> Op {
-    let admin = Account { name: ADMIN.to_owned(), password: "$argon2id$".to_owned(), admin: true };
+    let admin = Account {
+        name: ADMIN.to_owned(),
+        password: "$argon2id$".to_owned(),
+        admin: true,
+        quota: Quota::default(),
+    };
     let authority = Authority { certificate_pem: "cert".to_owned(), key_pem: "key".to_owned() };
     Op::Found { admin, authority }
 }
 
 pub(crate) fn account(name: &str) -> Op {
-    let account = Account { name: name.to_owned(), password: "p".to_owned(), admin: false };
+    let account = Account {
+        name: name.to_owned(),
+        password: "p".to_owned(),
+        admin: false,
+        quota: Quota::default(),
+    };
     Op::CreateAccount { by: ADMIN.to_owned(), account }
 }
 
@@ -166,8 +178,12 @@ pub(crate) fn keys(host: Uuid) -> Op {
     Op::Seals(model::seal::Wish::Keys { host, ends: Some([(1, end)].into()) })
 }
 
+pub(crate) fn node(id: Uuid) -> Op {
+    Op::Node(model::node::Wish::Here { id, address: "server-1:8443".to_owned() })
+}
+
 pub(crate) fn take_lease(host: Uuid) -> Op {
-    Op::TakeLease { host, claim: Claim { epoch: None, boot: "b".to_owned() } }
+    Op::TakeLease { host, claim: Claim { epoch: None, boot: "b".to_owned(), node: None } }
 }
 
 pub(crate) fn port(uuid: Uuid, network: Uuid, host: &str, attachment: Attachment) -> Op {

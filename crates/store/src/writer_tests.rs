@@ -221,6 +221,20 @@ async fn what_changes_nothing_needs_no_transaction() {
     assert_eq!(*script.committed.lock().unwrap(), [(1, 1), (2, 1)]);
 }
 
+#[tokio::test]
+async fn more_writes_than_there_is_room_for_are_turned_away_and_never_done() {
+    let (store, script, first) = Script::busy();
+    let waiting = ask_all(&store, 1..=u128::try_from(crate::QUEUE).unwrap());
+    let turned_away = store.write(router(id(1 << 20))).await;
+    assert!(matches!(turned_away, Err(WriteError::Store(Error::Busy))), "{turned_away:?}");
+    for _ in 0..=crate::QUEUE {
+        script.end(Ok(()));
+    }
+    first.await.unwrap();
+    assert!(all(waiting).await.iter().all(Result::is_ok));
+    assert!(!store.world().routers.contains_key(&id(1 << 20)));
+}
+
 #[test]
 fn what_the_last_handle_leaves_behind_is_still_written() {
     let (store, script, first) = Script::busy();

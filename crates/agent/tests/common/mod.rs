@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "each test file uses its part")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+pub(crate) mod gate;
 pub(crate) mod kernel;
 pub(crate) mod raw;
 
@@ -14,9 +15,10 @@ use agent::{AgentError, Config};
 use model::network;
 use model::objects::{Account, Configured, JoinToken, Subnet};
 use model::op::{Op, Wish};
+use model::policy::Quota;
 use model::spec::{Attachment, HostSpec};
 use model::{host_spec, peering, port, router};
-use server::agents::{Hub, LeaseArgs, fingerprint, new_authority, serve};
+use server::agents::{Among, Hub, LeaseArgs, fingerprint, new_authority, serve};
 use sha2::{Digest, Sha256};
 use store::{Commit, Store};
 use tempfile::TempDir;
@@ -25,6 +27,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use gate::Gate;
 use kernel::Fake;
 
 pub(crate) const ZONE: &str = "fi-hel1";
@@ -54,6 +57,9 @@ pub(crate) struct Site {
     serving: JoinHandle<std::io::Result<()>>,
     pub(crate) dir: Arc<TempDir>,
     leases: LeaseArgs,
+    /// How the other servers reach it, and what they call it.
+    pub(crate) gate: Option<Gate>,
+    pub(crate) node: Option<Uuid>,
 }
 
 impl Site {
@@ -64,26 +70,73 @@ impl Site {
     pub(crate) async fn found_with(leases: LeaseArgs) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         let store = Store::open(dir.path()).unwrap();
-        let admin = Account { name: ADMIN.to_owned(), password: String::new(), admin: true };
+        let admin = Account {
+            name: ADMIN.to_owned(),
+            password: String::new(),
+            admin: true,
+            quota: Quota::default(),
+        };
         store.write(Op::Found { admin, authority: new_authority() }).await.unwrap();
         Self::start(dir, store, leases, "127.0.0.1:0".parse().unwrap()).await
     }
 
+    /// An installation of several servers: its first, which leads.
+    pub(crate) async fn found_first(leases: LeaseArgs) -> Self {
+        let alone = Self::found_with(leases).await;
+        let first = alone.beside(true).await;
+        alone.stop().await;
+        first
+    }
+
+    /// Another server on the same memory.
+    pub(crate) async fn beside(&self, leads: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let gate = Gate::to(listener.local_addr().unwrap()).await;
+        let (id, address) = (Uuid::new_v4(), gate.address.to_string());
+        let among = Among { id, address, leads: Arc::new(move || leads) };
+        let (dir, store) = (self.dir.clone(), self.store.clone());
+        let others = store.world().nodes.len();
+        let site = Self::serve(dir, store, (self.leases, Some(among)), listener);
+        let there = || site.store.world().nodes.len() > others;
+        eventually("the server says that it is there", there).await;
+        Self { gate: Some(gate), node: Some(id), ..site }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.serving.await.unwrap().unwrap();
+    }
+
+    /// As a crash would.
+    pub(crate) async fn crash(self) {
+        self.serving.abort();
+        let _ = self.serving.await;
+    }
+
     async fn start(dir: Arc<TempDir>, store: Store, leases: LeaseArgs, at: SocketAddr) -> Self {
         let listener = TcpListener::bind(at).await.unwrap();
+        Self::serve(dir, store, (leases, None), listener)
+    }
+
+    fn serve(
+        dir: Arc<TempDir>,
+        store: Store,
+        (leases, among): (LeaseArgs, Option<Among>),
+        listener: TcpListener,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
-        let hub = Hub::start(store.clone(), leases);
+        let hub = Hub::start_among(store.clone(), leases, among);
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(serve(listener, store.clone(), hub.clone(), async {
             let _ = stopped.await;
         }));
-        Self { store, hub, address, stop, serving, dir, leases }
+        Self { store, hub, address, stop, serving, dir, leases, gate: None, node: None }
     }
 
     /// Stops the server, does `meanwhile`, and starts it anew at its address
     /// on what is on disk.
     pub(crate) async fn restart(self, meanwhile: impl AsyncFnOnce(&Store)) -> Self {
-        let Self { store, hub, address, stop, serving, dir, leases } = self;
+        let Self { store, hub, address, stop, serving, dir, leases, .. } = self;
         stop.send(()).unwrap();
         serving.await.unwrap().unwrap();
         drop(hub);
@@ -158,7 +211,7 @@ impl Agent {
         let dir = tempfile::tempdir().unwrap();
         let name = format!("host{n}");
         let config = Config {
-            server: format!("https://{}", site.address),
+            server: vec![format!("https://{}", site.address)],
             join: Some(token),
             join_file: None,
             zone: Some(ZONE.to_owned()),

@@ -45,8 +45,7 @@ impl Raw {
             .with_root_certificates(roots);
         let mut config = match shown {
             Some(dir) => {
-                let chain = vec![CertificateDer::from_pem_file(dir.join("cert.pem")).unwrap()];
-                let key = PrivateKeyDer::from_pem_file(dir.join("key.pem")).unwrap();
+                let (chain, key) = pem(dir);
                 builder.with_client_auth_cert(chain, key).unwrap()
             }
             None => builder.with_no_client_auth(),
@@ -87,6 +86,17 @@ impl Raw {
         self.ask(method, path, body).await.status().as_u16()
     }
 
+    /// The status of what only other servers may ask.
+    pub(crate) async fn of_peer(&self, method: &str, what: &str) -> u16 {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("https://{SERVER_NAME}/peer/v1/{what}"))
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from_static(b"{}")))
+            .unwrap();
+        self.requests.clone().send_request(request).await.unwrap().status().as_u16()
+    }
+
     pub(crate) async fn watch(&self, query: &str) -> Watch {
         let answer = self.ask("GET", &format!("watch{query}"), "").await;
         assert_eq!(answer.status(), 200);
@@ -125,4 +135,46 @@ impl Watch {
         let frame = tokio::time::timeout(DEADLINE, self.body.frame()).await.unwrap()?;
         Some(frame.ok()?.into_data().unwrap_or_default())
     }
+}
+
+fn pem(dir: &Path) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    let chain = vec![CertificateDer::from_pem_file(dir.join("cert.pem")).unwrap()];
+    (chain, PrivateKeyDer::from_pem_file(dir.join("key.pem")).unwrap())
+}
+
+/// Listens with the certificate of the host in `dir`, as a server does.
+pub(crate) async fn listen_as(dir: &Path) -> SocketAddr {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let (chain, key) = pem(dir);
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            drop(acceptor.accept(stream).await);
+        }
+    });
+    address
+}
+
+/// Whether who trusts the authority of `dir` takes who listens there for a
+/// server.
+pub(crate) async fn trusts(at: SocketAddr, dir: &Path) -> std::io::Result<()> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(dir.join("ca.pem")).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(SERVER_NAME).unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    connector.connect(name, TcpStream::connect(at).await?).await.map(drop)
 }

@@ -193,6 +193,13 @@ fn accounts_and_zones_are_made_and_listed() {
     it.run(&format!("account create eve --new-password-file {file} --admin"));
     it.run(&format!("account create eva --new-password-file {file} -o json"));
     it.run("account list");
+    it.run("account limit eve --networks 5 --requests 100 --burst 200");
+    it.run("account limit eve --networks 7");
+    it.run("account limit eva -o json");
+    it.run("account limit nobody --burst 0");
+    it.run("account limit nobody");
+    it.run("account list");
+    it.run_as("bob", "account limit bob --networks 9");
     it.run_as("bob", "network list");
     it.run_as("bob", "account list");
     it.run_as("bob", "host list");

@@ -7,21 +7,20 @@ use std::net::IpAddr;
 use uuid::Uuid;
 
 use super::{Now, Sides};
-use crate::admission::Pair;
+use crate::admission::{Pair, admitted};
 use crate::ids::Mtu;
 use crate::objects::Peering;
 use crate::reasons::{Ahead, Omen, Reason, words};
 use crate::state::Presence;
-use crate::survey::Survey;
 use crate::way::Passage;
 use crate::world::World;
 
 /// Nothing for one whose packets flow already: of that its state tells.
-pub(super) fn of(now: Now<'_>, sides: &mut Sides<'_>, half: &Peering) -> Vec<Reason> {
-    if flows(&mut sides.before, half.uuid) || !flows(&mut sides.after, half.uuid) {
+pub(super) fn of(now: Now<'_>, sides: Sides<'_>, half: &Peering) -> Vec<Reason> {
+    if flows(sides.before, half.uuid) || !flows(sides.after, half.uuid) {
         return Vec::new();
     }
-    let world = sides.after.world();
+    let world = sides.after;
     let carriers = [half.network, half.peer_network].map(|network| world.hosts_of(network));
     let measured: BTreeMap<Uuid, Measures> = carriers
         .iter()
@@ -43,10 +42,9 @@ fn ordered(mut hosts: [Uuid; 2]) -> [Uuid; 2] {
     hosts
 }
 
-fn flows(survey: &mut Survey<'_>, half: Uuid) -> bool {
-    let world = survey.world();
-    let pair = world.peerings.get(&half).and_then(|half| Pair::of(world, half));
-    pair.is_some_and(|pair| survey.clash(pair).is_none())
+fn flows(world: &World, half: Uuid) -> bool {
+    let half = world.peerings.get(&half);
+    half.is_some_and(|half| Pair::of(world, half).is_some() && admitted(world, half))
 }
 
 /// What one host has measured.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{Sides, network};
-use crate::admission::Pair;
+use crate::admission::{Pair, admitted};
 use crate::ids::Prefix;
 use crate::objects::Network;
-use crate::survey::Survey;
+use crate::world::World;
 
 /// Of one network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,13 +35,13 @@ pub enum Through {
     Peering(Uuid),
 }
 
-pub(super) fn changed(sides: &mut Sides<'_>, networks: &BTreeSet<Uuid>) -> Vec<Imports> {
+pub(super) fn changed(sides: Sides<'_>, networks: &BTreeSet<Uuid>) -> Vec<Imports> {
     networks.iter().filter_map(|uuid| of(sides, *uuid)).collect()
 }
 
-fn of(sides: &mut Sides<'_>, uuid: Uuid) -> Option<Imports> {
-    let old = all(&mut sides.before, uuid);
-    let new = all(&mut sides.after, uuid);
+fn of(sides: Sides<'_>, uuid: Uuid) -> Option<Imports> {
+    let old = all(sides.before, uuid);
+    let new = all(sides.after, uuid);
     let only = |these: &All, those: &All| {
         let only = these.iter().filter(|(key, _)| !those.contains_key(*key));
         only.map(|((prefix, from), through)| Import {
@@ -55,15 +55,14 @@ fn of(sides: &mut Sides<'_>, uuid: Uuid) -> Option<Imports> {
     if gains.is_empty() && loses.is_empty() {
         return None;
     }
-    let network = network(sides.before.world(), sides.after.world(), uuid)?.clone();
+    let network = network(sides.before, sides.after, uuid)?.clone();
     Some(Imports { network, gains, loses })
 }
 
 type All = BTreeMap<(Prefix, Uuid), Through>;
 
 /// As `host_spec::reachable` has it.
-fn all(survey: &mut Survey<'_>, uuid: Uuid) -> All {
-    let world = survey.world();
+fn all(world: &World, uuid: Uuid) -> All {
     let mut all = All::new();
     let Some(network) = world.network(uuid) else { return all };
     for other in world.neighbours(network) {
@@ -73,7 +72,7 @@ fn all(survey: &mut Survey<'_>, uuid: Uuid) -> All {
     }
     for half in world.halves_of(uuid) {
         let Some(pair) = Pair::of(world, half) else { continue };
-        if survey.clash(pair).is_none() {
+        if admitted(world, half) {
             for prefix in pair.peer.prefixes() {
                 all.entry((prefix, pair.peer.uuid)).or_insert(Through::Peering(half.uuid));
             }

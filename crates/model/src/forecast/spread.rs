@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::Sides;
-use crate::admission::Pair;
+use crate::admission::{Clash, Pair, admitted, clash};
 use crate::change::{Change, Key, Object};
-use crate::survey::Survey;
 use crate::world::World;
 
 /// May name too many, never too few.
@@ -26,8 +25,8 @@ pub(super) struct Spread {
 /// their routers, and on the other pairs of either. So it is looked at all
 /// pairs of what was written and of what is beside that; and from a pair whose
 /// verdict is another, at all others of its two networks, and so on.
-pub(super) fn of(sides: &mut Sides<'_>, changes: &[Change]) -> Spread {
-    let worlds = [sides.before.world(), sides.after.world()];
+pub(super) fn of(sides: Sides<'_>, changes: &[Change]) -> Spread {
+    let worlds = [sides.before, sides.after];
     let written = written(worlds[0], changes);
     let halves_written = changes.iter().filter_map(half).collect();
     let beside = |world: &World, uuid: &Uuid| {
@@ -45,7 +44,7 @@ pub(super) fn of(sides: &mut Sides<'_>, changes: &[Change]) -> Spread {
                 continue;
             }
             let is_near = ends.iter().any(|end| near.contains(end));
-            if is_near || admission(&mut sides.before, uuid) != admission(&mut sides.after, uuid) {
+            if is_near || admission(sides.before, uuid) != admission(sides.after, uuid) {
                 open.extend(ends.into_iter().filter(|end| networks.insert(*end)));
             }
         }
@@ -59,16 +58,17 @@ fn halves_at(world: &World, network: Uuid) -> Vec<(Uuid, [Uuid; 2])> {
 }
 
 /// Whether packets may flow, and over what they may not.
-fn admission(survey: &mut Survey<'_>, half: Uuid) -> Option<Option<crate::admission::Clash>> {
-    let world = survey.world();
-    let pair = world.peerings.get(&half).and_then(|half| Pair::of(world, half))?;
-    Some(survey.clash(pair))
+fn admission(world: &World, half: Uuid) -> Option<Option<Clash>> {
+    let half = world.peerings.get(&half)?;
+    let pair = Pair::of(world, half)?;
+    Some(if admitted(world, half) { None } else { clash(world, pair) })
 }
 
 fn half(change: &Change) -> Option<Uuid> {
     match change.key() {
         Key::Peering(uuid) => Some(uuid),
         Key::Account(_) | Key::Authority | Key::Done { .. } | Key::Host(_) => None,
+        Key::Node(_) => None,
         Key::JoinToken(_) | Key::Keys(_) | Key::Lease(_) | Key::Network(_) | Key::Port(_) => None,
         Key::PeeringGroup(_) => None,
         Key::Rotation | Key::Router(_) | Key::Seal(_) | Key::Server(_) => None,

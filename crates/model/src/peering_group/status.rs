@@ -70,7 +70,7 @@ pub fn progress(now: Now<'_>, policy: Policy, group: &PeeringGroup) -> Progress 
     let writing = Terms { policy, ..Terms::default() };
     let next = next_changes(world, &writing, group, &due.pairs);
     it.reasons.extend(hub_gone(world, group));
-    it.reasons.extend(due.too_many.then(|| too_many(policy)));
+    it.reasons.extend(due.too_many.then(|| too_many(world, policy, group)));
     if !due.pairs.is_empty() {
         it.reasons.extend(failed.map(|half| has_failed(half)));
     }
@@ -140,8 +140,8 @@ fn hub_gone(world: &World, group: &PeeringGroup) -> Option<Reason> {
     world.network(hub).is_none().then(|| Reason::new("hub-deleted", message()))
 }
 
-fn too_many(policy: Policy) -> Reason {
-    let limit = policy.limits.peerings;
+fn too_many(world: &World, policy: Policy, group: &PeeringGroup) -> Reason {
+    let limit = policy.limits_of(world, &group.account).peerings;
     let message =
         format!("More peerings would be needed than the account may have, {limit}: none is made.");
     Reason::new("peering-limit", message)
@@ -164,7 +164,7 @@ fn held(world: &World, due: &[Ends]) -> Vec<Reason> {
     let reason = |pair: &Ends| {
         let half = world.half(pair[0], pair[1])?;
         let gone = [Change::Delete(Key::Peering(half.uuid))];
-        let other = broken(world, &gone).into_iter().next()?;
+        let other = broken(world, &gone)?;
         let message = format!(
             "The peering {} ({}) is kept: without it an older one would come in, and the peering \
              {} ({}), which works, would clash with that. Delete it yourself if you want that.",

@@ -7,13 +7,10 @@ use uuid::Uuid;
 
 use super::{PeeringGroup, STEP, Wanted};
 use crate::change::{Change, Key, Object};
-use crate::consent::Patience;
 use crate::error::{Noun, Rule};
-use crate::forecast::{self, Now};
 use crate::ids::Revision;
 use crate::objects::{Configured, Network, Peering};
 use crate::policy::Policy;
-use crate::state::Presence;
 use crate::terms::Terms;
 use crate::webhook;
 use crate::world::World;
@@ -35,7 +32,7 @@ pub fn due(world: &World, policy: Policy, group: &PeeringGroup) -> Due {
     let wanted = Wanted::of(world, group);
     let made = made_by(world, group).map(|it| ends(it));
     let pairs = paired(made.filter(|it| !wanted.has(*it)));
-    let most = usize::try_from(policy.limits.peerings).unwrap_or(usize::MAX);
+    let most = most_of(world, policy, group);
     // So many cannot be there, and are not counted one by one.
     if wanted.count() > most {
         return Due { pairs, too_many: true };
@@ -74,6 +71,12 @@ fn paired(all: impl Iterator<Item = Ends>) -> Vec<Ends> {
 /// How many peerings its account has.
 fn has(world: &World, group: &PeeringGroup) -> usize {
     world.owned(&group.account).map_or(0, |owned| owned.peerings.len())
+}
+
+/// How many it may have.
+fn most_of(world: &World, policy: Policy, group: &PeeringGroup) -> usize {
+    let limit = policy.limits_of(world, &group.account).peerings;
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
 fn may_be_made(world: &World, policy: Policy, [from, to]: Ends) -> bool {
@@ -116,7 +119,7 @@ pub fn step(
     let it = world.peering_groups.get(&group).ok_or_else(absent)?;
     let writing = Writing { terms, revision: world.next_revision() };
     let mut changes = take(world, writing, it, pairs, STEP);
-    let limit = terms.policy.limits.peerings;
+    let limit = terms.policy.limits_of(world, &it.account).peerings;
     let made = changes.iter().filter(|it| is_new(world, it)).count();
     if made > 0 && u32::try_from(has(world, it) + made).is_ok_and(|all| all > limit) {
         return Err(Rule::PeeringLimit(limit));
@@ -158,7 +161,7 @@ pub(super) fn take(
         match world.half(pair[0], pair[1]) {
             Some(half) if half.group == Some(group.uuid) && !is_wanted => {
                 let changes = unmade(world, half, &heirs);
-                if !group.leaving && !broken(&sketch.world, &changes).is_empty() {
+                if !group.leaving && broken(&sketch.world, &changes).is_some() {
                     continue;
                 }
                 sketch.add(changes);
@@ -186,20 +189,17 @@ impl Sketch {
     }
 }
 
-/// Halves that work, and would be in conflict after `changes`, which are not
-/// about them. A pair that is parted may let an older one in, and that one may
-/// be in the way of a younger one.
-pub(super) fn broken(world: &World, changes: &[Change]) -> Vec<Peering> {
-    let gone = changes.iter().filter_map(|change| match change {
-        Change::Delete(Key::Peering(uuid)) => world.peerings.get(uuid),
-        Change::Put(_) | Change::Delete(_) => None,
-    });
-    let parted: BTreeSet<Ends> = gone.map(|it| [it.peer_network, it.network]).collect();
-    let (presence, patience) = (Presence::default(), Patience::default());
-    let now = Now { world, presence: &presence, patience };
-    let verdicts = forecast::of_changes(now, changes).verdicts.into_iter();
-    let broken = verdicts.filter(|it| it.breaks && !parted.contains(&ends(&it.half)));
-    broken.map(|it| it.half.as_ref().clone()).collect()
+/// A half whose packets flow, and would not for a clash after `changes`, which
+/// are not about it. A pair that is parted may let an older one in, and that
+/// one may be in the way of a younger one.
+pub(super) fn broken(world: &World, changes: &[Change]) -> Option<Arc<Peering>> {
+    let mut after = world.clone();
+    after.commit(changes);
+    world.admitted_otherwise(&after).into_iter().find_map(|(one, other)| {
+        let parted = after.half(other, one).is_none();
+        let half = after.half(one, other)?;
+        (world.admits(one, other) && !parted).then(|| half.clone())
+    })
 }
 
 /// Another group that wants it goes on with it, so that no packet is lost.
@@ -315,7 +315,7 @@ fn due_at(world: &World, policy: Policy, group: &PeeringGroup, network: Uuid) ->
     let mut pairs = paired(made.filter(|it| !wanted.has(*it)));
     let missing = wanted.pairs_of(network).filter(|it| may_be_made(world, policy, *it));
     let missing: Vec<Ends> = missing.take(STEP + 1).collect();
-    let most = usize::try_from(policy.limits.peerings).unwrap_or(usize::MAX);
+    let most = most_of(world, policy, group);
     if has(world, group) + missing.len() <= most {
         pairs.extend(missing);
     }

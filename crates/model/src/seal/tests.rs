@@ -179,7 +179,7 @@ fn a_host_that_is_lost_is_not_waited_for() {
     for host in [0, 1] {
         has_keys(&mut play, host, &[(1, end(1))]);
     }
-    let claim = crate::lease::Claim { epoch: None, boot: "b".to_owned() };
+    let claim = crate::lease::Claim { epoch: None, boot: "b".to_owned(), node: None };
     play.must(Op::TakeLease { host: host_id(1), claim });
     let made = next(&play.world, &Presence::default(), 0, 100).unwrap();
     play.must(Op::Seals(crate::seal::Wish::Rotate(made)));

@@ -9,7 +9,7 @@ use crate::account::check_password;
 use crate::credentials::SubAccount;
 use crate::error::{Rule, Subject};
 use crate::objects::Account;
-use crate::policy::Limits;
+use crate::policy::{Limits, Quota};
 
 /// A wish for an account, its password still in clear.
 pub struct NewAccount {
@@ -44,6 +44,27 @@ pub fn password_of_body(body: &[u8], name: &str) -> Result<String, Rule> {
     check_password(name, &password, "account.password")?;
     fields.finish()?;
     Ok(password)
+}
+
+/// What is not given is as for all.
+///
+/// # Errors
+/// The first faulty attribute.
+pub fn quota_of_body(body: &[u8]) -> Result<Quota, Rule> {
+    let mut fields = Fields::of_body(body, "limits")?;
+    let mut limit = |key: &str| fields.number::<u32>(key, Subject::Request);
+    let it = Quota {
+        networks: limit("networks")?,
+        network_peerings: limit("network_peerings")?,
+        routers: limit("routers")?,
+        requests: limit("requests")?,
+        burst: limit("burst")?,
+    };
+    if it.burst == Some(0) {
+        return Err(fields.bad(Subject::Request, "burst", "must be 1 or more"));
+    }
+    fields.finish()?;
+    Ok(it)
 }
 
 /// `GET /1.3/account`. The limits are integers, as the Go SDK demands; those
@@ -102,11 +123,13 @@ fn roles() -> Value {
 pub struct AccountView<'w> {
     username: &'w str,
     admin: &'static str,
+    /// Those that are not as for all.
+    limits: Quota,
 }
 
 impl<'w> AccountView<'w> {
     pub fn new(it: &'w Account) -> Self {
-        Self { username: &it.name, admin: yes_no(it.admin) }
+        Self { username: &it.name, admin: yes_no(it.admin), limits: it.quota }
     }
 }
 

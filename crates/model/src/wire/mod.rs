@@ -14,6 +14,7 @@ pub mod health;
 pub mod interface;
 pub mod network;
 pub mod network_view;
+pub mod peer;
 pub mod peering;
 pub mod peering_group;
 pub mod peering_request;

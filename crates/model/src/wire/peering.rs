@@ -15,7 +15,6 @@ use crate::objects::{Configured, Network, Peering, Subnet};
 use crate::peering::{Create, Modify};
 use crate::reasons::Reason;
 use crate::state::{self, Presence, State};
-use crate::survey::Survey;
 use crate::world::World;
 
 pub const ENVELOPE: &str = "network_peering";
@@ -124,7 +123,7 @@ struct SubnetView<'w> {
 impl<'w> View<'w> {
     pub fn new(world: &'w World, presence: &Presence, patience: Patience, it: &'w Peering) -> Self {
         let of = (it, Ends::of(world, it));
-        Self::among(&mut Survey::new(world), presence, patience, of)
+        Self::between(world, presence, patience, of)
     }
 
     /// Many of one picture, each made when it is asked for.
@@ -134,18 +133,17 @@ impl<'w> View<'w> {
         patience: Patience,
         page: &'p [&'w Arc<Peering>],
     ) -> impl Iterator<Item = Self> + use<'w, 'p> {
-        let mut survey = Survey::new(world);
         let ahead = page.chunks(AHEAD).flat_map(move |some| look_ahead(world, some));
-        ahead.map(move |of| Self::among(&mut survey, presence, patience, of))
+        ahead.map(move |of| Self::between(world, presence, patience, of))
     }
 
-    fn among(
-        survey: &mut Survey<'w>,
+    fn between(
+        world: &'w World,
         presence: &Presence,
         patience: Patience,
         (it, ends): (&'w Peering, Ends<'w>),
     ) -> Self {
-        let (state, reasons) = state::judge_among(survey, presence, patience, (it, ends));
+        let (state, reasons) = state::judge_between(world, presence, patience, (it, ends));
         let side = |uuid, network: Option<&'w Network>| Side {
             uuid,
             ip_networks: network.map(|n| Subnets { ip_network: &n.subnets }),
@@ -156,7 +154,7 @@ impl<'w> View<'w> {
             configured_status: it.configured,
             state,
             reasons,
-            health: HealthView::of_pair(survey.world(), presence, ends.pair(it)),
+            health: HealthView::of_pair(world, presence, ends.pair(it)),
             labels: &it.labels,
             note: it.note.as_deref(),
             group: it.group,

@@ -1,13 +1,20 @@
-//! What is asked of servers.
+//! Servers among what is remembered.
 
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::World;
+use crate::labelled::Kind;
 use crate::objects::{Port, Server};
 
 impl World {
+    pub(super) fn put_server(&mut self, it: Server) {
+        self.owners.of(&it.account).own(Kind::Server, it.uuid, &it.labels);
+        self.unplaced.extend(it.host.is_none().then_some(it.uuid));
+        self.servers.insert(it.uuid, Arc::new(it));
+    }
+
     /// The interfaces of `server`, by index.
     pub fn nics_of(&self, server: Uuid) -> impl Iterator<Item = (u8, &Arc<Port>)> {
         let all = self.by_nic.range((server, 0)..=(server, u8::MAX));

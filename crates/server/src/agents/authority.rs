@@ -59,14 +59,25 @@ pub(crate) fn hex_digest(bytes: &[u8]) -> String {
     hex
 }
 
-/// A new key and certificate for the server. It lasts as long as the process.
+/// Before the name of one server of several in its certificate. No host's has
+/// it, as a host's has nothing that the host has asked for.
+const NODE: &str = "urn:kannas:server:";
+
+/// A new key and certificate for the server, which the other servers know by
+/// `node` if it is one of several. It lasts as long as the process.
 pub(crate) fn issue_server(
     authority: &Authority,
+    node: Option<Uuid>,
 ) -> Result<CertifiedKey<KeyPair>, CertificateError> {
     let signing_key = KeyPair::generate()?;
     let mut params = params("Kannas server");
     params.subject_alt_names = vec![SanType::DnsName(Ia5String::try_from(SERVER_NAME)?)];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    if let Some(node) = node {
+        let name = Ia5String::try_from(format!("{NODE}{node}"))?;
+        params.subject_alt_names.push(SanType::URI(name));
+        params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
+    }
     let cert = params.signed_by(&signing_key, &issuer(authority)?)?;
     Ok(CertifiedKey { cert, signing_key })
 }
@@ -96,11 +107,20 @@ pub(crate) fn issue_host(
 
 /// The host that a certificate of ours names.
 pub(crate) fn host_of(certificate: &CertificateDer<'_>) -> Option<Uuid> {
+    named(certificate, "urn:uuid:")
+}
+
+/// The server among several that a certificate of ours names.
+pub(crate) fn node_of(certificate: &CertificateDer<'_>) -> Option<Uuid> {
+    named(certificate, NODE)
+}
+
+fn named(certificate: &CertificateDer<'_>, before: &str) -> Option<Uuid> {
     let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
     let names = certificate.subject_alternative_name().ok()??;
     names.value.general_names.iter().find_map(|name| {
         let GeneralName::URI(uri) = name else { return None };
-        Uuid::try_parse(uri.strip_prefix("urn:uuid:")?).ok()
+        Uuid::try_parse(uri.strip_prefix(before)?).ok()
     })
 }
 
@@ -132,6 +152,8 @@ mod tests {
         let mut request =
             CertificateParams::new(vec!["server.kannas.internal".to_owned()]).unwrap();
         request.subject_alt_names.push(SanType::URI(Ia5String::try_from(other).unwrap()));
+        let server = format!("{NODE}{}", Uuid::from_u128(1));
+        request.subject_alt_names.push(SanType::URI(Ia5String::try_from(server).unwrap()));
         request.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let request = request.serialize_request(&key).unwrap().pem().unwrap();
 
@@ -140,11 +162,19 @@ mod tests {
         let pem = issue_host(&authority, host, &key).unwrap();
 
         let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
-        assert_eq!(host_of(&der), Some(host));
+        assert_eq!((host_of(&der), node_of(&der)), (Some(host), None));
         let (_, parsed) = x509_parser::parse_x509_certificate(&der).unwrap();
         assert!(!parsed.is_ca());
         let names = parsed.subject_alternative_name().unwrap().unwrap();
         assert_eq!(names.value.general_names.len(), 1);
+    }
+
+    #[test]
+    fn one_server_of_several_is_known_by_its_certificate_and_is_no_host() {
+        let (authority, node) = (new_authority(), Uuid::from_u128(3));
+        let of = |node| issue_server(&authority, node).unwrap().cert.der().clone();
+        assert_eq!((node_of(&of(Some(node))), host_of(&of(Some(node)))), (Some(node), None));
+        assert_eq!((node_of(&of(None)), host_of(&of(None))), (None, None));
     }
 
     #[test]

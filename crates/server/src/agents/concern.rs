@@ -120,8 +120,12 @@ fn touched(before: &World, change: &Change) -> Touched {
             Object::Account(_) | Object::Authority(_) | Object::Done(_) | Object::JoinToken(_),
         )
         | Change::Put(Object::SubAccount(_) | Object::Token(_))
-        | Change::Put(Object::PeeringGroup(_) | Object::Told(_) | Object::Webhook(_))
-        | Change::Delete(Key::PeeringGroup(_) | Key::Told { .. } | Key::Webhook(_))
+        | Change::Put(
+            Object::Told(_) | Object::Webhook(_) | Object::Node(_) | Object::PeeringGroup(_),
+        )
+        | Change::Delete(
+            Key::Told { .. } | Key::Webhook(_) | Key::Node(_) | Key::PeeringGroup(_),
+        )
         | Change::Delete(Key::SubAccount(_) | Key::Token(_))
         | Change::Put(Object::Zone(_) | Object::NextVni { .. })
         | Change::Delete(Key::Account(_) | Key::Authority | Key::Done { .. } | Key::JoinToken(_))

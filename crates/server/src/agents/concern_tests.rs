@@ -4,6 +4,7 @@ use model::lease::{Claim, Loss};
 use model::network::{self, Attach};
 use model::objects::{Account, Authority, Configured, JoinToken, Size, StaticRoute, Subnet};
 use model::op::{Op, Wish, decide};
+use model::policy::Quota;
 use model::seal::{End, Rotation};
 use model::spec::{Attachment, HostSpec};
 use model::{interface, peering, port, router, server};
@@ -116,7 +117,12 @@ fn host(n: u128) -> Uuid {
 
 fn founded() -> World {
     let mut world = World::default();
-    let admin = Account { name: "a".to_owned(), password: String::new(), admin: true };
+    let admin = Account {
+        name: "a".to_owned(),
+        password: String::new(),
+        admin: true,
+        quota: Quota::default(),
+    };
     let authority = Authority { certificate_pem: String::new(), key_pem: String::new() };
     commit(&mut world, Op::Found { admin, authority });
     for n in 0..HOSTS {
@@ -197,7 +203,7 @@ fn static_route(router: u128, network: Option<u128>) -> Op {
 
 /// Each boot is another, so each lease is a new one.
 fn lease_step(host: Uuid, taken: bool) -> Op {
-    let claim = Claim { epoch: None, boot: String::new() };
+    let claim = Claim { epoch: None, boot: String::new(), node: None };
     let loss = |epoch| Loss { host, epoch, since: 0 };
     match taken {
         true => Op::TakeLease { host, claim },

@@ -18,7 +18,7 @@ use model::error::Rule;
 use model::flow::Counted;
 use model::host;
 use model::ids::Revision;
-use model::lease::{Claim, resumed};
+use model::lease::{Claim, goes_on, resumed};
 use model::op::Op;
 use model::seal::{End, Generation, take_keys as take_keys_of};
 use model::wire::agent::{Answer, Join, Joined, Renewal, Report};
@@ -29,6 +29,7 @@ use uuid::Uuid;
 
 use super::authority::{HostKey, hex_digest, issue_host};
 use super::hub::{Gone, Hub};
+use super::peers;
 use super::roster::Heard;
 use super::watch as stream;
 
@@ -56,13 +57,15 @@ impl Door {
 pub(crate) struct Peer {
     /// As its certificate says; None without one.
     pub(crate) host: Option<Uuid>,
+    /// The same of another server.
+    pub(crate) node: Option<Uuid>,
     connection: u64,
 }
 
 impl Peer {
-    pub(crate) fn new(host: Option<Uuid>) -> Self {
+    pub(crate) fn new(host: Option<Uuid>, node: Option<Uuid>) -> Self {
         static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
-        Self { host, connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed) }
+        Self { host, node, connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed) }
     }
 }
 
@@ -74,6 +77,7 @@ pub(crate) fn router(door: Door) -> Router {
         .route("/agent/v1/renew", post(renew))
         .route("/agent/v1/counters", post(counters))
         .route("/agent/v1/answer", post(answer))
+        .merge(peers::router())
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(door)
 }
@@ -206,18 +210,22 @@ async fn watch_slice(
     Query(query): Query<WatchQuery>,
 ) -> Result<Response, Refusal> {
     let Member { host, connection } = member;
-    let epoch = match query.boot {
-        Some(boot) => Some(lease(&door, host, Claim { epoch: query.epoch, boot }).await?),
+    let (epoch, goes_on) = match query.boot {
+        Some(boot) => {
+            let claim = Claim { epoch: query.epoch, boot, node: door.hub.node() };
+            let (epoch, goes_on) = lease(&door, host, claim).await?;
+            (Some(epoch), goes_on)
+        }
         None => {
             no_lease(&door, host).await?;
-            None
+            (None, query.epoch.is_none())
         }
     };
     if !query.seals {
         take_keys(&door, host, None).await?;
     }
     // What a host has from under another lease is of the past.
-    let resume = query.revision.filter(|_| epoch == query.epoch);
+    let resume = query.revision.filter(|_| goes_on);
     let begun = door.hub.begin(host, connection, resume, epoch);
     let (seat, resumed) = begun.map_err(|Gone| {
         Refusal::new(StatusCode::GONE, "That revision is not kept; ask without one.")
@@ -231,21 +239,24 @@ async fn watch_slice(
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }
 
-/// The epoch of the lease under which the host goes on.
-async fn lease(door: &Door, host: Uuid, claim: Claim) -> Result<Revision, Refusal> {
+/// The epoch of the lease under which the host goes on, and whether what it
+/// has is still what it is to have.
+async fn lease(door: &Door, host: Uuid, claim: Claim) -> Result<(Revision, bool), Refusal> {
     if claim.boot.len() > BOOT {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "No boot has so long a name."));
     }
-    if let Some(epoch) = resumed(&door.store.world(), host, &claim) {
-        return Ok(epoch);
+    let before = door.store.world();
+    if let Some(epoch) = resumed(&before, host, &claim) {
+        return Ok((epoch, true));
     }
-    let commit = door.write(host, "watch", Op::TakeLease { host, claim }).await?;
+    let take = Op::TakeLease { host, claim: claim.clone() };
+    let commit = door.write(host, "watch", take).await?;
     let lease = commit.world.leases.get(&host);
     let lease =
         lease.ok_or_else(|| Refusal::new(StatusCode::FORBIDDEN, "The host was deleted."))?;
     tracing::info!(%host, epoch = lease.epoch, "a host has taken a lease");
     door.hub.heard(commit.world.revision()).await;
-    Ok(lease.epoch)
+    Ok((lease.epoch, goes_on(&before, lease, &claim)))
 }
 
 /// An agent that was put back to an older one renews nothing.

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use imbl::OrdMap;
 use model::change::{Change, Key, Object};
-use model::flow::{Counted, Exchange};
-use model::ids::{Revision, Vni};
+use model::ids::Revision;
 use model::lease::Lease;
+use model::node::Node;
 use model::state::Presence;
-use model::wire::agent::{Line, Report};
+use model::wire::agent::Report;
 use model::world::World;
 use store::{Group, Store};
 use time::OffsetDateTime;
@@ -21,7 +22,10 @@ use uuid::Uuid;
 use super::asks::Asks;
 use super::concern::concerned;
 use super::leases::{LeaseArgs, Leases, Look};
-use super::roster::{Heard, Roster, Start, Word, host_error};
+use super::peers::{Among, Peers};
+use super::roster::{Heard, Roster, Word, host_error};
+use super::seat::Seat;
+use super::session::Start;
 use super::tally::Tally;
 
 /// Worlds to resume from. They share structure: one costs what its write
@@ -32,25 +36,30 @@ const WORLDS: usize = 1024;
 #[derive(Clone)]
 pub struct Hub {
     pub(crate) asks: Arc<Asks>,
-    shared: Arc<Shared>,
+    /// The other servers, if this is one of several.
+    pub(crate) peers: Arc<Peers>,
+    pub(super) shared: Arc<Shared>,
     follower: Arc<Follower>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     inner: Mutex<Inner>,
+    pub(super) among: Option<Among>,
+    /// The servers that there are, this one among them.
+    pub(super) nodes: watch::Sender<OrdMap<Uuid, Arc<Node>>>,
     /// Told after each change of the roster, with their number.
     changed: watch::Sender<u64>,
     started: Instant,
 }
 
-struct Inner {
-    roster: Roster,
-    leases: Leases,
+pub(super) struct Inner {
+    pub(super) roster: Roster,
+    pub(super) leases: Leases,
     /// One per group of writes, without gaps; the last is the newest.
     worlds: VecDeque<Arc<World>>,
-    bells: BTreeMap<Uuid, Arc<Notify>>,
+    pub(super) bells: BTreeMap<Uuid, Arc<Notify>>,
     sessions: u64,
-    tally: Tally,
+    pub(super) tally: Tally,
 }
 
 /// The task that follows the store, for as long as there is a hub.
@@ -76,19 +85,26 @@ pub(crate) struct Gone;
 impl Hub {
     /// Follows `store` from now on. Needs a tokio runtime.
     pub fn start(store: Store, leases: LeaseArgs) -> Self {
+        Self::start_among(store, leases, None)
+    }
+
+    /// The same for one server of several.
+    pub fn start_among(store: Store, leases: LeaseArgs, among: Option<Among>) -> Self {
         let mut groups = store.groups();
         let world = store.world();
+        let own = among.as_ref().map(|it| it.id);
         let inner = Inner {
-            roster: Roster::new(world.revision()),
-            leases: leases_of(&world, leases),
+            roster: own.map_or(Roster::new(world.revision()), |_| Roster::shared(world.revision())),
+            leases: leases_of(&world, Leases::new(leases, own)),
             worlds: [world].into(),
             bells: BTreeMap::new(),
             sessions: 0,
             tally: Tally::default(),
         };
-        let changed = watch::channel(0).0;
-        let shared =
-            Arc::new(Shared { inner: Mutex::new(inner), changed, started: Instant::now() });
+        let (changed, nodes) = (watch::channel(0).0, watch::channel(OrdMap::new()).0);
+        let (inner, started) = (Mutex::new(inner), Instant::now());
+        let shared = Arc::new(Shared { inner, among, nodes, changed, started });
+        shared.look_for_nodes(&store.world());
         let follower = shared.clone();
         let task = tokio::spawn(async move {
             loop {
@@ -99,7 +115,8 @@ impl Hub {
                 }
             }
         });
-        Self { asks: Arc::default(), shared, follower: Arc::new(Follower(Mutex::new(Some(task)))) }
+        let follower = Arc::new(Follower(Mutex::new(Some(task))));
+        Self { asks: Arc::default(), peers: Arc::default(), shared, follower }
     }
 
     /// Follows the store no longer, and has let go of it.
@@ -108,6 +125,11 @@ impl Hub {
             // That it was cut off is how it ends.
             let _ = task.await;
         }
+    }
+
+    /// Which of several servers this is.
+    pub(crate) fn node(&self) -> Option<Uuid> {
+        self.shared.among.as_ref().map(|it| it.id)
     }
 
     /// What the connected hosts say.
@@ -126,30 +148,12 @@ impl Hub {
         *self.shared.changed.borrow()
     }
 
-    /// A host tells what it has counted, `at` seconds since 1970.
-    pub(crate) fn counted(&self, host: Uuid, counted: Counted, at: i64) {
-        let mut inner = self.shared.lock();
-        let world = inner.newest();
-        inner.tally.take(&world, host, counted, at);
-    }
-
-    /// Packets between two networks, and when a host last told of any.
-    pub(crate) fn exchange(&self, local: Vni, peer: Vni) -> (Exchange, Option<i64>) {
-        self.shared.lock().tally.between(local, peer)
-    }
-
-    /// What a host has counted in all, and when it said so.
-    pub(crate) fn tally(&self, host: Uuid) -> Option<(BTreeMap<String, u64>, i64)> {
-        let inner = self.shared.lock();
-        inner.tally.of(host).map(|host| (host.verdicts.clone(), host.at))
-    }
-
     /// Waits until every connected host has acted on `revision`, or `limit`
     /// has passed.
     pub async fn settled(&self, revision: Revision, limit: Duration) {
         let mut changed = self.shared.changed.subscribe();
         let all_have = async {
-            while !self.shared.lock().roster.settled(revision) {
+            while !self.shared.settled(revision) {
                 if changed.changed().await.is_err() {
                     return;
                 }
@@ -184,6 +188,9 @@ impl Hub {
     ) -> Result<(Seat, Option<Arc<World>>), Gone> {
         let now_ms = self.shared.now_ms();
         let mut inner = self.shared.lock();
+        if inner.is_past(host, epoch) {
+            return Err(Gone);
+        }
         let world = match resume {
             Some(revision) => Some(inner.world_at(revision).ok_or(Gone)?),
             None => None,
@@ -242,29 +249,42 @@ impl Hub {
     /// Which leases are lost by now.
     pub(crate) fn look(&self) -> Look {
         let now_ms = self.shared.now_ms();
+        let leads = self.shared.among.as_ref().is_none_or(Among::leads);
         let mut inner = self.shared.lock();
-        let all = inner.worlds.back().map_or(0, |world| world.leases.len());
+        inner.leases.lead(leads, now_ms);
+        let world = inner.newest();
+        let all = match self.shared.among {
+            Some(_) => {
+                let watched = |it: &&Arc<Lease>| inner.leases.watches(it.node, now_ms);
+                world.leases.values().filter(watched).count()
+            }
+            None => world.leases.len(),
+        };
         inner.leases.look(all, now_ms)
     }
 }
 
 /// At the start all hosts that hold a lease have the grace to come back.
-fn leases_of(world: &World, settings: LeaseArgs) -> Leases {
-    let mut leases = Leases::new(settings);
+fn leases_of(world: &World, mut leases: Leases) -> Leases {
     world.leases.values().for_each(|lease| leases.put(lease, 0));
     leases
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self) {
+    pub(super) fn tell(&self) {
         self.changed.send_modify(|times| *times += 1);
     }
 
-    fn now_ms(&self) -> u64 {
+    fn settled(&self, revision: Revision) -> bool {
+        let now_ms = self.now_ms();
+        self.lock().roster.settled(revision, now_ms)
+    }
+
+    pub(super) fn now_ms(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
@@ -288,6 +308,7 @@ impl Shared {
         inner.take_leases(changes(), now_ms);
         inner.announce(&hosts, now_ms);
         drop(inner);
+        self.look_for_nodes(&group.world);
         self.tell();
     }
 
@@ -299,17 +320,24 @@ impl Shared {
         for lease in world.leases.values() {
             inner.take_lease(lease, now_ms);
         }
-        inner.worlds = [world].into();
-        let everybody = inner.bells.keys().copied().collect();
+        inner.worlds = [world.clone()].into();
+        let everybody = inner.bells.keys().copied().chain(inner.roster.far.hosts()).collect();
         inner.announce(&everybody, now_ms);
         drop(inner);
+        self.look_for_nodes(&world);
         self.tell();
     }
 }
 
 impl Inner {
-    fn newest(&self) -> Arc<World> {
+    pub(super) fn newest(&self) -> Arc<World> {
         self.worlds.back().cloned().unwrap_or_default()
+    }
+
+    /// The host has taken a newer lease since.
+    fn is_past(&self, host: Uuid, epoch: Option<Revision>) -> bool {
+        let newest = self.newest().leases.get(&host).map(|it| it.epoch);
+        epoch.is_some() && newest > epoch
     }
 
     /// None for one between two that were told of, too.
@@ -332,6 +360,10 @@ impl Inner {
         self.leases.put(lease, now_ms);
         if lease.lost.is_some() {
             self.roster.expel(lease.host, lease.epoch);
+        } else if lease.node != self.leases.own() {
+            // It has gone to another server; its session here ends.
+            self.roster.expel(lease.host, lease.epoch.saturating_sub(1));
+            self.bells.get(&lease.host).into_iter().for_each(|bell| bell.notify_one());
         }
     }
 
@@ -343,56 +375,5 @@ impl Inner {
                 bell.notify_one();
             }
         }
-    }
-}
-
-/// One session's place in the hub; it is free again on drop.
-pub(crate) struct Seat {
-    hub: Hub,
-    host: Uuid,
-    id: u64,
-    epoch: Option<Revision>,
-    bell: Arc<Notify>,
-}
-
-impl Seat {
-    /// What the host is told of its lease.
-    pub(crate) fn lease(&self) -> Option<Line> {
-        let limit_ms = self.hub.lease_settings().limit_ms;
-        self.epoch.map(|epoch| Line::Lease { epoch, limit_ms })
-    }
-
-    pub(crate) fn host(&self) -> Uuid {
-        self.host
-    }
-
-    pub(crate) fn newest(&self) -> Arc<World> {
-        self.hub.shared.lock().newest()
-    }
-
-    /// See [`Roster::looked`].
-    pub(crate) fn looked(&self, revision: Revision, tell: bool) -> bool {
-        let current = self.hub.shared.lock().roster.looked(self.host, self.id, revision, tell);
-        self.hub.shared.tell();
-        current
-    }
-
-    /// Waits for something that may concern the host.
-    pub(crate) async fn rung(&self) {
-        self.bell.notified().await;
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let now_ms = self.hub.shared.now_ms();
-        let mut inner = self.hub.shared.lock();
-        inner.roster.end(self.host, self.id);
-        inner.leases.left(self.host, self.id, now_ms);
-        if inner.bells.get(&self.host).is_some_and(|bell| Arc::ptr_eq(bell, &self.bell)) {
-            inner.bells.remove(&self.host);
-        }
-        drop(inner);
-        self.hub.shared.tell();
     }
 }

@@ -3,6 +3,10 @@
 //!
 //! A host whose agent has left, as its kernel said by closing the connection,
 //! is alive and carries packets; it gets more time than one that is silent.
+//!
+//! Among several servers each watches over the leases that were taken at it.
+//! Those of a server of which nothing is heard are the leader's to watch, and
+//! have that longer time from the last sign of the server on.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -54,7 +58,13 @@ impl LeaseArgs {
 #[derive(Debug)]
 pub(crate) struct Leases {
     settings: LeaseArgs,
+    /// This server's name among several.
+    own: Option<Uuid>,
     held: BTreeMap<Uuid, Held>,
+    /// When other servers were heard of last.
+    signs: BTreeMap<Uuid, u64>,
+    /// Since when this server leads.
+    leads_ms: Option<u64>,
     looked_ms: Option<u64>,
 }
 
@@ -64,6 +74,8 @@ struct Held {
     heard_ms: u64,
     /// That renews it; None while the host has no agent.
     session: Option<u64>,
+    /// The server that it was taken at.
+    node: Option<Uuid>,
 }
 
 /// A lease that was not renewed.
@@ -84,8 +96,13 @@ pub(crate) enum Look {
 }
 
 impl Leases {
-    pub(crate) fn new(settings: LeaseArgs) -> Self {
-        Self { settings, held: BTreeMap::new(), looked_ms: None }
+    pub(crate) fn new(settings: LeaseArgs, own: Option<Uuid>) -> Self {
+        let (held, signs) = (BTreeMap::new(), BTreeMap::new());
+        Self { settings, own, held, signs, leads_ms: None, looked_ms: None }
+    }
+
+    pub(crate) fn own(&self) -> Option<Uuid> {
+        self.own
     }
 
     pub(crate) fn settings(&self) -> LeaseArgs {
@@ -99,9 +116,22 @@ impl Leases {
         if lease.lost.is_some() && held <= lease.epoch {
             self.held.remove(&lease.host);
         } else if held < lease.epoch {
-            let held = Held { epoch: lease.epoch, heard_ms: now_ms, session: None };
+            let (epoch, node) = (lease.epoch, lease.node);
+            let held = Held { epoch, heard_ms: now_ms, session: None, node };
             self.held.insert(lease.host, held);
         }
+    }
+
+    /// Another server gives a sign of life.
+    pub(crate) fn sign(&mut self, node: Uuid, now_ms: u64) {
+        self.signs.insert(node, now_ms);
+    }
+
+    /// Another server is no more: its hosts' time runs from now on.
+    pub(crate) fn forget(&mut self, node: Uuid, now_ms: u64) {
+        self.signs.remove(&node);
+        let held = self.held.values_mut().filter(|held| held.node == Some(node));
+        held.for_each(|held| held.heard_ms = now_ms);
     }
 
     pub(crate) fn remove(&mut self, host: Uuid) {
@@ -115,7 +145,8 @@ impl Leases {
 
     /// The host's agent is here, in a session under that epoch.
     pub(crate) fn begin(&mut self, host: Uuid, epoch: Revision, session: u64, now_ms: u64) {
-        self.held.insert(host, Held { epoch, heard_ms: now_ms, session: Some(session) });
+        let held = Held { epoch, heard_ms: now_ms, session: Some(session), node: self.own };
+        self.held.insert(host, held);
     }
 
     /// False for a lease that is not held.
@@ -134,13 +165,32 @@ impl Leases {
         }
     }
 
-    /// Which leases are lost now, of `all` that there are, lost ones included.
+    /// True for leases of that server that are this one's to watch over.
+    pub(crate) fn watches(&self, node: Option<Uuid>, now_ms: u64) -> bool {
+        let is_silent = |node| self.is_silent(node, self.settings.limit_ms, now_ms);
+        node == self.own || (self.leads_ms.is_some() && node.is_none_or(is_silent))
+    }
+
+    /// Another server has given no sign of life for so long.
+    pub(crate) fn is_silent(&self, node: Uuid, limit_ms: u64, now_ms: u64) -> bool {
+        let sign = self.signs.get(&node).copied();
+        sign.is_none_or(|sign| now_ms.saturating_sub(sign) > limit_ms)
+    }
+
+    /// Whether this server is the one of several that leads.
+    pub(crate) fn lead(&mut self, leads: bool, now_ms: u64) {
+        self.leads_ms = leads.then(|| self.leads_ms.unwrap_or(now_ms));
+    }
+
+    /// Which leases are lost now, of `all` that are this server's to watch
+    /// over, lost ones included.
     pub(crate) fn look(&mut self, all: usize, now_ms: u64) -> Look {
         self.forgive(now_ms);
         let (limit, grace) = (self.settings.limit_ms, self.settings.grace_seconds * 1000);
         let (mut late, mut lost) = (0, Vec::new());
         for (host, held) in &self.held {
-            let ms = now_ms.saturating_sub(held.heard_ms);
+            let Some(heard_ms) = self.heard(held) else { continue };
+            let ms = now_ms.saturating_sub(heard_ms);
             let is_lost = ms > if held.session.is_some() { limit } else { grace };
             // Those whose time is not over yet, but who should have been heard
             // of: when nobody can reach us the first is lost a while before
@@ -155,6 +205,16 @@ impl Leases {
         if lost.is_empty() || late * 2 <= all { Look::Lost(lost) } else { Look::Braked(lost.len()) }
     }
 
+    /// None of a lease that another server watches over. Who leads has known
+    /// of the others' for no longer than that.
+    fn heard(&self, held: &Held) -> Option<u64> {
+        if held.node == self.own {
+            return Some(held.heard_ms);
+        }
+        let sign = held.node.and_then(|node| self.signs.get(&node).copied());
+        Some(held.heard_ms.max(self.leads_ms?).max(sign.unwrap_or_default()))
+    }
+
     /// While we did not run, nobody could be heard.
     fn forgive(&mut self, now_ms: u64) {
         let last = self.looked_ms.replace(now_ms).unwrap_or(now_ms);
@@ -162,6 +222,9 @@ impl Leases {
         if gap > self.settings.limit_ms / 2 {
             for held in self.held.values_mut() {
                 held.heard_ms = held.heard_ms.saturating_add(gap).min(now_ms);
+            }
+            for sign in self.signs.values_mut() {
+                *sign = sign.saturating_add(gap).min(now_ms);
             }
         }
     }

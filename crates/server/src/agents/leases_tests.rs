@@ -4,7 +4,7 @@ const LIMIT: u64 = 1000;
 
 /// `count` hosts whose agents are here, and were heard of at 0.
 fn leases(count: u128) -> Leases {
-    let mut it = Leases::new(LeaseArgs::default());
+    let mut it = Leases::new(LeaseArgs::default(), None);
     for n in 0..count {
         it.begin(Uuid::from_u128(n), 1, 10, 0);
     }
@@ -105,7 +105,8 @@ fn nobody_is_lost_for_the_time_that_the_server_stood_still() {
 #[test]
 fn what_is_renewed_and_remembered_under_an_old_epoch_changes_nothing() {
     let host = Uuid::from_u128(7);
-    let lease = |epoch, lost| Lease { host, epoch, boot: String::new(), since: 0, lost };
+    let lease =
+        |epoch, lost| Lease { host, epoch, boot: String::new(), since: 0, node: None, lost };
     let mut it = leases(0);
     it.put(&lease(5, None), 0);
     it.begin(host, 9, 11, 0);
@@ -115,4 +116,48 @@ fn what_is_renewed_and_remembered_under_an_old_epoch_changes_nothing() {
     assert!(it.renew(host, 9, 30), "that it lost an older one is no news");
     it.put(&lease(9, Some(78)), 40);
     assert!(!it.renew(host, 9, 50));
+}
+
+/// Held at `node`, under epoch 1.
+fn lease_at(host: u128, node: Option<u128>) -> Lease {
+    let (host, node) = (Uuid::from_u128(host), node.map(Uuid::from_u128));
+    Lease { host, epoch: 1, boot: String::new(), since: 0, node, lost: None }
+}
+
+#[test]
+fn each_server_watches_over_its_own_hosts_and_who_leads_over_those_of_the_dead() {
+    let grace = LeaseArgs::default().grace_seconds * 1000;
+    let [us, well, dead] = [1, 2, 3].map(Uuid::from_u128);
+    let mut it = Leases::new(LeaseArgs::default(), Some(us));
+    for (host, node) in [(10, 1), (11, 2), (12, 3)] {
+        it.put(&lease_at(host, Some(node)), 0);
+    }
+    it.begin(Uuid::from_u128(10), 1, 5, 0);
+    it.sign(dead, 500);
+    let mut now = 0;
+    let mut until = |it: &mut Leases, end: u64| {
+        let mut all = Vec::new();
+        while now <= end {
+            it.sign(well, now);
+            it.renew(Uuid::from_u128(10), 1, now);
+            all.extend(lost(&it.look(6, now)));
+            now += 100;
+        }
+        all
+    };
+    assert_eq!(until(&mut it, 2 * grace), [0; 0], "it does not lead");
+    assert!(!it.watches(Some(dead), 2 * grace));
+    it.lead(true, 2 * grace + 50);
+    assert!(it.watches(Some(dead), 2 * grace) && !it.watches(Some(well), 2 * grace));
+    assert!(it.watches(Some(us), 2 * grace) && it.watches(None, 2 * grace));
+    assert_eq!(until(&mut it, 3 * grace), [0; 0], "it has known for less than the grace");
+    assert_eq!(until(&mut it, 3 * grace + 100), [12]);
+    it.remove(Uuid::from_u128(12));
+    it.sign(dead, 4 * grace);
+    it.put(&lease_at(12, Some(3)), 4 * grace);
+    it.forget(dead, 4 * grace + 500);
+    assert_eq!(until(&mut it, 5 * grace + 500), [0; 0]);
+    assert_eq!(until(&mut it, 5 * grace + 600), [12]);
+    it.lead(false, now);
+    assert!(!it.watches(Some(dead), now));
 }

@@ -10,19 +10,20 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use model::objects::Authority;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use store::Store;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use uuid::Uuid;
 
-use super::authority::{CertificateError, host_of, issue_server};
+use super::authority::{CertificateError, host_of, issue_server, node_of};
 use super::door::{Door, Peer, router};
 use super::hub::Hub;
-use super::lessor;
+use super::{lessor, peers};
 
 /// Connections at a time; more wait to be accepted.
 const CONNECTIONS: usize = 16 << 10;
@@ -48,18 +49,25 @@ pub async fn serve(
 ) -> io::Result<()> {
     let authority = store.world().authority().cloned();
     let authority = authority.ok_or_else(|| io::Error::other("the store has no authority"))?;
-    let acceptor = TlsAcceptor::from(Arc::new(tls(&authority).map_err(io::Error::other)?));
+    let (tls, peer_tls) = tls(&authority, hub.node()).map_err(io::Error::other)?;
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
     let (stopping, stop) = watch::channel(false);
-    let lessor = lessor::run(store.clone(), hub.clone());
-    tokio::pin!(lessor);
-    let router = router(Door { store, hub, stop: stop.clone() });
+    let others = async {
+        let hear = peers::hear(hub.clone(), Arc::new(peer_tls));
+        tokio::join!(
+            lessor::run(store.clone(), hub.clone()),
+            hear,
+            peers::beat(store.clone(), hub.clone())
+        )
+    };
+    let router = router(Door { store: store.clone(), hub: hub.clone(), stop: stop.clone() });
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
-    tokio::pin!(shutdown);
+    tokio::pin!(shutdown, others);
     loop {
         tokio::select! {
             () = &mut shutdown => break,
-            () = &mut lessor => {}
+            _ = &mut others => {}
             stream = accept(&listener, &room) => {
                 let (stream, permit) = stream;
                 let connection = connect(stream, acceptor.clone(), router.clone(), stop.clone());
@@ -77,6 +85,7 @@ pub async fn serve(
     let _ =
         tokio::time::timeout(FAREWELL, async { while connections.join_next().await.is_some() {} })
             .await;
+    peers::end(&store, &hub).await;
     Ok(())
 }
 
@@ -119,18 +128,19 @@ async fn connect(
         Err(_) => return tracing::debug!("a TLS handshake took too long"),
     };
     let certificates = stream.get_ref().1.peer_certificates();
-    let host = certificates.and_then(|chain| host_of(chain.first()?));
-    let service = TowerToHyperService::new(router.layer(Extension(Peer::new(host))));
+    let shown = certificates.and_then(|chain| chain.first());
+    let (host, node) = (shown.and_then(|it| host_of(it)), shown.and_then(|it| node_of(it)));
+    let service = TowerToHyperService::new(router.layer(Extension(Peer::new(host, node))));
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(Duration::from_secs(10))
         .keep_alive_timeout(Duration::from_secs(20))
-        .max_concurrent_streams(8)
+        .max_concurrent_streams(if node.is_some() { 128 } else { 8 })
         .max_header_list_size(16 << 10)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let stranger = async {
-        match host {
+        match host.or(node) {
             Some(_) => std::future::pending().await,
             None => tokio::time::sleep(STRANGER).await,
         }
@@ -160,20 +170,23 @@ enum TlsError {
 }
 
 /// A certificate of the client is checked if there is one: a machine that
-/// joins has none yet.
-fn tls(authority: &Authority) -> Result<ServerConfig, TlsError> {
+/// joins has none yet. Beside it how other servers are reached.
+fn tls(
+    authority: &Authority,
+    node: Option<Uuid>,
+) -> Result<(ServerConfig, ClientConfig), TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let root = CertificateDer::from_pem_slice(authority.certificate_pem.as_bytes())
         .map_err(CertificateError::from)?;
-    let server = issue_server(authority)?;
-    let key = PrivateKeyDer::try_from(server.signing_key.serialize_der())
-        .map_err(|why| rustls::Error::General(why.to_owned()))?;
+    let server = issue_server(authority, node)?;
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(server.signing_key.serialize_der()));
     let mut roots = RootCertStore::empty();
     roots.add(root.clone())?;
     let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone())
         .allow_unauthenticated()
         .build()?;
-    let chain = vec![server.cert.der().clone(), root];
+    let chain = vec![server.cert.der().clone(), root.clone()];
+    let peers = peers::client(root, chain.clone(), key.clone_key())?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(clients)
@@ -181,5 +194,5 @@ fn tls(authority: &Authority) -> Result<ServerConfig, TlsError> {
     config.alpn_protocols = vec![b"h2".to_vec()];
     // Hosts stay connected; so tickets would be memory for nothing.
     config.send_tls13_tickets = 0;
-    Ok(config)
+    Ok((config, peers))
 }

@@ -5,61 +5,43 @@
 //! host carries; with no floor it carries everything, as nothing since
 //! concerned it. Times are milliseconds of one monotonic clock.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use imbl::OrdMap;
 use model::ids::Revision;
 use model::state::{HostError, Presence, Standing};
-use model::way::{News, Ways};
+use model::way::News;
 use model::wire::agent::{Fault, Repairs};
 use model::world::World;
 use uuid::Uuid;
 
-/// Marks of one session that are kept apart. Beyond that the two newest count
-/// as one, so that a host that never answers costs no memory.
-const MARKS: usize = 16;
+use super::far::{self, Far};
+use super::session::{Mark, Session, Stand, Start, Unseen};
 
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
     newest: Revision,
     sessions: BTreeMap<Uuid, Session>,
+    /// Hosts that are connected to other servers.
+    pub(crate) far: Far,
+    /// The sessions as other servers are told of them, where there are any.
+    here: Option<Here>,
     /// Live hosts with a floor.
     behind: BTreeSet<Uuid>,
     /// Presence but for the waiting times, until something changes.
     drawn: Option<Presence>,
 }
 
-#[derive(Debug)]
-struct Session {
-    id: u64,
-    /// The connection its reports come over.
-    connection: u64,
-    /// Of the host's lease, if it has one.
-    epoch: Option<Revision>,
-    /// The host has answered a mark of this session.
-    live: bool,
-    /// Writes that may concern the host and were not looked at yet.
-    unseen: Option<Unseen>,
-    /// Oldest first.
-    unanswered: VecDeque<Mark>,
-    answered: Revision,
-    errors: Vec<HostError>,
-    repairs: Repairs,
-    ways: Ways,
-}
+/// How each host stands that is connected to this server.
+pub(crate) type Here = OrdMap<Uuid, Arc<Stand>>;
 
+/// Where a host is.
 #[derive(Debug, Clone, Copy)]
-struct Unseen {
-    first: Revision,
-    last: Revision,
-    since_ms: u64,
-}
-
-/// A mark that was sent: it covers the writes from `first` on.
-#[derive(Debug, Clone, Copy)]
-struct Mark {
-    revision: Revision,
-    first: Revision,
-    since_ms: u64,
+enum Place<'r> {
+    Here(&'r Session),
+    /// At the other server of that name.
+    Far(Uuid, &'r far::Session),
 }
 
 /// What a host says, its networks by the names the API has for them.
@@ -92,22 +74,37 @@ impl Roster {
         Self { newest, ..Self::default() }
     }
 
+    /// The same for one server of several.
+    pub(crate) fn shared(newest: Revision) -> Self {
+        Self { here: Some(Here::new()), ..Self::new(newest) }
+    }
+
+    /// How hosts stand that are connected here, at the newest write.
+    pub(crate) fn here(&self) -> (Here, Revision) {
+        (self.here.clone().unwrap_or_default(), self.newest)
+    }
+
+    /// The other server that the host is connected to.
+    pub(crate) fn node_of(&self, host: Uuid) -> Option<Uuid> {
+        match self.place(host)? {
+            Place::Here(_) => None,
+            Place::Far(node, _) => Some(node),
+        }
+    }
+
+    /// Hosts may stand otherwise.
+    pub(crate) fn moved(&mut self, hosts: impl IntoIterator<Item = Uuid>) {
+        hosts.into_iter().for_each(|host| self.changed(host));
+    }
+
+    pub(crate) fn newest(&self) -> Revision {
+        self.newest
+    }
+
     /// A host watches, from the slice at `resume` or from nothing. An earlier
     /// session of the host is over.
     pub(crate) fn begin(&mut self, host: Uuid, start: Start) {
-        let first = start.resume.map_or(1, |r| r + 1);
-        let session = Session {
-            id: start.id,
-            connection: start.connection,
-            epoch: start.epoch,
-            live: false,
-            unseen: Some(Unseen { first, last: self.newest, since_ms: start.now_ms }),
-            unanswered: VecDeque::new(),
-            answered: 0,
-            errors: Vec::new(),
-            repairs: Repairs::default(),
-            ways: Ways::new(),
-        };
+        let session = Session::begin(start, self.newest);
         self.sessions.insert(host, session);
         self.changed(host);
     }
@@ -139,16 +136,19 @@ impl Roster {
         session.is_some_and(|s| s.epoch.is_none() || s.epoch == epoch)
     }
 
-    /// A write was committed.
+    /// Writes were committed, up to `newest`; each of them may concern each of
+    /// `concerned`.
     pub(crate) fn committed(&mut self, newest: Revision, concerned: &BTreeSet<Uuid>, now_ms: u64) {
+        let fresh = Unseen { first: self.newest + 1, last: newest, since_ms: now_ms };
         self.newest = newest;
         self.drawn = None;
         for host in concerned {
             let Some(session) = self.sessions.get_mut(host) else { continue };
-            let fresh = Unseen { first: newest, last: newest, since_ms: now_ms };
             session.unseen = Some(Unseen { last: newest, ..session.unseen.unwrap_or(fresh) });
             self.changed(*host);
         }
+        let far = self.far.committed(fresh, concerned);
+        self.moved(far);
     }
 
     /// The session has looked at the world of `revision`, and with `tell` is
@@ -156,9 +156,7 @@ impl Roster {
     pub(crate) fn looked(&mut self, host: Uuid, id: u64, revision: Revision, tell: bool) -> bool {
         let Some(session) = self.session(host, id) else { return false };
         let seen = session.unseen;
-        session.unseen = seen
-            .filter(|u| u.last > revision)
-            .map(|u| Unseen { first: u.first.max(revision + 1), ..u });
+        session.unseen = seen.and_then(|it| it.after(revision));
         if tell && let Some(Unseen { first, since_ms, .. }) = seen {
             session.ask(Mark { revision, first, since_ms });
         }
@@ -193,13 +191,16 @@ impl Roster {
     pub(crate) fn presence(&mut self, now_ms: u64) -> Presence {
         let newest = self.newest;
         let draw = || {
-            let live = self.sessions.iter().filter(|(_, s)| s.live);
-            live.map(|(host, s)| (*host, s.standing(newest))).collect()
+            let hosts = self.sessions.keys().copied().chain(self.far.hosts());
+            let live = hosts.filter_map(|host| Some((host, self.place(host)?)));
+            live.filter(|(_, it)| it.is_live())
+                .map(|(host, it)| (host, it.standing(newest)))
+                .collect()
         };
-        let mut presence = self.drawn.take().unwrap_or_else(draw);
+        let mut presence = self.drawn.clone().unwrap_or_else(draw);
         self.drawn = Some(presence.clone());
         for host in &self.behind {
-            let since = self.sessions.get(host).and_then(Session::waiting_since);
+            let since = self.place(*host).and_then(|it| it.waiting_since());
             if let (Some(standing), Some(since)) = (presence.get_mut(host), since) {
                 standing.waiting_ms = now_ms.saturating_sub(since);
             }
@@ -208,9 +209,17 @@ impl Roster {
     }
 
     /// True when every live host carries `revision`.
-    pub(crate) fn settled(&self, revision: Revision) -> bool {
-        let floors = self.behind.iter().filter_map(|h| self.sessions.get(h)?.floor());
-        self.newest >= revision && floors.min().is_none_or(|floor| floor > revision)
+    pub(crate) fn settled(&self, revision: Revision, now_ms: u64) -> bool {
+        let floors = self.behind.iter().filter_map(|host| self.place(*host)?.floor());
+        let all_have = floors.min().is_none_or(|floor| floor > revision);
+        self.newest >= revision && all_have && !self.far.is_unsure(now_ms)
+    }
+
+    /// A session under a newer lease counts, and one here before one elsewhere.
+    fn place(&self, host: Uuid) -> Option<Place<'_>> {
+        let here = self.sessions.get(&host);
+        let far = self.far.find(host).filter(|(_, it)| here.is_none_or(|s| it.epoch > s.epoch));
+        far.map(|(node, it)| Place::Far(node, it)).or(here.map(Place::Here))
     }
 
     fn session(&mut self, host: Uuid, id: u64) -> Option<&mut Session> {
@@ -219,48 +228,51 @@ impl Roster {
 
     fn changed(&mut self, host: Uuid) {
         self.drawn = None;
-        let session = self.sessions.get(&host);
-        if session.is_some_and(|s| s.live && s.floor().is_some()) {
+        let behind = |it: Place<'_>| it.is_live() && it.floor().is_some();
+        if self.place(host).is_some_and(behind) {
             self.behind.insert(host);
         } else {
             self.behind.remove(&host);
         }
+        if let Some(here) = &mut self.here {
+            match self.sessions.get(&host) {
+                Some(session) => drop(here.insert(host, Arc::new(session.stand()))),
+                None => drop(here.remove(&host)),
+            }
+        }
     }
 }
 
-/// How a session begins.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Start {
-    pub(crate) id: u64,
-    pub(crate) connection: u64,
-    pub(crate) resume: Option<Revision>,
-    pub(crate) epoch: Option<Revision>,
-    pub(crate) now_ms: u64,
-}
-
-impl Session {
-    fn ask(&mut self, mark: Mark) {
-        let full = self.unanswered.len() >= MARKS;
-        match self.unanswered.back_mut() {
-            Some(last) if full => last.revision = mark.revision,
-            Some(_) | None => self.unanswered.push_back(mark),
+impl Place<'_> {
+    fn is_live(self) -> bool {
+        match self {
+            Self::Here(it) => it.live,
+            Self::Far(_, it) => it.live,
         }
     }
 
-    fn floor(&self) -> Option<Revision> {
-        let asked = self.unanswered.front().map(|m| m.first);
-        asked.or(self.unseen.map(|u| u.first))
+    fn floor(self) -> Option<Revision> {
+        match self {
+            Self::Here(it) => it.floor(),
+            Self::Far(_, it) => it.floor(),
+        }
     }
 
-    fn waiting_since(&self) -> Option<u64> {
-        let asked = self.unanswered.front().map(|m| m.since_ms);
-        asked.or(self.unseen.map(|u| u.since_ms))
+    fn waiting_since(self) -> Option<u64> {
+        match self {
+            Self::Here(it) => it.waiting_since(),
+            Self::Far(_, it) => it.waiting_since(),
+        }
     }
 
-    fn standing(&self, newest: Revision) -> Standing {
+    fn standing(self, newest: Revision) -> Standing {
+        let (errors, repairs, ways) = match self {
+            Self::Here(it) => (&it.errors, &it.repairs, &it.ways),
+            Self::Far(_, it) => (&it.errors, &it.repairs, &it.ways),
+        };
         let applied = self.floor().map_or(newest, |floor| floor - 1);
-        let (errors, ways) = (self.errors.clone(), self.ways.clone());
-        Standing { applied, waiting_ms: 0, errors, repairs: self.repairs.clone(), ways }
+        let (errors, repairs, ways) = (errors.clone(), repairs.clone(), ways.clone());
+        Standing { applied, waiting_ms: 0, errors, repairs, ways }
     }
 }
 

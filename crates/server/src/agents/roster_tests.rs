@@ -1,3 +1,4 @@
+use super::super::session::MARKS;
 use super::*;
 
 const HOST: Uuid = Uuid::from_u128(1);
@@ -17,8 +18,8 @@ fn a_host_is_live_from_its_first_answer_on() {
 fn nobody_is_waited_for_before_its_first_answer() {
     let mut roster = Roster::new(7);
     roster.begin(HOST, start(1, None));
-    assert!(roster.settled(7));
-    assert!(!roster.settled(8), "revision 8 was not seen");
+    assert!(roster.settled(7, 0));
+    assert!(!roster.settled(8, 0), "revision 8 was not seen");
 }
 
 #[test]
@@ -26,7 +27,7 @@ fn a_write_that_does_not_concern_a_host_is_applied_by_it_at_once() {
     let mut roster = live(7);
     roster.committed(8, &BTreeSet::new(), 0);
     assert_eq!(applied(&mut roster), Some(8));
-    assert!(roster.settled(8));
+    assert!(roster.settled(8, 0));
 }
 
 #[test]
@@ -38,21 +39,21 @@ fn a_host_carries_what_was_before_the_first_write_it_has_not_answered_for() {
     roster.committed(10, &[HOST].into(), 0);
     assert!(roster.looked(HOST, 1, 10, true));
     assert_eq!(applied(&mut roster), Some(8), "told, not answered");
-    assert!(!roster.settled(9) && !roster.settled(10) && roster.settled(8));
+    assert!(!roster.settled(9, 0) && !roster.settled(10, 0) && roster.settled(8, 0));
     roster.committed(11, &BTreeSet::new(), 0);
     assert_eq!(applied(&mut roster), Some(8));
     assert_eq!(roster.reported(HOST, 1, report(10)), Heard::Taken);
     assert_eq!(applied(&mut roster), Some(11), "11 does not concern it");
-    assert!(roster.settled(11));
+    assert!(roster.settled(11, 0));
 }
 
 #[test]
 fn a_write_that_turned_out_to_change_nothing_is_applied_once_looked_at() {
     let mut roster = live(7);
     roster.committed(8, &[HOST].into(), 0);
-    assert!(!roster.settled(8));
+    assert!(!roster.settled(8, 0));
     assert!(roster.looked(HOST, 1, 8, false));
-    assert!(roster.settled(8));
+    assert!(roster.settled(8, 0));
     assert_eq!(applied(&mut roster), Some(8));
 }
 
@@ -75,7 +76,7 @@ fn a_write_while_the_session_looks_is_not_lost() {
     roster.looked(HOST, 1, 9, true);
     roster.reported(HOST, 1, report(9));
     assert_eq!(applied(&mut roster), Some(9));
-    assert!(!roster.settled(10));
+    assert!(!roster.settled(10, 0));
 }
 
 #[test]
@@ -95,9 +96,9 @@ fn the_end_of_an_older_session_leaves_the_newer_one() {
 fn a_host_that_is_gone_is_not_waited_for() {
     let mut roster = live(7);
     roster.committed(8, &[HOST].into(), 0);
-    assert!(!roster.settled(8));
+    assert!(!roster.settled(8, 0));
     roster.end(HOST, 1);
-    assert!(roster.settled(8));
+    assert!(roster.settled(8, 0));
 }
 
 #[test]
@@ -168,4 +169,12 @@ fn live(revision: Revision) -> Roster {
 
 fn applied(roster: &mut Roster) -> Option<Revision> {
     roster.presence(0).get(&HOST).map(|s| s.applied)
+}
+
+#[test]
+fn each_of_the_writes_that_came_at_once_may_be_what_concerns_a_host() {
+    let mut roster = live(7);
+    roster.committed(10, &[HOST].into(), 0);
+    assert_eq!(applied(&mut roster), Some(7));
+    assert!(roster.settled(7, 0) && !roster.settled(8, 0));
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use model::flow::{Counted, Exchange, Flows};
 use model::ids::Vni;
+use model::wire::peer::{self, Counts};
 use model::world::World;
 use uuid::Uuid;
 
@@ -32,12 +33,14 @@ impl Tally {
         self.0.get(&host)
     }
 
-    /// Between two networks, over all hosts, and when one last told of any.
-    pub(crate) fn between(&self, local: Vni, peer: Vni) -> (Exchange, Option<i64>) {
-        let mut exchange = Exchange::default();
-        for host in self.0.values() {
-            exchange.add(&host.flows, local, peer);
-        }
-        (exchange, self.0.values().map(|host| host.at).max())
+    /// Between two networks.
+    pub(crate) fn between(&self, local: Vni, peer: Vni) -> Counts {
+        let counted = self.0.iter().map(|(host, it)| {
+            let mut exchange = Exchange::default();
+            exchange.add(&it.flows, local, peer);
+            peer::Counted { host: *host, at: it.at, exchange }
+        });
+        let hosts = counted.filter(|it| !it.exchange.is_none()).collect();
+        Counts { at: self.0.values().map(|host| host.at).max(), hosts }
     }
 }

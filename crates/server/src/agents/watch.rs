@@ -17,8 +17,8 @@ use model::world::World;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use super::hub::Seat;
 use super::listener::stopped;
+use super::seat::Seat;
 
 /// How often a stream without news says that it is alive.
 const IDLE: Duration = Duration::from_secs(5);

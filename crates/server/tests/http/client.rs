@@ -77,9 +77,15 @@ impl Client {
 
     /// Asks for what does not end; the answer is the caller's to read.
     pub(crate) async fn open(&self, path: &str, headers: &str) -> TcpStream {
+        self.begin("GET", path, headers).await
+    }
+
+    /// Sends the head of a request.
+    pub(crate) async fn begin(&self, method: &str, path: &str, headers: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.api).await.unwrap();
         let authorization = &self.authorization;
-        let head = format!("GET {path} HTTP/1.1\r\nHost: kannas\r\n{authorization}{headers}\r\n");
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nHost: kannas\r\n{authorization}{headers}\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
         stream
     }

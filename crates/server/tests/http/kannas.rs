@@ -185,14 +185,14 @@ async fn a_new_account_can_call_and_sees_nothing_of_others() {
     site.alice.make_routed("10.0.1.0/24").await;
     let body = json!({"account": {"username": "carol", "password": "long: enough"}});
     let made = site.alice.post(ACCOUNTS, &body).await.is(201);
-    assert_eq!(made, json!({"account": {"username": "carol", "admin": "no"}}));
+    assert_eq!(made, json!({"account": {"username": "carol", "admin": "no", "limits": {}}}));
     let carol = Client::new(site.api, "carol", "long: enough");
     assert_eq!(carol.networks(NETWORKS).await, Vec::<Value>::new());
     let all = site.alice.read(ACCOUNTS).await["accounts"]["account"].clone();
     let want = json!([
-        {"username": "alice", "admin": "yes"},
-        {"username": "bob", "admin": "no"},
-        {"username": "carol", "admin": "no"}
+        {"username": "alice", "admin": "yes", "limits": {}},
+        {"username": "bob", "admin": "no", "limits": {}},
+        {"username": "carol", "admin": "no", "limits": {}}
     ]);
     assert_eq!(all, want);
     for (key, value, status, code) in [

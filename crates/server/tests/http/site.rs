@@ -8,6 +8,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use model::host::Join;
 use model::objects::{Account, JoinToken};
 use model::op::Op;
+use model::policy::Quota;
 use serde_json::{Value, json};
 use server::{Config, PolicyArgs, Server, WebhookArgs};
 use store::Store;
@@ -74,6 +75,7 @@ pub(crate) fn config(dir: &Path) -> Config {
     Config {
         key_life: 86_400,
         log_days: 0,
+        max_at_once: 64,
         leases: server::LeaseArgs::default(),
         listen: any,
         agent_listen: any,
@@ -121,7 +123,12 @@ fn account(name: &str, admin: bool) -> Account {
     let params = Params::new(Params::MIN_M_COST, 1, 1, None).unwrap();
     let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     let password = cheap.hash_password(format!("{name}s password").as_bytes()).unwrap();
-    Account { name: name.to_owned(), password: password.to_string(), admin }
+    Account {
+        name: name.to_owned(),
+        password: password.to_string(),
+        admin,
+        quota: Quota::default(),
+    }
 }
 
 pub(crate) fn at(collection: &str, it: &str) -> String {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use model::access;
 use model::change::Key;
 use model::error::{Noun, Rule};
+use model::node;
 use model::op::{Op, Wish};
 use model::router;
 use model::webhook;
@@ -13,9 +14,9 @@ use model::world::World;
 use super::{Database, open, picture, rule, write, write_all};
 use crate::wishes::{
     ADMIN, access_wish, account, allow_join, delete_peering_group, delete_router, detach, disable,
-    found, id, in_netns, join, keys, labels, network, network_wish, on_device, once, peering,
-    peering_group, peering_wish, port, rename_router, router, router_wish, seal, server,
-    sub_account, take_lease, token, told, webhook as webhook_op, webhook_wish, zone,
+    found, id, in_netns, join, keys, labels, network, network_wish, node as node_op, on_device,
+    once, peering, peering_group, peering_wish, port, rename_router, router, router_wish, seal,
+    server, sub_account, take_lease, token, told, webhook as webhook_op, webhook_wish, zone,
 };
 
 /// Something of every kind there is.
@@ -43,7 +44,8 @@ fn everything() -> Vec<Op> {
         keys(id(1)),
         webhook_op(),
         told(id(6)),
-        peering_group(id(13)),
+        node_op(id(13)),
+        peering_group(id(14)),
     ]
 }
 
@@ -84,7 +86,7 @@ pub(crate) async fn reopening_gives_the_identical_world(database: impl Database)
     write_all(&store, everything()).await;
     let before = store.world();
     let kinds = kinds_in(&before);
-    assert_eq!(kinds.len(), 21, "nothing of some kind: {kinds:?}");
+    assert_eq!(kinds.len(), 22, "nothing of some kind: {kinds:?}");
     drop(store);
     let rows = database.rows();
     let again = open(&database);
@@ -105,6 +107,7 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Rotation => world.seals.rotation().is_some(),
         Key::Seal(_) => world.seals.pairs().next().is_some(),
         Key::Lease(_) => !world.leases.is_empty(),
+        Key::Node(_) => !world.nodes.is_empty(),
         Key::Network(_) => !world.networks.is_empty(),
         Key::Peering(_) => !world.peerings.is_empty(),
         Key::PeeringGroup(_) => !world.peering_groups.is_empty(),
@@ -128,6 +131,7 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Rotation,
         Key::Seal((String::new(), String::new())),
         Key::Lease(id(0)),
+        Key::Node(id(0)),
         Key::Network(id(0)),
         Key::Peering(id(0)),
         Key::PeeringGroup(id(0)),
@@ -161,7 +165,7 @@ pub(crate) async fn changes_and_deletes_survive(database: impl Database) {
     assert_eq!(picture(&store.world()), picture(&before));
     assert_eq!(store.world().routers[&id(2)].name, "renamed");
     let deletes = [
-        delete_peering_group(id(13)),
+        delete_peering_group(id(14)),
         peering_wish(id(6), Wish::Delete),
         peering_wish(id(7), Wish::Delete),
         Op::DeletePort { by: by(), uuid: id(8) },
@@ -175,6 +179,7 @@ pub(crate) async fn changes_and_deletes_survive(database: impl Database) {
         access_wish(access::Wish::DeleteToken(id(12))),
         access_wish(access::Wish::DeleteSub("deputy".to_owned())),
         webhook_wish(webhook::Wish::Delete),
+        Op::Node(node::Wish::Gone(id(13))),
     ];
     write_all(&store, deletes).await;
     let before = store.world();
