@@ -113,20 +113,15 @@ fn touched(before: &World, change: &Change) -> Touched {
         Change::Put(Object::Rotation(_)) | Change::Delete(Key::Rotation) => sealed_zones(before),
         // Nothing is on a router that goes, and a server is no more than its
         // ports.
-        Change::Put(Object::Server(_)) | Change::Delete(Key::Router(_) | Key::Server(_)) => {
-            Touched::Nothing
-        }
-        Change::Put(
+        Change::Put(Object::Server(_))
+        | Change::Delete(Key::Router(_) | Key::Server(_))
+        | Change::Put(
             Object::Account(_) | Object::Authority(_) | Object::Done(_) | Object::JoinToken(_),
         )
-        | Change::Put(Object::SubAccount(_) | Object::Token(_))
-        | Change::Put(
-            Object::Told(_) | Object::Webhook(_) | Object::Node(_) | Object::PeeringGroup(_),
-        )
-        | Change::Delete(
-            Key::Told { .. } | Key::Webhook(_) | Key::Node(_) | Key::PeeringGroup(_),
-        )
-        | Change::Delete(Key::SubAccount(_) | Key::Token(_))
+        | Change::Put(Object::SubAccount(_) | Object::Token(_) | Object::PeeringGroup(_))
+        | Change::Put(Object::Told(_) | Object::Webhook(_) | Object::Node(_))
+        | Change::Delete(Key::Told { .. } | Key::Webhook(_) | Key::Node(_))
+        | Change::Delete(Key::SubAccount(_) | Key::Token(_) | Key::PeeringGroup(_))
         | Change::Put(Object::Zone(_) | Object::NextVni { .. })
         | Change::Delete(Key::Account(_) | Key::Authority | Key::Done { .. } | Key::JoinToken(_))
         | Change::Delete(Key::Zone(_) | Key::NextVni) => Touched::Nothing,
