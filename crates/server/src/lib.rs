@@ -38,6 +38,7 @@ mod server;
 mod source;
 mod sub_account;
 mod terms;
+mod tls;
 mod token;
 mod unserved;
 mod webhook;
@@ -58,6 +59,8 @@ pub use config::{Config, PolicyArgs, WebhookArgs};
 pub use events::WebhookError;
 use events::{Events, Reach};
 pub use founding::FoundingError;
+use tls::Tls;
+pub use tls::{TlsArgs, TlsError};
 
 /// The server cannot start, or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +69,8 @@ pub enum ServeError {
     Founding(#[from] FoundingError),
     #[error(transparent)]
     Webhook(#[from] WebhookError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("cannot open the store")]
     Store(#[from] store::Error),
     #[error("cannot listen on {0}")]
@@ -77,6 +82,7 @@ pub enum ServeError {
 /// A server that listens and has yet to answer.
 pub struct Server {
     api: TcpListener,
+    api_tls: Option<Tls>,
     agents: TcpListener,
     addresses: Addresses,
     store: Store,
@@ -103,6 +109,7 @@ impl Server {
     pub async fn start(config: &Config) -> Result<Self, ServeError> {
         let operators = events::operators(&config.webhook)?;
         let tls = events::connector(config.webhook.webhook_ca.as_deref())?;
+        let api_tls = Tls::open(&config.tls)?;
         founding::data_dir(&config.data_dir)?;
         let store = Store::open(&config.data_dir)?;
         if config.log_days > 0 {
@@ -127,7 +134,7 @@ impl Server {
             proxies: config.trusted_proxies.clone(),
             room: usize::try_from(config.max_at_once).unwrap_or(usize::MAX),
         };
-        Ok(Self { api, agents, addresses, store, hub, setting, events, key_life })
+        Ok(Self { api, api_tls, agents, addresses, store, hub, setting, events, key_life })
     }
 
     pub fn addresses(&self) -> Addresses {
@@ -140,7 +147,7 @@ impl Server {
     /// # Errors
     /// The authority cannot be used.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { api, agents, addresses, store, hub, setting, events, key_life } = self;
+        let Self { api, api_tls, agents, addresses, store, hub, setting, events, key_life } = self;
         let revision = store.world().revision();
         tracing::info!(api = %addresses.api, agents = %addresses.agents, revision, "listening");
         let (stopping, stop) = watch::channel(false);
@@ -152,7 +159,13 @@ impl Server {
         let calls = async {
             let on = Api::new(store.clone(), hub.clone(), setting, stop.clone());
             let writing = token::write_uses(&on, stop.clone());
-            tokio::join!(listener::serve(api, on.clone(), stop.clone()), writing);
+            let greeting = api_tls.as_ref().map(Tls::greeting);
+            let fresh = async {
+                if let Some(tls) = api_tls {
+                    tls.keep_fresh(stop.clone()).await;
+                }
+            };
+            tokio::join!(listener::serve(api, greeting, on.clone(), stop.clone()), fresh, writing);
             token::write_uses_once(&on).await;
             Ok(())
         };

@@ -22,11 +22,15 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    pub(crate) fn with(flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
         let arguments = ["server", "--listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0"];
         let mut command = kannas(&arguments);
-        command.args(["--log-format", "json", "--data-dir", text(&data)]);
+        command.args(["--log-format", "json", "--data-dir", text(&data)]).args(flags);
         command.env("RUST_LOG", "trace");
         let process = Process::start("server", command, &dir.path().join("log")).unwrap();
         let mut it = Self { process, api: SocketAddr::from(([0; 4], 0)), dir };

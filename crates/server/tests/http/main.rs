@@ -31,6 +31,7 @@ mod server;
 mod site;
 mod states;
 mod sub_account;
+mod tls;
 mod token;
 mod unserved;
 mod webhook;
