@@ -154,6 +154,12 @@ impl Cluster {
         format!("postgres://kannas@{folder}:{}/{database}", self.port.load(Ordering::Relaxed))
     }
 
+    /// The folder of its socket.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// An empty database; its URL.
     ///
     /// # Errors
@@ -258,6 +264,13 @@ impl Drop for Cluster {
         // Where only root may take a folder away.
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Where a database is whose server has its socket in `folder`.
+#[must_use]
+pub fn url_at(folder: &Path, database: &str) -> String {
+    let folder = folder.display().to_string().replace('/', "%2F");
+    format!("postgres://kannas@{folder}/{database}")
 }
 
 fn count() -> u32 {

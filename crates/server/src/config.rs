@@ -10,6 +10,7 @@ use model::policy::{Limits, Policy};
 use model::rate::Rate;
 
 use crate::agents::LeaseArgs;
+use crate::tls::TlsArgs;
 
 /// Where to listen, where to keep things, and who the first account is.
 #[derive(Debug, Clone, clap::Args)]
@@ -21,6 +22,11 @@ pub struct Config {
     /// Address of the agents' port; port 0 takes a free one
     #[arg(long, env = "KANNAS_AGENT_LISTEN", default_value = "127.0.0.1:8443")]
     pub agent_listen: SocketAddr,
+
+    /// Where other servers on the same database reach the agents' port, as
+    /// HOST:PORT [default: the address of --agent-listen]
+    #[arg(long, env = "KANNAS_PEER_ADDRESS", value_name = "HOST:PORT", value_parser = host_and_port)]
+    pub peer_address: Option<String>,
 
     /// Directory of the database, made for this user alone if it is not there
     #[arg(long, global = true, env = "KANNAS_DATA_DIR", default_value = "/var/lib/kannas")]
@@ -83,6 +89,9 @@ pub struct Config {
     pub log_days: u32,
 
     #[command(flatten)]
+    pub tls: TlsArgs,
+
+    #[command(flatten)]
     pub leases: LeaseArgs,
 
     #[command(flatten)]
@@ -90,6 +99,12 @@ pub struct Config {
 
     #[command(flatten)]
     pub policy: PolicyArgs,
+}
+
+fn host_and_port(text: &str) -> Result<String, String> {
+    let parts = text.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+    let known = parts.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0));
+    if known { Ok(text.to_owned()) } else { Err("must be HOST:PORT".to_owned()) }
 }
 
 /// A URL that is not shown, as it may have a password.

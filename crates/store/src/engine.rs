@@ -122,6 +122,8 @@ pub(crate) struct Company {
     /// True while this process, of all on the database, is the one that does
     /// what one does for all.
     pub(crate) leads: watch::Receiver<bool>,
+    /// Tells that it is not to be that one any more.
+    pub(crate) resigned: watch::Sender<bool>,
     /// None where nobody else writes.
     pub(crate) sight: Option<Sight>,
 }
@@ -129,7 +131,12 @@ pub(crate) struct Company {
 impl Company {
     /// Nobody else is on the database.
     fn none() -> Self {
-        Self { leads: watch::channel(true).1, sight: None }
+        let resigned = watch::channel(false).0;
+        Self { leads: watch::channel(true).1, resigned, sight: None }
+    }
+
+    pub(crate) fn resign(&self) {
+        self.resigned.send_replace(true);
     }
 }
 

@@ -189,6 +189,12 @@ impl Store {
         self.company.leads.clone()
     }
 
+    /// This process does no more what one does for all, so that another one
+    /// does it at once. A process that is alone goes on to.
+    pub fn resign(&self) {
+        self.company.resign();
+    }
+
     /// Decides `op` in the one order of writes. What is answered is durable
     /// and seen by every later [`Self::world`].
     ///

@@ -38,8 +38,10 @@ impl Server {
         let log = folder.path().join(format!("server{suffix}.log"));
         let [api, agents] = [free_address()?, free_address()?];
         // A bench makes more routers than anybody has.
-        let mut flags =
-            ["--lease-ms", PATIENT_MS, "--max-routers", "100000000"].map(str::to_owned).to_vec();
+        let mut flags = ["--max-routers", "100000000"].map(str::to_owned).to_vec();
+        if !more.iter().any(|flag| flag == "--lease-ms") {
+            flags.extend(["--lease-ms", PATIENT_MS].map(str::to_owned));
+        }
         flags.extend_from_slice(more);
         let process = launch([api, agents], &flags, &data, &log)?;
         let mut server = Self { process, api, agents, flags, data, log };

@@ -10,7 +10,7 @@ use model::objects::{Account, JoinToken};
 use model::op::Op;
 use model::policy::Quota;
 use serde_json::{Value, json};
-use server::{Config, PolicyArgs, Server, WebhookArgs};
+use server::{Config, PolicyArgs, Server, TlsArgs, WebhookArgs};
 use store::Store;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -78,6 +78,7 @@ pub(crate) fn config(dir: &Path) -> Config {
         log_days: 0,
         max_at_once: 64,
         leases: server::LeaseArgs::default(),
+        peer_address: None,
         listen: any,
         agent_listen: any,
         data_dir: dir.to_owned(),
@@ -87,6 +88,7 @@ pub(crate) fn config(dir: &Path) -> Config {
         trusted_proxies: Vec::new(),
         webhook: WebhookArgs::default(),
         policy: PolicyArgs::default(),
+        tls: TlsArgs::default(),
     }
 }
 

@@ -28,23 +28,29 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Of PostgreSQL's advisory locks: who holds it leads.
 const LEAD: &str = "SELECT pg_try_advisory_lock(x'6b616e6e61730002'::bigint)";
 
+/// Another one may lead. False: this one does not.
+const RESIGN: &str = "SELECT NOT pg_advisory_unlock(x'6b616e6e61730002'::bigint)";
+
 pub(super) fn begin(url: &Url, runtime: &Runtime, desk: &Desk, place: &OurPlace) -> Company {
     let _in = runtime.enter();
     let (lead, leads) = watch::channel(false);
-    let ears = Ears { url: url.clone(), errands: desk.errands.clone(), lead };
+    let (resigned, has_resigned) = watch::channel(false);
+    let errands = desk.errands.clone();
+    let ears = Ears { url: url.clone(), errands, lead, resigned: has_resigned };
     tokio::spawn(ears.run());
-    Company { leads, sight: Some(Sight::begin(url, desk, place)) }
+    Company { leads, resigned, sight: Some(Sight::begin(url, desk, place)) }
 }
 
 struct Ears {
     url: Url,
     errands: mpsc::WeakSender<Errand>,
     lead: watch::Sender<bool>,
+    resigned: watch::Receiver<bool>,
 }
 
 impl Ears {
     /// For as long as there is a writer.
-    async fn run(self) {
+    async fn run(mut self) {
         let mut told = false;
         loop {
             let (heard, hearing) = mpsc::channel(1);
@@ -69,7 +75,7 @@ impl Ears {
     }
 
     /// Until the connection is broken. The lock that leads is the connection's.
-    async fn listen(&self, client: &Client, mut hearing: mpsc::Receiver<()>) {
+    async fn listen(&mut self, client: &Client, mut hearing: mpsc::Receiver<()>) {
         if client.batch_execute("LISTEN kannas").await.is_err() {
             return;
         }
@@ -80,6 +86,7 @@ impl Ears {
                     Some(()) if self.look() => {}
                     Some(()) | None => return,
                 },
+                Ok(()) = self.resigned.changed() => next = Instant::now(),
                 () = tokio::time::sleep_until(next) => {
                     if !self.look() || !self.hold(client).await {
                         return;
@@ -92,7 +99,12 @@ impl Ears {
 
     /// Takes the lead if nobody has it, or sees that it is still ours.
     async fn hold(&self, client: &Client) -> bool {
-        let sql = if *self.lead.borrow() { "SELECT true" } else { LEAD };
+        let sql = match (*self.resigned.borrow(), *self.lead.borrow()) {
+            (true, true) => RESIGN,
+            (true, false) => return true,
+            (false, true) => "SELECT true",
+            (false, false) => LEAD,
+        };
         let Ok(Ok(row)) = timeout(SILENCE, client.query_one(sql, &[])).await else { return false };
         let leads: bool = row.get(0);
         if self.lead.send_if_modified(|it| std::mem::replace(it, leads) != leads) {

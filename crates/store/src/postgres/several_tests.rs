@@ -225,6 +225,23 @@ async fn one_leads_and_another_one_does_when_it_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_resigns_lets_another_one_lead_and_works_on() {
+    let own = Own::new();
+    let a = store(&own);
+    in_time(a.leads().wait_for(|leads| *leads)).await.unwrap();
+    let b = store(&own);
+    a.resign();
+    in_time(a.leads().wait_for(|leads| !*leads)).await.unwrap();
+    in_time(b.leads().wait_for(|leads| *leads)).await.unwrap();
+    write(&a, found()).await;
+    assert_eq!(in_time(b.fresh()).await.unwrap().revision(), 1);
+    drop(b);
+    let c = store(&own);
+    in_time(c.leads().wait_for(|leads| *leads)).await.unwrap();
+    assert!(!*a.leads().borrow(), "it has resigned for good");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_has_lost_its_connections_leads_no_more_until_it_is_back() {
     let own = Own::new();
     let a = store(&own);
