@@ -23,6 +23,7 @@ pub mod faults;
 pub mod first_packet;
 pub mod flows;
 pub mod golden;
+pub mod growth;
 pub mod herd;
 pub mod load;
 mod mmsg;

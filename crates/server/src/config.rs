@@ -28,14 +28,14 @@ pub struct Config {
     pub peer_address: Option<String>,
 
     /// Directory of the database, made for this user alone if it is not there
-    #[arg(long, env = "KANNAS_DATA_DIR", default_value = "/var/lib/kannas")]
+    #[arg(long, global = true, env = "KANNAS_DATA_DIR", default_value = "/var/lib/kannas")]
     pub data_dir: PathBuf,
 
     /// URL of a PostgreSQL database, which several servers may share, in place
     /// of a file in DATA_DIR: postgres://USER:PASSWORD@HOST:PORT/NAME, with
     /// sslrootcert=FILE or sslmode=disable after a `?` if need be; other users
     /// of this machine do not see it if it comes by the variable
-    #[arg(long, env = "KANNAS_DATABASE", value_name = "URL")]
+    #[arg(long, global = true, env = "KANNAS_DATABASE", value_name = "URL")]
     pub database: Option<Database>,
 
     /// Name of the account that the first start makes

@@ -13,6 +13,7 @@ mod encryption;
 mod events;
 mod explain;
 mod founding;
+mod group_steps;
 mod hold;
 mod host;
 mod interface;
@@ -24,6 +25,7 @@ mod openapi;
 mod password;
 mod past;
 mod peering;
+mod peering_group;
 mod peering_request;
 mod placement;
 mod plan;
@@ -40,6 +42,7 @@ mod sub_account;
 mod terms;
 mod token;
 mod unserved;
+mod upkeep;
 mod webhook;
 mod zone;
 
@@ -59,6 +62,8 @@ pub use config::{Config, Database, PolicyArgs, WebhookArgs};
 pub use events::WebhookError;
 use events::{Events, Reach};
 pub use founding::FoundingError;
+use group_steps::Steps;
+pub use upkeep::{UpkeepError, backup, migrate, restore};
 
 /// The server cannot start, or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +153,7 @@ impl Server {
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let Self { api, agents, addresses, store, hub, setting, .. } = self;
         let Self { events, key_life, drain, .. } = self;
-        let revision = store.world().revision();
+        let (policy, revision) = (setting.policy, store.world().revision());
         tracing::info!(api = %addresses.api, agents = %addresses.agents, revision, "listening");
         let (stopping, stop) = watch::channel(false);
         let mut stop_hosts = stop.clone();
@@ -172,6 +177,11 @@ impl Server {
             events.run(stop.clone()).await;
             Ok(())
         };
+        let grouping = async {
+            let steps = Steps { store: store.clone(), hub: hub.clone(), policy };
+            steps.run(stop.clone()).await;
+            Ok(())
+        };
         let rotating = async {
             let mut stop = stop.clone();
             tokio::select! {
@@ -190,7 +200,8 @@ impl Server {
             stopping.send_replace(true);
             Ok(())
         };
-        let ended = tokio::try_join!(calls, hosts, placing, telling, rotating, told).map(drop);
+        let ended =
+            tokio::try_join!(calls, hosts, placing, telling, rotating, grouping, told).map(drop);
         // Whoever starts a server next on the same data finds it free.
         hub.end().await;
         ended

@@ -249,6 +249,10 @@ fn rule_number(rule: &Rule) -> (StatusCode, &'static str) {
         Rule::NoVniLeft | Rule::NetworkLimit(_) => (CONFLICT, "NETWORK_LIMIT_REACHED"),
         Rule::PeeringLimit(_) => (CONFLICT, "PEERING_LIMIT_REACHED"),
         Rule::RouterLimit(_) => (CONFLICT, "ROUTER_LIMIT_REACHED"),
+        Rule::PeeringGroupLimit(_) => (CONFLICT, "PEERING_GROUP_LIMIT_REACHED"),
+        Rule::PeeringGroupLeaving(_) => (CONFLICT, "PEERING_GROUP_LEAVING"),
+        Rule::NothingToUndo(_) => (CONFLICT, "NOTHING_TO_UNDO"),
+        Rule::GroupLabels(_) => (StatusCode::FORBIDDEN, "NETWORK_FORBIDDEN"),
     }
 }
 
@@ -283,7 +287,7 @@ fn subject_code(subject: Subject) -> &'static str {
 fn forbidden_code(noun: Noun) -> &'static str {
     match noun {
         Noun::Network | Noun::PeerNetwork => "NETWORK_FORBIDDEN",
-        Noun::Peering | Noun::PeeringRequest => "PEERING_FORBIDDEN",
+        Noun::Peering | Noun::PeeringRequest | Noun::PeeringGroup => "PEERING_FORBIDDEN",
         Noun::Router => "ROUTER_FORBIDDEN",
         Noun::Server => "SERVER_FORBIDDEN",
         Noun::Storage => "STORAGE_FORBIDDEN",
@@ -297,6 +301,7 @@ fn forbidden_code(noun: Noun) -> &'static str {
 fn absent_code(noun: Noun) -> &'static str {
     match noun {
         Noun::Peering => "PEERING_NOT_FOUND",
+        Noun::PeeringGroup => "PEERING_GROUP_NOT_FOUND",
         Noun::PeeringRequest => "PEERING_REQUEST_NOT_FOUND",
         Noun::Webhook => "WEBHOOK_NOT_FOUND",
         Noun::Network => "NETWORK_NOT_FOUND",
@@ -320,6 +325,7 @@ fn exists_code(noun: Noun) -> &'static str {
     match noun {
         Noun::Webhook => "WEBHOOK_EXISTS",
         Noun::Peering | Noun::PeerNetwork | Noun::PeeringRequest => "PEERING_CONFLICT",
+        Noun::PeeringGroup => "PEERING_GROUP_EXISTS",
         Noun::Network => "NETWORK_EXISTS",
         Noun::Router => "ROUTER_EXISTS",
         Noun::Zone => "ZONE_EXISTS",

@@ -152,6 +152,7 @@ impl Error {
                 false
             }
             Self::Url | Self::SslMode | Self::Certificates(..) => false,
+            Self::NoVersion { .. } | Self::Exists(_) | Self::File(..) | Self::Unsound(_) => false,
             Self::Thread(_) | Self::Stopped => false,
         }
     }
@@ -202,6 +203,14 @@ pub enum Error {
         "what was written down of revision {0} is not what was written, or the one before is gone"
     )]
     Broken(Revision),
+    #[error("there is no version {to} of the database; this program knows 1 to {known}")]
+    NoVersion { to: i64, known: i64 },
+    #[error("{} is there already", .0.display())]
+    Exists(PathBuf),
+    #[error("cannot use {}", .0.display())]
+    File(PathBuf, #[source] std::io::Error),
+    #[error("the database is damaged: {0}")]
+    Unsound(String),
     #[error("an object cannot be written as JSON")]
     Encode(#[source] serde_json::Error),
     #[error("the writer thread cannot be started")]

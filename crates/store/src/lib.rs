@@ -8,9 +8,11 @@
 mod checkpoint;
 mod engine;
 mod log;
+mod migration;
 mod postgres;
 mod sqlite;
 mod sqlite_log;
+mod upkeep;
 mod writer;
 
 #[cfg(test)]
@@ -34,7 +36,9 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use engine::{Company, Desk, Engine, Records};
 pub use engine::{Error, From};
 pub use log::{Checked, Log};
+pub use migration::Migrated;
 pub use postgres::Url;
+pub use upkeep::{Place, Restored, backup, migrate, restore};
 
 /// One write.
 #[derive(Debug)]

@@ -126,27 +126,35 @@ async fn others_may_read_while_it_is_open() {
 
 #[test]
 fn migrations_go_on_from_where_the_database_is() {
-    let first = "CREATE TABLE a (n BIGINT); INSERT INTO a VALUES (1);";
-    let second = "ALTER TABLE a ADD COLUMN m BIGINT; UPDATE a SET m = n + 1;";
-    let third = "INSERT INTO a VALUES (m, 3);";
+    let step = |up, down| Migration { up, down };
+    let first = step("CREATE TABLE a (n BIGINT); INSERT INTO a VALUES (1);", "DROP TABLE a;");
+    let second = step(
+        "ALTER TABLE a ADD COLUMN m BIGINT; UPDATE a SET m = n + 1;",
+        "ALTER TABLE a DROP COLUMN m;",
+    );
+    let third = step("INSERT INTO a VALUES (m, 3);", "");
     let file = File::new();
     let mut connection = file.connection();
-    migrate(&mut connection, &[first]).unwrap();
+    migrate(&mut connection, &[first], None).unwrap();
     let version = || file.query::<i64>("PRAGMA user_version");
     assert_eq!(version(), 1);
-    migrate(&mut connection, &[first]).unwrap();
+    migrate(&mut connection, &[first], None).unwrap();
     assert_eq!(file.query::<i64>("SELECT count(*) FROM a"), 1, "none is done twice");
 
-    let broken = migrate(&mut connection, &[first, second, third]);
+    let broken = migrate(&mut connection, &[first, second, third], None);
     assert!(matches!(broken, Err(Error::Sqlite(_))), "{broken:?}");
     assert_eq!(version(), 1, "all or none");
-    assert_eq!(file.query::<i64>("SELECT count(*) FROM pragma_table_info('a')"), 1);
+    let columns = || file.query::<i64>("SELECT count(*) FROM pragma_table_info('a')");
+    assert_eq!(columns(), 1);
 
-    migrate(&mut connection, &[first, second]).unwrap();
+    let migrated = migrate(&mut connection, &[first, second], None).unwrap();
+    assert_eq!(migrated, Migrated { from: 1, to: 2 });
     assert_eq!(version(), 2);
     assert_eq!(file.query::<i64>("SELECT m FROM a"), 2, "what was there is carried over");
-    let older = migrate(&mut connection, &[first]);
+    let older = migrate(&mut connection, &[first], None);
     assert!(matches!(older, Err(Error::TooNew { found: 2, known: 1 })), "{older:?}");
+    migrate(&mut connection, &[first, second], Some(1)).unwrap();
+    assert_eq!((version(), columns()), (1, 1), "and back");
 }
 
 #[tokio::test]

@@ -7,3 +7,4 @@ mod binary;
 mod environment;
 mod running;
 mod server;
+mod upkeep;

@@ -133,17 +133,16 @@ impl Agent {
                     return self.check(link, known).await;
                 }
             };
-            match &line {
-                Line::Lease { epoch, limit_ms } => {
-                    known.epoch = Some(*epoch);
-                    let every = Duration::from_millis(*limit_ms).div_f64(RENEWALS);
-                    // Real agents did not start at the same time either.
-                    let share = f64::from(self.host.as_bytes()[15]) / 256.0;
-                    let start = tokio::time::Instant::now() + every.mul_f64(share);
-                    renew = tokio::time::interval_at(start, every);
-                }
-                Line::Snapshot => drop(self.sight.snapshots.fetch_add(1, Ordering::Relaxed)),
-                _ => {}
+            if let Line::Lease { epoch, limit_ms } = line {
+                known.epoch = Some(epoch);
+                let every = Duration::from_millis(limit_ms).div_f64(RENEWALS);
+                // Real agents did not start at the same time either.
+                let share = f64::from(self.host.as_bytes()[15]) / 256.0;
+                let start = tokio::time::Instant::now() + every.mul_f64(share);
+                renew = tokio::time::interval_at(start, every);
+            }
+            if line == Line::Snapshot {
+                self.sight.snapshots.fetch_add(1, Ordering::Relaxed);
             }
             if let Some(slice) = assembly.take(line) {
                 let revision = slice.revision;
@@ -207,7 +206,8 @@ pub(super) async fn sleeper(
     let mut lines = agent.begin(&link, &Known::default(), false).await?;
     let (mut assembly, mut known) = (Assembly::default(), Known::default());
     while assembly.take(lines.next().await?).is_none() {}
-    drop(asleep.send(()));
+    // Who waits for it is there.
+    let _ = asleep.send(());
     wake.await.context("nobody wakes the sleeper")?;
     // Until nothing comes for as long as a stream without news says that it is alive.
     loop {

@@ -190,7 +190,8 @@ impl Herd {
         let before = self.memory()?;
         self.land.disturb(&self.site.admin, plan.asleep)?;
         let with = self.memory()?;
-        drop(wake.send(()));
+        // It has ended by itself if nobody hears.
+        let _ = wake.send(());
         let slept = self.runtime.block_on(sleeping).context("the sleeper")??;
         let fared = match slept {
             Slept::Caught => "caught up, with the slice that who begins is told",

@@ -16,6 +16,7 @@ mod explain;
 mod filters;
 mod first_start;
 mod fuzz;
+mod group;
 mod interface;
 mod isolation;
 mod kannas;

@@ -1,15 +1,23 @@
-//! The tables, brought to the version that this program knows.
+//! The tables, brought to a version.
 
 use tokio_postgres::Transaction;
 
 use super::Url;
 use super::link::Link;
 use crate::engine::Error;
+use crate::migration::{Migrated, Migration, way};
 
-/// In the order of their numbers; the table `version` counts those applied.
-const MIGRATIONS: [&str; 2] = [
-    include_str!("../../migrations/postgres/0001_init.sql"),
-    include_str!("../../migrations/postgres/0002_log.sql"),
+/// In the order of their numbers, which are those of SQLite's; the table
+/// `version` counts those applied.
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        up: include_str!("../../migrations/postgres/0001_init.sql"),
+        down: include_str!("../../migrations/postgres/0001_init.down.sql"),
+    },
+    Migration {
+        up: include_str!("../../migrations/postgres/0002_log.sql"),
+        down: include_str!("../../migrations/postgres/0002_log.down.sql"),
+    },
 ];
 
 /// Of PostgreSQL's advisory locks, for one process at a time to migrate.
@@ -22,31 +30,31 @@ const KEEP: &str = "
     );
     INSERT INTO version VALUES (1, 0) ON CONFLICT DO NOTHING";
 
+/// To version `to`, or to the newest.
+///
 /// # Errors
 /// The database cannot be reached, lets us not in, or is of a newer version.
-pub(super) async fn up(url: &Url) -> Result<(), Error> {
+pub(super) async fn run(url: &Url, to: Option<i64>) -> Result<Migrated, Error> {
     let mut link = Link::open(url, None).await.map_err(Error::Away)?;
     let tx = link.client.transaction().await?;
-    to_newest(&tx, &MIGRATIONS).await?;
-    Ok(tx.commit().await?)
+    let migrated = within(&tx, to).await?;
+    tx.commit().await?;
+    Ok(migrated)
 }
 
-async fn to_newest(tx: &Transaction<'_>, migrations: &[&str]) -> Result<(), Error> {
+async fn within(tx: &Transaction<'_>, to: Option<i64>) -> Result<Migrated, Error> {
     tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
-    let known = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
     let there: bool = tx.query_one("SELECT to_regclass('version') IS NOT NULL", &[]).await?.get(0);
     if !there {
         tx.batch_execute(KEEP).await?;
     }
     let found: i64 = tx.query_one("SELECT n FROM version", &[]).await?.try_get(0)?;
-    if found > known {
-        return Err(Error::TooNew { found, known });
+    let (steps, migrated) = way(&MIGRATIONS, found, to)?;
+    for sql in &steps {
+        tx.batch_execute(sql).await?;
     }
-    if found < known {
-        for sql in migrations.iter().skip(usize::try_from(found).unwrap_or(0)) {
-            tx.batch_execute(sql).await?;
-        }
-        tx.execute("UPDATE version SET n = $1", &[&known]).await?;
+    if !steps.is_empty() {
+        tx.execute("UPDATE version SET n = $1", &[&migrated.to]).await?;
     }
-    Ok(())
+    Ok(migrated)
 }

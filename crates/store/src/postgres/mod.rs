@@ -20,6 +20,7 @@ use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 
 use crate::engine::{Batch, Company, Desk, Engine, Error, News, Outcome, Records};
+use crate::migration::Migrated;
 use link::Fault;
 use records::Reader;
 use rows::Rows;
@@ -86,16 +87,9 @@ impl Postgres {
     /// # Errors
     /// The database cannot be reached, lets us not in, or is of a newer version.
     pub(crate) fn open(url: &Url) -> Result<Self, Error> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("store-postgres")
-            .enable_all()
-            .build()
-            .map_err(Error::Thread)?;
-        // Who opens it may be a task of another runtime, which must not block on ours.
-        let opened =
-            std::thread::scope(|scope| scope.spawn(|| runtime.block_on(migrate::up(url))).join());
-        let it = Self {
+        let runtime = runtime()?;
+        migrated(&runtime, url, None)?;
+        Ok(Self {
             url: url.clone(),
             runtime: Some(runtime),
             session: None,
@@ -103,9 +97,7 @@ impl Postgres {
             place: Shared::default(),
             reader: Reader::new(url),
             since: (0, 0),
-        };
-        opened.map_err(|_| Error::Stopped)??;
-        Ok(it)
+        })
     }
 
     fn runtime(&self) -> &Runtime {
@@ -284,6 +276,27 @@ impl Drop for Postgres {
             runtime.shutdown_background();
         }
     }
+}
+
+/// See [`crate::migrate`].
+pub(crate) fn migrate_at(url: &Url, to: Option<i64>) -> Result<Migrated, Error> {
+    let runtime = runtime()?;
+    let migrated = migrated(&runtime, url, to);
+    runtime.shutdown_background();
+    migrated
+}
+
+fn runtime() -> Result<Runtime, Error> {
+    let mut builder = Builder::new_multi_thread();
+    let builder = builder.worker_threads(1).thread_name("store-postgres").enable_all();
+    builder.build().map_err(Error::Thread)
+}
+
+/// Who asks may be a task of another runtime, which must not block on ours.
+fn migrated(runtime: &Runtime, url: &Url, to: Option<i64>) -> Result<Migrated, Error> {
+    let work = || runtime.block_on(migrate::run(url, to));
+    let done = std::thread::scope(|scope| scope.spawn(work).join());
+    done.map_err(|_| Error::Stopped)?
 }
 
 /// From a half of it to the whole: who failed together does not come back
