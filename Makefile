@@ -24,7 +24,7 @@ demo: root ## two hosts on this machine, peered: packets flow, stop, flow; KEEP=
 .PHONY: test
 test: root ## every check and test there is; needs root
 	@.ci/deps test
-	@$(MAKE) sizes lint bpf-check
+	@$(MAKE) sizes lint deny bpf-check
 	@$(call step,build)
 	cargo test --workspace --no-run
 	cargo build --workspace --bin kannas
@@ -68,6 +68,11 @@ sizes: ## no file of ours has more than 400 lines
 	@find . \( -path ./target -o -name .git -o -name .cache -o -name artefacts -o -name vendor -o -name node_modules \) -prune \
 	  -o -type f \( -name '*.rs' -o -name '*.c' -o -name '*.h' -o -name '*.js' -o -name '*.css' -o -name '*.html' \) \
 	  -exec wc -l {} + | awk '$$2 != "total" && $$1 > 400 { print "too long:", $$0; bad = 1 } END { exit bad }'
+
+.PHONY: deny
+deny: ## licences and sources of what is built in, and what must not be; ADVISORIES=1 for known flaws, which needs GitHub
+	@$(call step,deny)
+	ADVISORIES=$(ADVISORIES) .ci/deny
 
 .PHONY: schemathesis
 schemathesis: ## the server asked at random what /openapi.json says and does not say, for longer than in make test

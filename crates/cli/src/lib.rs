@@ -28,6 +28,7 @@ mod session;
 mod span;
 mod status;
 mod table;
+mod trust;
 mod tunnel;
 mod usage;
 mod wait;

@@ -10,6 +10,7 @@ use model::policy::{Limits, Policy};
 use model::rate::Rate;
 
 use crate::agents::LeaseArgs;
+use crate::tls::TlsArgs;
 
 /// Where to listen, where to keep things, and who the first account is.
 #[derive(Debug, Clone, clap::Args)]
@@ -86,6 +87,9 @@ pub struct Config {
     /// it for ever
     #[arg(long, env = "KANNAS_LOG_DAYS", default_value_t = 365)]
     pub log_days: u32,
+
+    #[command(flatten)]
+    pub tls: TlsArgs,
 
     #[command(flatten)]
     pub leases: LeaseArgs,

@@ -40,6 +40,7 @@ mod server;
 mod source;
 mod sub_account;
 mod terms;
+mod tls;
 mod token;
 mod unserved;
 mod upkeep;
@@ -63,6 +64,8 @@ pub use events::WebhookError;
 use events::{Events, Reach};
 pub use founding::FoundingError;
 use group_steps::Steps;
+use tls::Tls;
+pub use tls::{TlsArgs, TlsError};
 pub use upkeep::{UpkeepError, backup, migrate, restore};
 
 /// The server cannot start, or cannot go on.
@@ -72,6 +75,8 @@ pub enum ServeError {
     Founding(#[from] FoundingError),
     #[error(transparent)]
     Webhook(#[from] WebhookError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("cannot open the store")]
     Store(#[from] store::Error),
     #[error("cannot listen on {0}")]
@@ -85,6 +90,7 @@ pub enum ServeError {
 /// A server that listens and has yet to answer.
 pub struct Server {
     api: TcpListener,
+    api_tls: Option<Tls>,
     agents: TcpListener,
     addresses: Addresses,
     store: Store,
@@ -112,6 +118,7 @@ impl Server {
     pub async fn start(config: &Config) -> Result<Self, ServeError> {
         let operators = events::operators(&config.webhook)?;
         let tls = events::connector(config.webhook.webhook_ca.as_deref())?;
+        let api_tls = Tls::open(&config.tls)?;
         founding::data_dir(&config.data_dir)?;
         let store = open(config).await?;
         if config.log_days > 0 {
@@ -138,7 +145,7 @@ impl Server {
             proxies: config.trusted_proxies.clone(),
             room: usize::try_from(config.max_at_once).unwrap_or(usize::MAX),
         };
-        Ok(Self { api, agents, addresses, store, hub, setting, events, key_life, drain })
+        Ok(Self { api, api_tls, agents, addresses, store, hub, setting, events, key_life, drain })
     }
 
     pub fn addresses(&self) -> Addresses {
@@ -151,7 +158,7 @@ impl Server {
     /// # Errors
     /// The authority cannot be used.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { api, agents, addresses, store, hub, setting, .. } = self;
+        let Self { api, api_tls, agents, addresses, store, hub, setting, .. } = self;
         let Self { events, key_life, drain, .. } = self;
         let (policy, revision) = (setting.policy, store.world().revision());
         tracing::info!(api = %addresses.api, agents = %addresses.agents, revision, "listening");
@@ -164,7 +171,13 @@ impl Server {
         let calls = async {
             let on = Api::new(store.clone(), hub.clone(), setting, stop.clone());
             let writing = token::write_uses(&on, stop.clone());
-            tokio::join!(listener::serve(api, on.clone(), stop.clone()), writing);
+            let greeting = api_tls.as_ref().map(Tls::greeting);
+            let fresh = async {
+                if let Some(tls) = api_tls {
+                    tls.keep_fresh(stop.clone()).await;
+                }
+            };
+            tokio::join!(listener::serve(api, greeting, on.clone(), stop.clone()), fresh, writing);
             token::write_uses_once(&on).await;
             Ok(())
         };

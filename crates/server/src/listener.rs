@@ -1,4 +1,4 @@
-//! The API's connections: plain HTTP/1.1, all bounded.
+//! The API's connections: HTTP/1.1, within TLS or without, all bounded.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -12,12 +12,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::api::Api;
 use crate::stopped;
+use crate::tls::Greeting;
 
 /// Connections at a time; more wait to be accepted.
 const CONNECTIONS: usize = 4096;
@@ -30,7 +32,12 @@ const FAREWELL: Duration = Duration::from_secs(10);
 
 /// Serves until `stop` says so or is dropped, then ends what is under way.
 /// Begins when it is known which hosts are at other servers.
-pub(crate) async fn serve(listener: TcpListener, api: Api, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    greeting: Option<Greeting>,
+    api: Api,
+    mut stop: watch::Receiver<bool>,
+) {
     api.hub.introduced().await;
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
@@ -39,7 +46,8 @@ pub(crate) async fn serve(listener: TcpListener, api: Api, mut stop: watch::Rece
         tokio::select! {
             () = stopped(&mut stop) => break,
             (stream, peer, permit) = accept(&listener, &room) => {
-                let connection = connect(stream, peer, api.clone(), stopping.clone());
+                let (api, stop) = (api.clone(), stopping.clone());
+                let connection = connect(stream, greeting.clone(), peer, api, stop);
                 connections.spawn(async move {
                     connection.await;
                     drop(permit);
@@ -87,9 +95,31 @@ async fn accept(
     }
 }
 
-async fn connect(stream: TcpStream, peer: IpAddr, api: Api, mut stop: watch::Receiver<bool>) {
+async fn connect(
+    stream: TcpStream,
+    greeting: Option<Greeting>,
+    peer: IpAddr,
+    api: Api,
+    mut stop: watch::Receiver<bool>,
+) {
     // Answers are written whole and waited for.
     let _ = stream.set_nodelay(true);
+    let Some(greeting) = greeting else { return converse(stream, peer, api, stop).await };
+    let greeted = tokio::select! {
+        greeted = greeting.shake_hands(stream) => greeted,
+        () = stopped(&mut stop) => None,
+    };
+    if let Some(stream) = greeted {
+        converse(stream, peer, api, stop).await;
+    }
+}
+
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: IpAddr,
+    api: Api,
+    mut stop: watch::Receiver<bool>,
+) {
     let service = service_fn(|request| answer(api.clone(), request, peer));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -22,8 +22,12 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    pub(crate) fn with(flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let process = run(&dir);
+        let process = run(&dir, flags);
         let mut it = Self { process, api: SocketAddr::from(([0; 4], 0)), dir };
         it.api = eventually(SOON, "the server listens", || listening(&it.log())).unwrap();
         it
@@ -32,7 +36,7 @@ impl Running {
     /// After it has ended; its log begins anew.
     pub(crate) fn start_again(&mut self) {
         fs::remove_file(self.dir.path().join("log")).unwrap();
-        self.process = run(&self.dir);
+        self.process = run(&self.dir, &[]);
         self.api = eventually(SOON, "the server listens", || listening(&self.log())).unwrap();
     }
 
@@ -45,11 +49,11 @@ impl Running {
     }
 }
 
-fn run(dir: &TempDir) -> Process {
+fn run(dir: &TempDir, flags: &[&str]) -> Process {
     let data = dir.path().join("data");
     let arguments = ["server", "--listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0"];
     let mut command = kannas(&arguments);
-    command.args(["--log-format", "json", "--data-dir", text(&data)]);
+    command.args(["--log-format", "json", "--data-dir", text(&data)]).args(flags);
     command.env("RUST_LOG", "trace");
     Process::start("server", command, &dir.path().join("log")).unwrap()
 }

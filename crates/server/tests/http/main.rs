@@ -33,6 +33,7 @@ mod server;
 mod site;
 mod states;
 mod sub_account;
+mod tls;
 mod token;
 mod unserved;
 mod webhook;

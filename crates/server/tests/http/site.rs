@@ -10,7 +10,7 @@ use model::objects::{Account, JoinToken};
 use model::op::Op;
 use model::policy::Quota;
 use serde_json::{Value, json};
-use server::{Config, PolicyArgs, Server, WebhookArgs};
+use server::{Config, PolicyArgs, Server, TlsArgs, WebhookArgs};
 use store::Store;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -88,6 +88,7 @@ pub(crate) fn config(dir: &Path) -> Config {
         trusted_proxies: Vec::new(),
         webhook: WebhookArgs::default(),
         policy: PolicyArgs::default(),
+        tls: TlsArgs::default(),
     }
 }
 
