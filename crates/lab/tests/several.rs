@@ -165,7 +165,7 @@ impl Load {
                 Ok(()) => calls += 3,
                 Err(failure) => self.failed.lock().unwrap().push(failure),
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::park_timeout(Duration::from_millis(20));
         }
         calls
     }
