@@ -24,12 +24,13 @@ demo: root ## two hosts on this machine, peered: packets flow, stop, flow; KEEP=
 .PHONY: test
 test: root ## every check and test there is; needs root
 	@.ci/deps test
-	@$(MAKE) sizes lint bpf-check
+	@$(MAKE) sizes lint deny bpf-check
 	@$(call step,build)
 	cargo test --workspace --no-run
 	cargo build --workspace --bin kannas
 	@$(call step,test)
 	KANNAS_BIN=$(TARGET)/debug/kannas cargo test --workspace --no-fail-fast
+	@$(MAKE) simulate
 	@$(call step,schemathesis$(comma) some seconds of it)
 	KANNAS_BIN=$(TARGET)/debug/kannas .ci/schemathesis 5
 	@$(MAKE) clients
@@ -41,6 +42,12 @@ clients: ## the API, by the clients people use: see clients/README.md
 	cargo build --workspace --bin kannas
 	@$(call step,clients)
 	KANNAS_BIN=$(TARGET)/debug/kannas clients/run
+
+.PHONY: simulate
+simulate: ## schedules of faults, each from a seed; KANNAS_SCHEDULES says how many, KANNAS_SEED the first
+	@$(call step,schedules of faults)
+	@cargo test --workspace --lib -p server -- --ignored --nocapture --exact agents::simulation::whatever_fails_what_was_promised_holds \
+	  | grep -E 'explored|KANNAS_SEED|panicked|FAILED' | tee /dev/stderr | grep explored > /dev/null
 
 .PHONY: check-fast
 check-fast: lint ## format, lints, and the tests that need no root
@@ -61,6 +68,11 @@ sizes: ## no file of ours has more than 400 lines
 	@find . \( -path ./target -o -name .git -o -name .cache -o -name artefacts -o -name vendor -o -name node_modules \) -prune \
 	  -o -type f \( -name '*.rs' -o -name '*.c' -o -name '*.h' -o -name '*.js' -o -name '*.css' -o -name '*.html' \) \
 	  -exec wc -l {} + | awk '$$2 != "total" && $$1 > 400 { print "too long:", $$0; bad = 1 } END { exit bad }'
+
+.PHONY: deny
+deny: ## licences and sources of what is built in, and what must not be; ADVISORIES=1 for known flaws, which needs GitHub
+	@$(call step,deny)
+	ADVISORIES=$(ADVISORIES) .ci/deny
 
 .PHONY: schemathesis
 schemathesis: ## the server asked at random what /openapi.json says and does not say, for longer than in make test

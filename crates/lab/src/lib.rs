@@ -12,10 +12,12 @@
 //!   namespace with a fresh `/sys`, in which bpffs is hidden.
 
 pub mod api;
+pub mod balancer;
 pub mod bench;
 pub mod capture;
 pub mod demo;
 pub mod dhcp;
+pub mod doorway;
 pub mod eventually;
 pub mod faults;
 pub mod first_packet;
@@ -28,6 +30,7 @@ mod mmsg;
 pub mod netns;
 pub mod paths;
 pub mod ping;
+pub mod postgres;
 pub mod process;
 pub mod raw;
 pub mod relay;
@@ -52,6 +55,7 @@ pub use golden::assert_golden;
 pub use netns::Netns;
 pub use paths::{Endpoint, Path};
 pub use ping::ping;
+pub use postgres::Cluster;
 pub use process::Process;
 pub use relay::Relay;
 pub use site::Site;

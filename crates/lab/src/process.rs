@@ -71,6 +71,15 @@ impl Process {
         }
     }
 
+    /// Asks the process to end (SIGTERM), and waits.
+    ///
+    /// # Errors
+    /// It does not end before `deadline`.
+    pub fn end(&mut self, deadline: Duration) -> Result<ExitStatus> {
+        self.signal(Signal::SIGTERM)?;
+        self.wait(deadline)
+    }
+
     /// SIGKILL to the whole group, as a crash would be; back when the process is gone.
     ///
     /// # Errors

@@ -32,6 +32,7 @@ pub mod op;
 mod oracle;
 pub mod owned;
 pub mod peering;
+pub mod peering_group;
 pub mod plan;
 #[cfg(test)]
 mod play;

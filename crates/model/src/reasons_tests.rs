@@ -80,6 +80,7 @@ impl Builder {
             note: None,
             offered: 0,
             declined: false,
+            group: None,
             uuid: peering_uuid(from, to),
             account,
             name: String::new(),

@@ -32,6 +32,24 @@ pub enum State {
     Active,
 }
 
+impl State {
+    /// As the API has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::DeletedPeerNetwork => "deleted-peer-network",
+            Self::MissingLocalRouter => "missing-local-router",
+            Self::PendingPeer => "pending-peer",
+            Self::PeerDisabled => "peer-disabled",
+            Self::MissingPeerRouter => "missing-peer-router",
+            Self::ConflictSubnet => "conflict-subnet",
+            Self::Error => "error",
+            Self::Provisioning => "provisioning",
+            Self::Active => "active",
+        }
+    }
+}
+
 /// What is known of a peering. The order of the fields is that of the states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {

@@ -175,11 +175,12 @@ impl<'w> All<'w> {
             Change::Put(
                 Object::Account(_) | Object::Authority(_) | Object::Done(_) | Object::JoinToken(_),
             )
-            | Change::Put(Object::SubAccount(_) | Object::Token(_))
+            | Change::Put(Object::SubAccount(_) | Object::Token(_) | Object::PeeringGroup(_))
             | Change::Put(Object::Told(_) | Object::Webhook(_) | Object::Node(_))
             | Change::Put(Object::Zone(_) | Object::NextVni { .. })
             | Change::Delete(Key::Told { .. } | Key::Webhook(_) | Key::Lease(_) | Key::Node(_))
             | Change::Delete(Key::SubAccount(_) | Key::Token(_) | Key::Authority)
+            | Change::Delete(Key::PeeringGroup(_))
             | Change::Delete(Key::Account(_) | Key::Done { .. } | Key::JoinToken(_))
             | Change::Delete(Key::Zone(_) | Key::NextVni) => {}
         }

@@ -17,9 +17,13 @@ use crate::stopped;
 /// that waits and at every host that is there.
 pub(crate) async fn run(store: Store, hub: Hub, mut stop: watch::Receiver<bool>) {
     let mut changed = hub.changed();
+    let mut leads = store.leads();
     loop {
-        place_all(&store, &hub).await;
+        if *leads.borrow_and_update() {
+            place_all(&store, &hub).await;
+        }
         tokio::select! {
+            Ok(()) = leads.changed() => {}
             () = stopped(&mut stop) => return,
             told = changed.changed() => if told.is_err() { return },
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use imbl::OrdMap;
 use model::change::{Change, Key, Object};
@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::asks::Asks;
+use super::closing::Closed;
 use super::leases::{LeaseArgs, Leases, Look};
 use super::owed::{Owed, Work};
 use super::peers::{Among, Peers};
@@ -33,6 +34,9 @@ use super::tally::Tally;
 /// Worlds to resume from. They share structure: one costs what its write
 /// changed.
 const WORLDS: usize = 1024;
+
+/// Gives the milliseconds since some moment; never fewer than before.
+pub(super) type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// A handle; clones are the same hub.
 #[derive(Clone)]
@@ -50,9 +54,11 @@ pub(super) struct Shared {
     pub(super) among: Option<Among>,
     /// The servers that there are, this one among them.
     pub(super) nodes: watch::Sender<OrdMap<Uuid, Arc<Node>>>,
+    /// Hosts are to go to other servers.
+    pub(super) closed: watch::Sender<Closed>,
     /// Told after each change of the roster, with their number.
     changed: watch::Sender<u64>,
-    started: Instant,
+    clock: Clock,
 }
 
 pub(super) struct Inner {
@@ -94,6 +100,18 @@ impl Hub {
 
     /// The same for one server of several.
     pub fn start_among(store: Store, leases: LeaseArgs, among: Option<Among>) -> Self {
+        let started = Instant::now();
+        let ms = move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Self::start_by(Arc::new(ms), store, leases, among)
+    }
+
+    /// The same by another clock.
+    pub(super) fn start_by(
+        clock: Clock,
+        store: Store,
+        leases: LeaseArgs,
+        among: Option<Among>,
+    ) -> Self {
         let mut groups = store.groups();
         let world = store.world();
         let own = among.as_ref().map(|it| it.id);
@@ -107,8 +125,9 @@ impl Hub {
             tally: Tally::default(),
         };
         let (changed, nodes) = (watch::channel(0).0, watch::channel(OrdMap::new()).0);
-        let (inner, started) = (Mutex::new(inner), Instant::now());
-        let shared = Arc::new(Shared { inner, among, nodes, changed, started });
+        let closed = watch::channel(Closed::default()).0;
+        let inner = Mutex::new(inner);
+        let shared = Arc::new(Shared { inner, among, nodes, closed, changed, clock });
         shared.look_for_nodes(&store.world());
         let follower = shared.clone();
         let task = tokio::spawn(async move {
@@ -157,36 +176,6 @@ impl Hub {
     /// How often [`Self::changed`] has told of something.
     pub(crate) fn word(&self) -> u64 {
         *self.shared.changed.borrow()
-    }
-
-    /// Waits until every connected host has acted on `revision`, or `limit`
-    /// has passed.
-    pub async fn settled(&self, revision: Revision, limit: Duration) {
-        let mut changed = self.shared.changed.subscribe();
-        let all_have = async {
-            while !self.shared.settled(revision) {
-                if changed.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        // That the limit has passed is seen in the presence.
-        let _ = tokio::time::timeout(limit, all_have).await;
-    }
-
-    /// Waits until this hub has heard of `revision`, which was committed.
-    pub(crate) async fn heard(&self, revision: Revision) {
-        self.until(|| self.shared.lock().newest().revision() >= revision).await;
-    }
-
-    /// Waits until `is_so`, which is asked again whenever a host says something.
-    pub(crate) async fn until(&self, is_so: impl Fn() -> bool) {
-        let mut changed = self.shared.changed.subscribe();
-        while !is_so() {
-            if changed.changed().await.is_err() {
-                return;
-            }
-        }
     }
 
     /// A host begins to watch, from the slice at `resume` or from nothing.
@@ -290,22 +279,22 @@ impl Shared {
         self.changed.send_modify(|times| *times += 1);
     }
 
-    fn settled(&self, revision: Revision) -> bool {
+    pub(super) fn settled(&self, revision: Revision) -> bool {
         let now_ms = self.now_ms();
         self.lock().roster.settled(revision, now_ms)
     }
 
     pub(super) fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        (self.clock)()
     }
 
     fn take(&self, group: &Group, store: &Store) {
         let newest = self.lock().newest();
-        let [first, ..] = &*group.commits else { return };
         if group.world.revision() <= newest.revision() {
             return;
         }
-        if first.revision != newest.next_revision() {
+        let first = group.commits.first().map(|it| it.revision);
+        if first != Some(newest.next_revision()) {
             return self.jump(store.world());
         }
         let changes = || group.commits.iter().flat_map(|it| &it.changes);

@@ -2,6 +2,7 @@
 
 mod asks;
 mod authority;
+mod closing;
 mod door;
 mod far;
 mod hub;
@@ -14,7 +15,10 @@ mod roster;
 mod rotor;
 mod seat;
 mod session;
+#[cfg(test)]
+mod simulation;
 mod tally;
+mod waits;
 mod watch;
 
 pub use authority::{CertificateError, fingerprint, issue_new, new_authority};

@@ -145,7 +145,7 @@ impl Play {
         let marks = &self.marks[&host];
         let Some(revision) = marks.iter().rev().nth(i).copied() else { return };
         let vni = |n| model::ids::Vni::try_from(n).unwrap();
-        let way = Way { from: vni(1), to: vni(1 + i as u32), vtep: None };
+        let way = Way { from: vni(1), to: vni(1 + u32::try_from(i).unwrap()), vtep: None };
         let measure = Measure { passage: Passage::Open, ..Measure::UNTRIED };
         let gone = vec![Way { to: vni(3), ..way }];
         let ways = News { anew: false, measured: vec![(way, measure)], gone };
