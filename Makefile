@@ -24,12 +24,13 @@ demo: root ## two hosts on this machine, peered: packets flow, stop, flow; KEEP=
 .PHONY: test
 test: root ## every check and test there is; needs root
 	@.ci/deps test
-	@$(MAKE) sizes lint bpf-check
+	@$(MAKE) sizes lint deny bpf-check
 	@$(call step,build)
 	cargo test --workspace --no-run
 	cargo build --workspace --bin kannas
 	@$(call step,test)
 	KANNAS_BIN=$(TARGET)/debug/kannas cargo test --workspace --no-fail-fast
+	@$(MAKE) simulate
 	@$(call step,schemathesis$(comma) some seconds of it)
 	KANNAS_BIN=$(TARGET)/debug/kannas .ci/schemathesis 5
 	@$(MAKE) clients
@@ -41,6 +42,12 @@ clients: ## the API, by the clients people use: see clients/README.md
 	cargo build --workspace --bin kannas
 	@$(call step,clients)
 	KANNAS_BIN=$(TARGET)/debug/kannas clients/run
+
+.PHONY: simulate
+simulate: ## schedules of faults, each from a seed; KANNAS_SCHEDULES says how many, KANNAS_SEED the first
+	@$(call step,schedules of faults)
+	@cargo test --workspace --lib -p server -- --ignored --nocapture --exact agents::simulation::whatever_fails_what_was_promised_holds \
+	  | grep -E 'explored|KANNAS_SEED|panicked|FAILED' | tee /dev/stderr | grep explored > /dev/null
 
 .PHONY: check-fast
 check-fast: lint ## format, lints, and the tests that need no root
@@ -62,6 +69,11 @@ sizes: ## no file of ours has more than 400 lines
 	  -o -type f \( -name '*.rs' -o -name '*.c' -o -name '*.h' -o -name '*.js' -o -name '*.css' -o -name '*.html' \) \
 	  -exec wc -l {} + | awk '$$2 != "total" && $$1 > 400 { print "too long:", $$0; bad = 1 } END { exit bad }'
 
+.PHONY: deny
+deny: ## licences and sources of what is built in, and what must not be; ADVISORIES=1 for known flaws, which needs GitHub
+	@$(call step,deny)
+	ADVISORIES=$(ADVISORIES) .ci/deny
+
 .PHONY: schemathesis
 schemathesis: ## the server asked at random what /openapi.json says and does not say, for longer than in make test
 	@$(call step,schemathesis)
@@ -78,12 +90,20 @@ bench: root ## Kannas beside other ways to move a packet (the kernel's, nebula, 
 	  $(call step,store) && cargo bench --quiet --workspace --bench durable -- --dir /var/lib; fi
 
 .PHONY: bench-scale
-bench-scale: root ## a million remote ports on a real agent: filling the maps, its memory, packets among them
+bench-scale: root ## what a change costs in worlds of 10 to 100,000 ports, drawn; a million remote ports on a real agent
 	@.ci/deps run
 	@$(call step,build)
 	cargo build --release --workspace --bins
 	@$(call step,bench-scale)
 	@$(TARGET)/release/bench-scale
+
+.PHONY: bench-watch
+bench-watch: root ## ten thousand simulated agents on one server: a change reaches a thousand, all come back at once
+	@.ci/deps run
+	@$(call step,build)
+	cargo build --release --workspace --bins
+	@$(call step,bench-watch)
+	@$(TARGET)/release/watch-load
 
 .PHONY: bench-truth
 bench-truth: root ## how soon a peering says what is wrong with it, and that it is over

@@ -69,7 +69,8 @@ pub async fn run_on<K: Kernel>(
             Some(identity) => identity,
             None => join(&mut at, &config).await?,
         };
-        let tls = Arc::new(tls::member(&identity)?);
+        let Identity { authority_pem, certificate_pem, key_pem, .. } = &identity;
+        let tls = Arc::new(tls::member(authority_pem, certificate_pem, key_pem)?);
         let (slices, reports, desk) = (slices.clone(), reports.clone(), desk.clone());
         let (pins, known, boot) = (pin_dir(&config, &identity.card), last.take(), boot());
         let watch = Watch { at, tls, slices, reports, desk, known, boot, pins };

@@ -126,7 +126,7 @@ async fn follow(
     (lease, asked): (&Holder, &mpsc::Sender<(u64, Look)>),
     mut hand_on: impl FnMut(Slice),
 ) -> ClientError {
-    let mut lines = Lines { body, buffer: Vec::new(), read: 0 };
+    let mut lines = Lines::new(body);
     let last = known.as_ref().map(|slice| slice.spec.as_ref().clone());
     let mut assembly = Assembly::from(last.unwrap_or_default());
     loop {
@@ -208,7 +208,8 @@ fn is_unwanted(error: &ClientError) -> bool {
     [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(status)
 }
 
-struct Lines {
+/// The lines of a watch.
+pub struct Lines {
     body: Incoming,
     buffer: Vec<u8>,
     /// Bytes of the buffer that were handed out.
@@ -216,7 +217,13 @@ struct Lines {
 }
 
 impl Lines {
-    async fn next(&mut self) -> Result<Line, ClientError> {
+    pub fn new(body: Incoming) -> Self {
+        Self { body, buffer: Vec::new(), read: 0 }
+    }
+
+    /// # Errors
+    /// The watch has ended, or what came is no line.
+    pub async fn next(&mut self) -> Result<Line, ClientError> {
         loop {
             let rest = &self.buffer[self.read..];
             if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {

@@ -13,6 +13,7 @@ use crate::Shell;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::session::Session;
+use crate::trust;
 
 /// Not a flag: others on the machine can read the command line.
 const PASSWORD: &str = "KANNAS_PASSWORD";
@@ -53,6 +54,17 @@ pub(crate) struct Access {
         help_heading = HEADING
     )]
     password_file: Option<PathBuf>,
+
+    /// File with certificates of authorities, in PEM, one of which vouches for
+    /// an https server; without it one that browsers trust
+    #[arg(
+        long,
+        env = "KANNAS_CA_FILE",
+        value_name = "FILE",
+        global = true,
+        help_heading = HEADING
+    )]
+    ca_file: Option<PathBuf>,
 
     /// Form of the output
     #[arg(
@@ -101,7 +113,8 @@ impl<C: Subcommand + Run> Calls<C> {
 impl Access {
     pub(crate) fn run(self, command: impl Run, shell: &mut Shell<'_>) -> Result<(), Failure> {
         let at: Base = self.url.parse()?;
-        let client = Client::new(&at, &self.username, &self.password()?);
+        let roots = trust::roots(self.ca_file.as_deref())?;
+        let client = Client::new(&at, roots, &self.username, &self.password()?);
         command.run(&mut Session { client, output: self.output, shell })
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::Value;
 use ureq::http::{Method, Request, StatusCode, header};
+use ureq::tls::{RootCerts, TlsConfig};
 
 use crate::access::Base;
 use crate::exit::{Exit, Failure};
@@ -62,11 +63,13 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(at: &Base, username: &str, password: &str) -> Self {
+    pub(crate) fn new(at: &Base, roots: RootCerts, username: &str, password: &str) -> Self {
+        let tls = TlsConfig::builder().root_certs(roots).build();
         let config = || {
             let config = ureq::Agent::config_builder()
                 .http_status_as_error(false)
                 .max_redirects(0)
+                .tls_config(tls.clone())
                 .timeout_connect(Some(CONNECT))
                 .timeout_recv_response(Some(ANSWER))
                 .user_agent(concat!("kannas/", env!("CARGO_PKG_VERSION")));

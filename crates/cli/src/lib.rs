@@ -28,6 +28,7 @@ mod session;
 mod span;
 mod status;
 mod table;
+mod trust;
 mod tunnel;
 mod usage;
 mod wait;
@@ -116,7 +117,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, shell: &mut Shell<'_>) -> u
 impl Command {
     fn run(self, shell: &mut Shell<'_>) -> Result<(), Failure> {
         match self {
-            Self::Server(server) => server.run(),
+            Self::Server(server) => server.run(shell),
             Self::Agent(agent) => agent.run(),
             Self::Peering(calls) => calls.run(shell),
             Self::Group(calls) => calls.run(shell),

@@ -40,27 +40,33 @@ mod server;
 mod source;
 mod sub_account;
 mod terms;
+mod tls;
 mod token;
 mod unserved;
+mod upkeep;
 mod webhook;
 mod zone;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use agents::Hub;
 pub use agents::LeaseArgs;
+use agents::{Among, Hub};
 use api::{Api, Setting};
-pub use config::{Config, PolicyArgs, WebhookArgs};
+pub use config::{Config, Database, PolicyArgs, WebhookArgs};
 pub use events::WebhookError;
 use events::{Events, Reach};
 pub use founding::FoundingError;
 use group_steps::Steps;
+use tls::Tls;
+pub use tls::{TlsArgs, TlsError};
+pub use upkeep::{UpkeepError, backup, migrate, restore};
 
 /// The server cannot start, or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -69,10 +75,14 @@ pub enum ServeError {
     Founding(#[from] FoundingError),
     #[error(transparent)]
     Webhook(#[from] WebhookError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("cannot open the store")]
     Store(#[from] store::Error),
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] io::Error),
+    #[error("other servers cannot reach {0}: say by --peer-address where they reach this one")]
+    PeerAddress(SocketAddr),
     #[error("cannot serve agents")]
     Agents(#[source] io::Error),
 }
@@ -80,6 +90,7 @@ pub enum ServeError {
 /// A server that listens and has yet to answer.
 pub struct Server {
     api: TcpListener,
+    api_tls: Option<Tls>,
     agents: TcpListener,
     addresses: Addresses,
     store: Store,
@@ -87,6 +98,7 @@ pub struct Server {
     setting: Setting,
     events: Events,
     key_life: Duration,
+    drain: Duration,
 }
 
 /// Where a server listens, with the ports it was given for port 0.
@@ -106,15 +118,17 @@ impl Server {
     pub async fn start(config: &Config) -> Result<Self, ServeError> {
         let operators = events::operators(&config.webhook)?;
         let tls = events::connector(config.webhook.webhook_ca.as_deref())?;
+        let api_tls = Tls::open(&config.tls)?;
         founding::data_dir(&config.data_dir)?;
-        let store = Store::open(&config.data_dir)?;
+        let store = open(config).await?;
         if config.log_days > 0 {
             store.keep_log(Duration::from_secs(86_400 * u64::from(config.log_days)));
         }
         founding::found(&store, config).await?;
         let (api, api_address) = listen(config.listen).await?;
         let (agents, agents_address) = listen(config.agent_listen).await?;
-        let hub = Hub::start(store.clone(), config.leases);
+        let among = among(config, &store, agents_address)?;
+        let hub = Hub::start_among(store.clone(), config.leases, among);
         let addresses = Addresses { api: api_address, agents: agents_address };
         let events = Events {
             store: store.clone(),
@@ -125,12 +139,13 @@ impl Server {
             tls,
         };
         let key_life = Duration::from_secs(config.key_life);
+        let drain = Duration::from_secs(config.drain);
         let setting = Setting {
             policy: config.policy.into(),
             proxies: config.trusted_proxies.clone(),
             room: usize::try_from(config.max_at_once).unwrap_or(usize::MAX),
         };
-        Ok(Self { api, agents, addresses, store, hub, setting, events, key_life })
+        Ok(Self { api, api_tls, agents, addresses, store, hub, setting, events, key_life, drain })
     }
 
     pub fn addresses(&self) -> Addresses {
@@ -143,7 +158,8 @@ impl Server {
     /// # Errors
     /// The authority cannot be used.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { api, agents, addresses, store, hub, setting, events, key_life } = self;
+        let Self { api, api_tls, agents, addresses, store, hub, setting, .. } = self;
+        let Self { events, key_life, drain, .. } = self;
         let (policy, revision) = (setting.policy, store.world().revision());
         tracing::info!(api = %addresses.api, agents = %addresses.agents, revision, "listening");
         let (stopping, stop) = watch::channel(false);
@@ -155,7 +171,13 @@ impl Server {
         let calls = async {
             let on = Api::new(store.clone(), hub.clone(), setting, stop.clone());
             let writing = token::write_uses(&on, stop.clone());
-            tokio::join!(listener::serve(api, on.clone(), stop.clone()), writing);
+            let greeting = api_tls.as_ref().map(Tls::greeting);
+            let fresh = async {
+                if let Some(tls) = api_tls {
+                    tls.keep_fresh(stop.clone()).await;
+                }
+            };
+            tokio::join!(listener::serve(api, greeting, on.clone(), stop.clone()), fresh, writing);
             token::write_uses_once(&on).await;
             Ok(())
         };
@@ -183,7 +205,11 @@ impl Server {
         };
         let told = async {
             shutdown.await;
-            tracing::info!("stopping");
+            tracing::info!(?drain, "stopping");
+            // The last hosts have time to be heard of elsewhere.
+            hub.drain(drain / 2);
+            store.resign();
+            tokio::time::sleep(drain).await;
             stopping.send_replace(true);
             Ok(())
         };
@@ -193,6 +219,32 @@ impl Server {
         hub.end().await;
         ended
     }
+}
+
+/// What this server is to others on the same database. Who has a file has it
+/// alone.
+fn among(config: &Config, store: &Store, agents: SocketAddr) -> Result<Option<Among>, ServeError> {
+    if config.database.is_none() {
+        return Ok(None);
+    }
+    let address = match &config.peer_address {
+        Some(address) => address.clone(),
+        None if agents.ip().is_unspecified() => return Err(ServeError::PeerAddress(agents)),
+        None => agents.to_string(),
+    };
+    let leads = store.leads();
+    let leads = Arc::new(move || *leads.borrow());
+    Ok(Some(Among { id: uuid::Uuid::new_v4(), address, leads }))
+}
+
+/// Whoever opens it waits for a disk or another machine.
+async fn open(config: &Config) -> Result<Store, store::Error> {
+    let (dir, database) = (config.data_dir.clone(), config.database.clone());
+    let open = move || match database {
+        Some(Database(url)) => Store::connect(&url.parse()?),
+        None => Store::open(&dir),
+    };
+    tokio::task::spawn_blocking(open).await.unwrap_or(Err(store::Error::Stopped))
 }
 
 /// Starts a server and answers until `shutdown`.

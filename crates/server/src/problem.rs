@@ -107,6 +107,9 @@ impl IntoResponse for Problem {
             Self::TooLarge | Self::TooSlow | Self::BodyCut => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
+            Self::Store(error) if error.is_away() => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
             Self::Rule(_) | Self::Store(_) | Self::Panic(_) => {}
             Self::NotFound | Self::NotAcceptable | Self::Forgotten => {}
         }
@@ -118,6 +121,9 @@ impl Problem {
     pub(crate) fn number(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Rule(rule) => rule_number(rule),
+            Self::Store(error) if error.is_away() => {
+                (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE")
+            }
             Self::Store(_) | Self::Panic(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR")
             }
@@ -143,6 +149,9 @@ impl Problem {
     pub(crate) fn sentence(&self) -> String {
         let fixed = match self {
             Self::Rule(rule) => return rule.to_string(),
+            Self::Store(error) if error.is_away() => {
+                "The service is unavailable for now; nothing was done."
+            }
             Self::Store(_) | Self::Panic(_) => "Internal error.",
             Self::NoCredentials => "Authentication is required: username and password.",
             Self::BadCredentials => "Authentication failed using the given username and password.",

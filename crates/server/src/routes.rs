@@ -57,7 +57,7 @@ macro_rules! routes {
 
 pub(crate) static ROUTES: &[Route] = routes! {
     Anyone GET "/livez" openapi::ok;
-    Anyone GET "/readyz" openapi::ok;
+    Anyone GET "/readyz" openapi::ready;
     Anyone GET "/openapi.json" openapi::show;
 
     User GET "/1.3/account" account::show;
@@ -161,6 +161,7 @@ pub(crate) static ROUTES: &[Route] = routes! {
     Account GET "/kannas/v1/hosts" host::list;
     Account DELETE "/kannas/v1/hosts/{id}" host::delete;
     Account GET "/kannas/v1/hosts/{id}/counters" counters::of_host;
+    Account GET "/kannas/v1/counters" counters::of_server;
     Account GET "/kannas/v1/host-pairs" host::pairs;
     Account POST "/kannas/v1/host-tokens" host::create_token;
 

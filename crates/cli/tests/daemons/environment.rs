@@ -31,7 +31,7 @@ fn who_calls_and_whom_is_taken_from_the_environment() {
     ] {
         let output = list(pairs, flags).output().unwrap();
         assert!(output.status.success(), "{pairs:?} {flags:?}: {output:?}");
-        assert_eq!(output.stdout, b"NAME   ADMIN\nadmin  yes\n");
+        assert_eq!(output.stdout, b"NAME   ADMIN  LIMITS\nadmin  yes    -\n");
     }
     for (pairs, flags, code) in [
         (&[guess][..], &[][..], 103),

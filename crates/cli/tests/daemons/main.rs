@@ -7,3 +7,5 @@ mod binary;
 mod environment;
 mod running;
 mod server;
+mod tls;
+mod upkeep;

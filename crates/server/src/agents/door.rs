@@ -22,6 +22,7 @@ use model::lease::{Claim, goes_on, resumed};
 use model::op::Op;
 use model::seal::{End, Generation, take_keys as take_keys_of};
 use model::wire::agent::{Answer, Join, Joined, Renewal, Report};
+use model::world::World;
 use store::{Commit, Store, WriteError};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -127,12 +128,19 @@ impl FromRequestParts<Door> for Member {
         let (host, connection) = shown.ok_or_else(|| {
             Refusal::new(StatusCode::UNAUTHORIZED, "A host's certificate is needed; join first.")
         })?;
-        if !door.store.world().hosts.contains_key(&host) {
+        let known = |world: &World| world.hosts.contains_key(&host);
+        // One that is not may have come by another server.
+        if !known(&door.store.world()) && !known(&*fresh(door).await?) {
             let sentence = format!("The host {host} does not exist or was deleted.");
             return Err(Refusal::new(StatusCode::FORBIDDEN, sentence));
         }
         Ok(Self { host, connection })
     }
+}
+
+/// What all servers have answered is in it.
+async fn fresh(door: &Door) -> Result<Arc<World>, Refusal> {
+    door.store.fresh().await.map_err(|error| refuse(WriteError::Store(error)))
 }
 
 async fn join(
@@ -163,6 +171,11 @@ async fn join(
 fn refuse(error: WriteError) -> Refusal {
     match error {
         WriteError::Rule(rule) => refuse_rule(rule),
+        WriteError::Store(error) if error.is_away() => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "an agent is put off");
+            let sentence = "The service is unavailable for now; nothing was done.";
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, sentence)
+        }
         WriteError::Store(error) => Refusal::internal(&error),
     }
 }
@@ -210,6 +223,12 @@ async fn watch_slice(
     Query(query): Query<WatchQuery>,
 ) -> Result<Response, Refusal> {
     let Member { host, connection } = member;
+    if door.hub.is_closed() {
+        let sentence = "This server takes no hosts for now; others may.";
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, sentence));
+    }
+    // It may come from another server, and goes on from there.
+    door.hub.heard(fresh(&door).await?.revision()).await;
     let (epoch, goes_on) = match query.boot {
         Some(boot) => {
             let claim = Claim { epoch: query.epoch, boot, node: door.hub.node() };
@@ -234,7 +253,12 @@ async fn watch_slice(
     let (pieces, stream) = mpsc::channel(2);
     let asks = door.hub.asks.open(host, query.answers);
     let reader = stream::Reader { pieces, asks, seals: query.seals };
-    tokio::spawn(stream::run(seat, resumed, reader, door.stop));
+    tokio::spawn(async move {
+        tokio::select! {
+            () = stream::run(seat, resumed, reader, door.stop) => {}
+            () = door.hub.sent_away() => tracing::info!(%host, "the host is sent to another server"),
+        }
+    });
     let body = Body::from_stream(ReceiverStream::new(stream));
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }

@@ -2,22 +2,26 @@
 
 mod asks;
 mod authority;
-mod concern;
+mod closing;
 mod door;
 mod far;
 mod hub;
 mod leases;
 mod lessor;
 mod listener;
+mod owed;
 mod peers;
 mod roster;
 mod rotor;
 mod seat;
 mod session;
+#[cfg(test)]
+mod simulation;
 mod tally;
+mod waits;
 mod watch;
 
-pub use authority::{fingerprint, new_authority};
+pub use authority::{CertificateError, fingerprint, issue_new, new_authority};
 pub use hub::Hub;
 pub use leases::LeaseArgs;
 pub use listener::serve;
