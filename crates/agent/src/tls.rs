@@ -42,9 +42,9 @@ pub(crate) fn stranger(fingerprint: &str) -> Result<ClientConfig, TlsError> {
 
 /// For a host that has joined.
 pub(crate) fn member(identity: &Identity) -> Result<ClientConfig, TlsError> {
-    let authority = CertificateDer::from_pem_slice(identity.authority_pem.as_bytes())?;
-    let certificate = CertificateDer::from_pem_slice(identity.certificate_pem.as_bytes())?;
-    let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes())?;
+    let authority = CertificateDer::from_pem_slice(identity.papers.authority_pem.as_bytes())?;
+    let certificate = CertificateDer::from_pem_slice(identity.papers.certificate_pem.as_bytes())?;
+    let key = PrivateKeyDer::from_pem_slice(identity.papers.key_pem.as_bytes())?;
     let mut roots = RootCertStore::empty();
     roots.add(authority)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -60,7 +60,7 @@ pub(crate) fn server_name() -> ServerName<'static> {
 }
 
 /// SHA-256 in lower-case hex.
-fn hex_digest(bytes: &[u8]) -> String {
+pub(crate) fn hex_digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

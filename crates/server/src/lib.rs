@@ -119,6 +119,7 @@ impl Server {
         let (api, api_address) = listen(config.listen).await?;
         let (agents, agents_address) = listen(config.agent_listen).await?;
         let hub = Hub::start(store.clone(), config.leases);
+        hub.set_certificate_days(config.host_cert_days);
         let addresses = Addresses { api: api_address, agents: agents_address };
         let events = Events {
             store: store.clone(),

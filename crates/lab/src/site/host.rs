@@ -85,6 +85,20 @@ impl Host {
         self.launch(None)
     }
 
+    /// Starts the agent with a token by which it joins anew, as who it was.
+    ///
+    /// # Errors
+    /// It runs already, or cannot be started.
+    pub fn join_again(&mut self, token: &str) -> Result<()> {
+        self.launch(Some(token))
+    }
+
+    /// Where it keeps who it is, with its keys.
+    #[must_use]
+    pub fn state(&self) -> &PathBuf {
+        &self.state
+    }
+
     /// Kills the agent as a crash would.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -120,12 +120,22 @@ fn launch(at: [SocketAddr; 2], flags: &[String], data: &Path, log: &Path) -> Res
     Process::start("kannas server", command, log)
 }
 
+static SAY_ALL: AtomicBool = AtomicBool::new(false);
+
+/// Whatever is started from now on says all that it can.
+pub fn say_all() {
+    SAY_ALL.store(true, Ordering::Relaxed);
+}
+
 /// The developer's own settings are not the test's.
 pub(super) fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("KANNAS_") {
             command.env_remove(name);
         }
+    }
+    if SAY_ALL.load(Ordering::Relaxed) {
+        command.env("RUST_LOG", "trace");
     }
     command
 }

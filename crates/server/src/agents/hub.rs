@@ -1,7 +1,7 @@
 //! Who is connected, what they have acted on, and the worlds to resume from.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use imbl::OrdMap;
@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::asks::Asks;
+use super::bars::bars;
 use super::concern::concerned;
 use super::leases::{LeaseArgs, Leases, Look};
 use super::peers::{Among, Peers};
@@ -49,6 +50,10 @@ pub(super) struct Shared {
     pub(super) nodes: watch::Sender<OrdMap<Uuid, Arc<Node>>>,
     /// Told after each change of the roster, with their number.
     changed: watch::Sender<u64>,
+    /// Told when hosts were revoked or deleted.
+    pub(super) barred: watch::Sender<u64>,
+    /// For how long certificates of hosts are good; 90 if nobody says.
+    pub(super) certificate_days: OnceLock<u32>,
     started: Instant,
 }
 
@@ -103,7 +108,9 @@ impl Hub {
         };
         let (changed, nodes) = (watch::channel(0).0, watch::channel(OrdMap::new()).0);
         let (inner, started) = (Mutex::new(inner), Instant::now());
-        let shared = Arc::new(Shared { inner, among, nodes, changed, started });
+        let (barred, certificate_days) = (watch::channel(0).0, OnceLock::new());
+        let shared = Shared { inner, among, nodes, changed, barred, certificate_days, started };
+        let shared = Arc::new(shared);
         shared.look_for_nodes(&store.world());
         let follower = shared.clone();
         let task = tokio::spawn(async move {
@@ -308,6 +315,9 @@ impl Shared {
         inner.take_leases(changes(), now_ms);
         inner.announce(&hosts, now_ms);
         drop(inner);
+        if changes().any(bars) {
+            self.barred.send_modify(|times| *times += 1);
+        }
         self.look_for_nodes(&group.world);
         self.tell();
     }
@@ -324,6 +334,7 @@ impl Shared {
         let everybody = inner.bells.keys().copied().chain(inner.roster.far.hosts()).collect();
         inner.announce(&everybody, now_ms);
         drop(inner);
+        self.barred.send_modify(|times| *times += 1);
         self.look_for_nodes(&world);
         self.tell();
     }

@@ -2,6 +2,7 @@
 
 mod asks;
 mod authority;
+mod bars;
 mod concern;
 mod door;
 mod far;
@@ -9,11 +10,13 @@ mod hub;
 mod leases;
 mod lessor;
 mod listener;
+mod papers;
 mod peers;
 mod roster;
 mod rotor;
 mod seat;
 mod session;
+mod signed;
 mod tally;
 mod watch;
 

@@ -63,8 +63,10 @@ pub(crate) async fn run(
     let mut sent = resumed.map_or_else(HostSpec::default, |world| reader.slice(&world, host));
     loop {
         let world = seat.newest();
-        if !world.hosts.contains_key(&host) {
-            return tracing::info!(%host, "watch ends: the host was deleted");
+        let is_admitted =
+            world.hosts.get(&host).is_some_and(|it| it.certificates.revoked().is_none());
+        if !is_admitted {
+            return tracing::info!(%host, "watch ends: the host was deleted or revoked");
         }
         let slice = reader.slice(&world, host);
         let news: Vec<Line> = changes(&sent, &slice).collect();

@@ -15,6 +15,7 @@ mod explain;
 mod filters;
 mod first_start;
 mod fuzz;
+mod host;
 mod interface;
 mod isolation;
 mod kannas;
