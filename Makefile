@@ -30,6 +30,7 @@ test: root ## every check and test there is; needs root
 	cargo build --workspace --bin kannas
 	@$(call step,test)
 	KANNAS_BIN=$(TARGET)/debug/kannas cargo test --workspace --no-fail-fast
+	@$(MAKE) simulate
 	@$(call step,schemathesis$(comma) some seconds of it)
 	KANNAS_BIN=$(TARGET)/debug/kannas .ci/schemathesis 5
 	@$(MAKE) clients
@@ -41,6 +42,12 @@ clients: ## the API, by the clients people use: see clients/README.md
 	cargo build --workspace --bin kannas
 	@$(call step,clients)
 	KANNAS_BIN=$(TARGET)/debug/kannas clients/run
+
+.PHONY: simulate
+simulate: ## schedules of faults, each from a seed; KANNAS_SCHEDULES says how many, KANNAS_SEED the first
+	@$(call step,schedules of faults)
+	@cargo test --workspace --lib -p server -- --ignored --nocapture --exact agents::simulation::whatever_fails_what_was_promised_holds \
+	  | grep -E 'explored|KANNAS_SEED|panicked|FAILED' | tee /dev/stderr | grep explored > /dev/null
 
 .PHONY: check-fast
 check-fast: lint ## format, lints, and the tests that need no root
@@ -83,12 +90,20 @@ bench: root ## Kannas beside other ways to move a packet (the kernel's, nebula, 
 	  $(call step,store) && cargo bench --quiet --workspace --bench durable -- --dir /var/lib; fi
 
 .PHONY: bench-scale
-bench-scale: root ## a million remote ports on a real agent: filling the maps, its memory, packets among them
+bench-scale: root ## what a change costs in worlds of 10 to 100,000 ports, drawn; a million remote ports on a real agent
 	@.ci/deps run
 	@$(call step,build)
 	cargo build --release --workspace --bins
 	@$(call step,bench-scale)
 	@$(TARGET)/release/bench-scale
+
+.PHONY: bench-watch
+bench-watch: root ## ten thousand simulated agents on one server: a change reaches a thousand, all come back at once
+	@.ci/deps run
+	@$(call step,build)
+	cargo build --release --workspace --bins
+	@$(call step,bench-watch)
+	@$(TARGET)/release/watch-load
 
 .PHONY: bench-truth
 bench-truth: root ## how soon a peering says what is wrong with it, and that it is over

@@ -5,21 +5,22 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_millis(50);
 const LAST: Duration = Duration::from_secs(5);
 
+/// Between attempts to reach the server.
 #[derive(Debug, Default)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     attempts: u32,
 }
 
 impl Backoff {
     /// Doubles with each attempt. A random part keeps hosts that lost the
     /// same server from coming back all at once.
-    pub(crate) fn next_delay(&mut self) -> Duration {
+    pub fn next_delay(&mut self) -> Duration {
         let whole = base(self.attempts);
         self.attempts = self.attempts.saturating_add(1);
         whole.mul_f64(rand::random_range(0.5..=1.0))
     }
 
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.attempts = 0;
     }
 }

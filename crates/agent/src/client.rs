@@ -51,7 +51,7 @@ pub enum ClientError {
 
 /// Where the server listens for agents.
 #[derive(Debug, Clone)]
-pub(crate) struct Address {
+pub struct Address {
     host: String,
     port: u16,
 }
@@ -83,7 +83,7 @@ impl std::str::FromStr for Address {
 }
 
 /// An open connection; closed on drop.
-pub(crate) struct Link {
+pub struct Link {
     requests: SendRequest<Full<Bytes>>,
     driver: AbortHandle,
 }
@@ -96,7 +96,10 @@ impl Drop for Link {
 
 impl Link {
     /// To the server `at` that name, at one of its addresses.
-    pub(crate) async fn open(
+    ///
+    /// # Errors
+    /// Nobody answers there, or somebody else.
+    pub async fn open(
         at: &Address,
         address: SocketAddr,
         tls: Arc<ClientConfig>,
@@ -133,7 +136,10 @@ impl Link {
     }
 
     /// The stream of lines as `query` has it: names and values.
-    pub(crate) async fn watch(&self, query: &[(&str, &str)]) -> Result<Incoming, ClientError> {
+    ///
+    /// # Errors
+    /// The server refuses, or the connection breaks.
+    pub async fn watch(&self, query: &[(&str, &str)]) -> Result<Incoming, ClientError> {
         let query: Vec<String> = query.iter().map(|(name, it)| format!("{name}={it}")).collect();
         let what = format!("watch?{}", query.join("&"));
         let answer = self.send(Method::GET, &what, Bytes::new()).await?;
@@ -141,7 +147,10 @@ impl Link {
     }
 
     /// Sends `it` as JSON; the body of the answer.
-    pub(crate) async fn post(&self, what: &str, it: &impl Serialize) -> Result<Bytes, ClientError> {
+    ///
+    /// # Errors
+    /// As [`Link::watch`].
+    pub async fn post(&self, what: &str, it: &impl Serialize) -> Result<Bytes, ClientError> {
         let body = serde_json::to_vec(it).map_err(|e| ClientError::Answer(e.into()))?;
         let answer = self.send(Method::POST, what, body.into()).await?;
         collect(answer.into_body()).await

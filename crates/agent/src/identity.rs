@@ -6,11 +6,13 @@ use std::net::IpAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::config::Config;
 use crate::files;
+use crate::tls::{self, TlsError};
 
 /// A host that has joined.
 #[derive(Clone)]
@@ -109,6 +111,16 @@ impl Identity {
         let stored = Stored { card: self.card.clone(), papers: Some(self.papers.clone()) };
         let all = serde_json::to_string_pretty(&stored).expect("strings are JSON");
         [(CARD, all), (KEY, key_pem), (CERTIFICATE, certificate_pem), (AUTHORITY, authority_pem)]
+    }
+}
+
+impl Papers {
+    /// How the host speaks to servers.
+    ///
+    /// # Errors
+    /// Key and certificate are no pair.
+    pub(crate) fn tls(&self) -> Result<ClientConfig, TlsError> {
+        tls::member(&self.authority_pem, &self.certificate_pem, &self.key_pem)
     }
 }
 

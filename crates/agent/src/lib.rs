@@ -22,7 +22,8 @@ mod tls;
 mod token;
 mod watch;
 
-pub use client::ClientError;
+pub use backoff::Backoff;
+pub use client::{Address, ClientError, Link};
 pub use config::{BpfArgs, Config};
 pub use guard::Sentinel;
 pub use host::run;
@@ -31,5 +32,6 @@ pub use join::JoinError;
 pub use probe::Probes;
 pub use reconcile::{BoxError, Kernel};
 pub use run::{AgentError, run_on};
-pub use tls::TlsError;
+pub use tls::{TlsError, member as trust};
 pub use token::TokenError;
+pub use watch::Lines;

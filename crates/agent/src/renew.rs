@@ -10,7 +10,7 @@ use crate::identity::{Identity, IdentityError, Papers};
 use crate::join::new_key;
 use crate::lease::Holder;
 use crate::reconcile::chain;
-use crate::tls::{self, TlsError};
+use crate::tls::TlsError;
 
 /// After a certificate that could not be had, or one that was.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -68,7 +68,7 @@ async fn renew(link: &Link, old: &Identity, dir: &Path) -> Result<Identity, Rene
         ..old.papers.clone()
     };
     let new = Identity { card: old.card.clone(), papers };
-    tls::member(&new)?;
+    new.papers.tls()?;
     let (kept, dir) = (new.clone(), dir.to_owned());
     tokio::task::spawn_blocking(move || kept.save(&dir)).await??;
     tracing::info!(host = %new.card.host, "has a new certificate");

@@ -18,7 +18,7 @@ use crate::probe::{Desk, Prober};
 use crate::reconcile::{BoxError, Kernel, Outlet, chain, work};
 use crate::servers::Servers;
 use crate::slice::{Keeper, Slice, SliceFile};
-use crate::tls::{self, TlsError};
+use crate::tls::TlsError;
 use crate::watch::Watch;
 
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +65,7 @@ pub async fn run_on<K: Kernel>(
             Some(identity) => join_again(&mut at, &config, identity).await,
             None => join(&mut at, &config).await?,
         };
-        let tls = Arc::new(tls::member(&identity)?);
+        let tls = Arc::new(identity.papers.tls()?);
         let (slices, reports, desk) = (slices.clone(), reports.clone(), desk.clone());
         let (pins, known, boot) = (pin_dir(&config, &identity.card), last.take(), boot());
         let state_dir = config.state_dir.clone();

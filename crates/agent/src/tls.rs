@@ -13,8 +13,6 @@ use rustls::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::identity::Identity;
-
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("a certificate or key is not PEM")]
@@ -41,10 +39,17 @@ pub(crate) fn stranger(fingerprint: &str) -> Result<ClientConfig, TlsError> {
 }
 
 /// For a host that has joined.
-pub(crate) fn member(identity: &Identity) -> Result<ClientConfig, TlsError> {
-    let authority = CertificateDer::from_pem_slice(identity.papers.authority_pem.as_bytes())?;
-    let certificate = CertificateDer::from_pem_slice(identity.papers.certificate_pem.as_bytes())?;
-    let key = PrivateKeyDer::from_pem_slice(identity.papers.key_pem.as_bytes())?;
+///
+/// # Errors
+/// The texts are not what they should be.
+pub fn member(
+    authority_pem: &str,
+    certificate_pem: &str,
+    key_pem: &str,
+) -> Result<ClientConfig, TlsError> {
+    let authority = CertificateDer::from_pem_slice(authority_pem.as_bytes())?;
+    let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes())?;
+    let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes())?;
     let mut roots = RootCertStore::empty();
     roots.add(authority)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -25,7 +25,7 @@ use crate::reconcile::chain;
 use crate::renew;
 use crate::servers::Servers;
 use crate::slice::Slice;
-use crate::tls::{self, TlsError};
+use crate::tls::TlsError;
 
 /// Without a line for this long the server is gone; it sends one every 5 s.
 const SILENCE: Duration = Duration::from_secs(20);
@@ -90,7 +90,7 @@ impl Watch {
     /// The next connection shows the new certificate, and so the server takes
     /// the one before no more.
     fn take_up(&mut self, identity: Identity) -> Result<(), TlsError> {
-        self.tls = Arc::new(tls::member(&identity)?);
+        self.tls = Arc::new(identity.papers.tls()?);
         self.identity = identity;
         self.renewed = Some(Instant::now());
         Ok(())
@@ -144,7 +144,7 @@ async fn follow(
     (lease, asked): (&Holder, &mpsc::Sender<(u64, Look)>),
     mut hand_on: impl FnMut(Slice),
 ) -> ClientError {
-    let mut lines = Lines { body, buffer: Vec::new(), read: 0 };
+    let mut lines = Lines::new(body);
     let last = known.as_ref().map(|slice| slice.spec.as_ref().clone());
     let mut assembly = Assembly::from(last.unwrap_or_default());
     loop {
@@ -226,7 +226,8 @@ fn is_unwanted(error: &ClientError) -> bool {
     [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(status)
 }
 
-struct Lines {
+/// The lines of a watch.
+pub struct Lines {
     body: Incoming,
     buffer: Vec<u8>,
     /// Bytes of the buffer that were handed out.
@@ -234,7 +235,13 @@ struct Lines {
 }
 
 impl Lines {
-    async fn next(&mut self) -> Result<Line, ClientError> {
+    pub fn new(body: Incoming) -> Self {
+        Self { body, buffer: Vec::new(), read: 0 }
+    }
+
+    /// # Errors
+    /// The watch has ended, or what came is no line.
+    pub async fn next(&mut self) -> Result<Line, ClientError> {
         loop {
             let rest = &self.buffer[self.read..];
             if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {

@@ -59,13 +59,15 @@ async fn settled_gives_up_at_its_limit_on_a_host_that_cannot() {
     agent.kernel.refuse_port(Some(port_of(1)));
     let made = site.write(create_port(1, 1, "host1")).await.world.revision();
     site.hub.settled(made, DEADLINE).await;
-    let errors = site.hub.presence()[&site.host("host1")].errors.clone();
+    let errors = site.hub.presence().hosts[&site.host("host1")].errors.clone();
     assert_eq!(errors.len(), 1, "an answer with errors is an answer: {errors:?}");
     assert_eq!(errors[0].network, Some(network_of(1)));
     assert!(errors[0].message.contains("no such device"), "{errors:?}");
     agent.kernel.refuse_port(None);
-    eventually("it is retried", || site.hub.presence()[&site.host("host1")].errors.is_empty())
-        .await;
+    eventually("it is retried", || {
+        site.hub.presence().hosts[&site.host("host1")].errors.is_empty()
+    })
+    .await;
     assert!(agent.carries(&site.slice("host1")));
 
     site.hub.settled(u64::MAX, Duration::from_millis(1)).await;
@@ -275,7 +277,7 @@ async fn a_deleted_host_leaves_its_kernel_as_it_is() {
     let agent = site.agent(1).await;
     agent.kernel.forget_steps();
     site.write(delete_host("host1")).await;
-    eventually("it is away", || site.hub.presence().is_empty()).await;
+    eventually("it is away", || site.hub.presence().hosts.is_empty()).await;
     let agent = agent.stop().await;
     assert_eq!(agent.kernel.steps(), [""; 0]);
 }

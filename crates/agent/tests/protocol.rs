@@ -174,7 +174,7 @@ async fn a_host_is_live_and_has_applied_what_it_reports() {
     let run = watch.run().await;
     assert_eq!(site.applied("host1"), Some(made - 1));
     let unconcerned = site.write(create_router(5)).await.world.revision();
-    eventually("it is seen", || site.hub.presence()[&site.host("host1")].waiting_ms > 0).await;
+    eventually("it is seen", || site.hub.presence().waiting_ms(&site.host("host1")) > 0).await;
     assert_eq!(site.applied("host1"), Some(made - 1));
     assert_eq!(host.status("POST", "report", &report(revision_of(&run))).await, 204);
     assert_eq!(site.applied("host1"), Some(unconcerned));
@@ -200,7 +200,8 @@ async fn an_error_is_of_the_network_with_that_vni() {
     let body = serde_json::to_string(&report).unwrap();
     assert_eq!(host.status("POST", "report", &body).await, 204);
     let presence = site.hub.presence();
-    let networks: Vec<_> = presence[&site.host("host1")].errors.iter().map(|e| e.network).collect();
+    let networks: Vec<_> =
+        presence.hosts[&site.host("host1")].errors.iter().map(|e| e.network).collect();
     assert_eq!(networks, [Some(network.uuid), None], "one was deleted meanwhile");
 }
 

@@ -61,7 +61,7 @@ async fn each_server_knows_of_all_hosts_wherever_they_are() {
     let one = agent_of(&[&second], 1).await;
     let two = agent_of(&[&third], 2).await;
     for site in [&first, &second, &third] {
-        eventually("all hosts are known", || site.hub.presence().len() == 2).await;
+        eventually("all hosts are known", || site.hub.presence().hosts.len() == 2).await;
     }
     assert_eq!(node_of(&first, "host1"), second.node);
     peered(&first).await;
@@ -79,7 +79,7 @@ async fn each_server_knows_of_all_hosts_wherever_they_are() {
     for site in [&first, &second, &third] {
         let presence = || site.hub.presence();
         let failed = || {
-            presence()[&site.host("host1")]
+            presence().hosts[&site.host("host1")]
                 .errors
                 .iter()
                 .any(|e| e.message.contains("no such device"))

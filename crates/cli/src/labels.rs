@@ -52,7 +52,7 @@ pub(crate) fn text(labels: &[Label]) -> String {
     pairs.collect::<Vec<_>>().join(", ")
 }
 
-fn pair(text: &str) -> Result<Label, &'static str> {
+pub(crate) fn pair(text: &str) -> Result<Label, &'static str> {
     let (key, value) = text.split_once('=').ok_or("a label is KEY=VALUE")?;
     Ok(Label { key: key.to_owned(), value: value.to_owned() })
 }

@@ -11,6 +11,7 @@ mod encryption;
 mod events;
 mod exit;
 mod explain;
+mod group;
 mod health;
 mod host;
 mod labels;
@@ -55,6 +56,8 @@ enum Command {
     Agent(agent::Agent),
     /// Peerings: one half each, from a network of yours to another
     Peering(Calls<peering::Command>),
+    /// Groups: networks with certain labels, peered as a mesh or with a hub
+    Group(Calls<group::Command>),
     /// Networks: private subnets, each in a zone
     Network(Calls<network::Command>),
     /// Routers: networks on the same one reach each other
@@ -114,9 +117,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>, shell: &mut Shell<'_>) -> u
 impl Command {
     fn run(self, shell: &mut Shell<'_>) -> Result<(), Failure> {
         match self {
-            Self::Server(server) => server.run(),
+            Self::Server(server) => server.run(shell),
             Self::Agent(agent) => agent.run(),
             Self::Peering(calls) => calls.run(shell),
+            Self::Group(calls) => calls.run(shell),
             Self::Network(calls) => calls.run(shell),
             Self::Router(calls) => calls.run(shell),
             Self::Port(calls) => calls.run(shell),

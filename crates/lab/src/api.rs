@@ -52,6 +52,12 @@ impl Client {
         Self { agent: config.into(), server, authorization: format!("Basic {pair}") }
     }
 
+    /// The same account's client of another server.
+    #[must_use]
+    pub fn at(&self, server: SocketAddr) -> Self {
+        Self { server, ..self.clone() }
+    }
+
     /// Another account's client of the same server.
     #[must_use]
     pub fn of(&self, user: &str, password: &str) -> Self {

@@ -71,6 +71,15 @@ impl Process {
         }
     }
 
+    /// Asks the process to end (SIGTERM), and waits.
+    ///
+    /// # Errors
+    /// It does not end before `deadline`.
+    pub fn end(&mut self, deadline: Duration) -> Result<ExitStatus> {
+        self.signal(Signal::SIGTERM)?;
+        self.wait(deadline)
+    }
+
     /// SIGKILL to the whole group, as a crash would be; back when the process is gone.
     ///
     /// # Errors
@@ -179,6 +188,17 @@ fn tail_of(log: &Path) -> String {
         }
         Err(error) => format!("({}: {error})", log.display()),
     }
+}
+
+/// Bytes of memory that a process has resident.
+///
+/// # Errors
+/// There is no such process.
+pub fn resident(pid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/statm");
+    let text = std::fs::read_to_string(&path).context(path)?;
+    let pages = text.split_whitespace().nth(1).context("a line of numbers")?;
+    Ok(pages.parse::<u64>().context("a number")? * 4096)
 }
 
 /// True when the process ended by this signal.

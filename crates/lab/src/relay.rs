@@ -136,7 +136,7 @@ fn forward(id: u64, outside: &TcpStream, state: &State) -> Result<()> {
 }
 
 /// Passes the end of the one direction on; the other may still be in use.
-fn copy(mut from: &TcpStream, mut to: &TcpStream) {
+pub(crate) fn copy(mut from: &TcpStream, mut to: &TcpStream) {
     let _ = io::copy(&mut from, &mut to);
     let _ = to.shutdown(Shutdown::Write);
 }

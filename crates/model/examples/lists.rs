@@ -130,6 +130,7 @@ fn peering(n: u32, from: u32, to: u32) -> Peering {
         note: None,
         offered: 0,
         declined: false,
+        group: None,
         revision: 1,
     }
 }

@@ -86,6 +86,7 @@ impl Edit {
             Object::Account(it) => Some(&it.name),
             Object::Network(it) => Some(&it.account),
             Object::Peering(it) => Some(&it.account),
+            Object::PeeringGroup(it) => Some(&it.account),
             Object::Port(it) => Some(&it.account),
             Object::Router(it) => Some(&it.account),
             Object::Server(it) => Some(&it.account),
@@ -120,6 +121,9 @@ fn body_of(world: &World, key: &Key) -> Option<Object> {
         Key::Network(uuid) => Object::Network(world.networks.get(uuid)?.as_ref().clone()),
         Key::Node(id) => Object::Node(world.nodes.get(id)?.as_ref().clone()),
         Key::Peering(uuid) => Object::Peering(world.peerings.get(uuid)?.as_ref().clone()),
+        Key::PeeringGroup(uuid) => {
+            Object::PeeringGroup(world.peering_groups.get(uuid)?.as_ref().clone())
+        }
         Key::Port(uuid) => Object::Port(world.ports.get(uuid)?.as_ref().clone()),
         Key::Router(uuid) => Object::Router(world.routers.get(uuid)?.as_ref().clone()),
         Key::Server(uuid) => Object::Server(Box::new(world.servers.get(uuid)?.as_ref().clone())),
@@ -144,7 +148,8 @@ fn blank(mut object: Object) -> Object {
         Object::JoinToken(_) | Object::Done(_) | Object::Host(_) | Object::Keys(_) => {}
         Object::Lease(_) | Object::Network(_) | Object::Peering(_) | Object::Port(_) => {}
         Object::Rotation(_) | Object::Router(_) | Object::Seal(_) | Object::Server(_) => {}
-        Object::Told(_) | Object::Zone(_) | Object::NextVni { .. } | Object::Node(_) => {}
+        Object::PeeringGroup(_) | Object::Told(_) | Object::Zone(_) => {}
+        Object::NextVni { .. } | Object::Node(_) => {}
     }
     object
 }

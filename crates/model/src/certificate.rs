@@ -9,6 +9,7 @@ use crate::error::{Noun, Rule};
 use crate::host::find;
 use crate::lease::Lease;
 use crate::objects::Host;
+use crate::op::admin;
 use crate::world::World;
 
 /// What tells one certificate of the authority's from all others, in hex.
@@ -126,21 +127,23 @@ pub enum Wish {
     Revoke { by: String, id: String, now: i64 },
 }
 
-/// Whether it was an administrator is asked before.
-///
 /// # Errors
-/// An unknown host; [`Rule::HostRevoked`].
+/// An unknown host; [`Rule::HostRevoked`]; see [`Wish`] for who may.
 pub(crate) fn decide(world: &World, wish: &Wish) -> Result<Vec<Change>, Rule> {
     match wish {
         Wish::Issue { host, shown, new } => issue(world, *host, shown, new),
         Wish::Used { host, shown } => Ok(used(by_uuid(world, *host)?, shown)),
-        Wish::Renew { id, .. } => {
+        Wish::Renew { by, id } => {
+            admin(world, by)?;
             let host = find(world, id)?;
             not_revoked(host)?;
             let wanted = Certificates { wanted: true, ..host.certificates.clone() };
             Ok(put(host, wanted))
         }
-        Wish::Revoke { id, now, .. } => Ok(revoke(world, find(world, id)?, *now)),
+        Wish::Revoke { by, id, now } => {
+            admin(world, by)?;
+            Ok(revoke(world, find(world, id)?, *now))
+        }
     }
 }
 

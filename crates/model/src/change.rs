@@ -10,6 +10,7 @@ use crate::objects::{
     Account, Authority, Done, Host, JoinToken, Network, Peering, Port, Router, Server, Told,
     Webhook, Zone,
 };
+use crate::peering_group::PeeringGroup;
 use crate::seal::{Keys, Rotation, Seal};
 
 /// Anything that is remembered. The JSON of this is what the store keeps.
@@ -26,6 +27,7 @@ pub enum Object {
     Network(Network),
     Node(Node),
     Peering(Peering),
+    PeeringGroup(PeeringGroup),
     Port(Port),
     Rotation(Rotation),
     Router(Router),
@@ -61,6 +63,7 @@ pub enum Key {
     Network(Uuid),
     Node(Uuid),
     Peering(Uuid),
+    PeeringGroup(Uuid),
     Port(Uuid),
     Rotation,
     Router(Uuid),
@@ -100,6 +103,7 @@ impl Object {
             Self::Network(it) => Key::Network(it.uuid),
             Self::Node(it) => Key::Node(it.id),
             Self::Peering(it) => Key::Peering(it.uuid),
+            Self::PeeringGroup(it) => Key::PeeringGroup(it.uuid),
             Self::Port(it) => Key::Port(it.uuid),
             Self::Rotation(_) => Key::Rotation,
             Self::Router(it) => Key::Router(it.uuid),
@@ -129,6 +133,7 @@ impl Key {
             Self::Network(uuid) => ("network", uuid.to_string()),
             Self::Node(id) => ("node", id.to_string()),
             Self::Peering(uuid) => ("peering", uuid.to_string()),
+            Self::PeeringGroup(uuid) => ("peering-group", uuid.to_string()),
             Self::Port(uuid) => ("port", uuid.to_string()),
             Self::Rotation => ("rotation", String::new()),
             Self::Router(uuid) => ("router", uuid.to_string()),
@@ -144,7 +149,8 @@ impl Key {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Change {
     Put(Object),
     Delete(Key),

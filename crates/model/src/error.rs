@@ -104,6 +104,16 @@ pub enum Rule {
     TokenLimit(usize),
     #[error("The account has as many sub-accounts as it may have: {0}.")]
     SubAccountLimit(usize),
+    #[error("The account has as many peering groups as it may have: {0}.")]
+    PeeringGroupLimit(usize),
+    #[error("The peering group {0} is being deleted.")]
+    PeeringGroupLeaving(Uuid),
+    #[error("The intent of the peering group {0} was never changed.")]
+    NothingToUndo(Uuid),
+    #[error(
+        "These labels of the network {0} make it part of a peering group or part it from one: that takes access to all networks (*)."
+    )]
+    GroupLabels(Uuid),
     #[error("No VNI is left: every number up to 16777215 was given out.")]
     NoVniLeft,
 }
@@ -151,6 +161,7 @@ pub enum Noun {
     Network,
     PeerNetwork,
     PeeringRequest,
+    PeeringGroup,
     Webhook,
     Router,
     Zone,
@@ -175,6 +186,7 @@ impl std::fmt::Display for Noun {
             Self::PeerNetwork => "peer network",
             Self::Webhook => "webhook",
             Self::PeeringRequest => "peering request",
+            Self::PeeringGroup => "peering group",
             Self::Router => "router",
             Self::Zone => "zone",
             Self::Host => "host",

@@ -118,7 +118,7 @@ fn obeyed(now: Now<'_>, after: &World, spread: &spread::Spread) -> Presence {
     let carriers: BTreeSet<Uuid> = networks.iter().flat_map(|n| after.hosts_of(*n)).collect();
     let done = |host: Uuid| {
         let standing = now.presence.get(&host)?.clone();
-        Some((host, Standing { applied: Revision::MAX, waiting_ms: 0, ..standing }))
+        Some((host, Standing { applied: None, asked_ms: None, ..standing }))
     };
     carriers.into_iter().filter_map(done).collect()
 }

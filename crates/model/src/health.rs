@@ -27,7 +27,7 @@ pub struct Sight<'p> {
 /// ways. A host measures ways to a part of the others only when they are many.
 pub fn sights<'p>(world: &World, presence: &'p Presence, pair: Pair<'_>) -> Vec<Sight<'p>> {
     let mut found = Vec::new();
-    if presence.is_empty() {
+    if presence.hosts.is_empty() {
         return found;
     }
     for (from, to) in [(pair.local, pair.peer), (pair.peer, pair.local)] {

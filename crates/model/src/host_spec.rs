@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use uuid::Uuid;
 
-use crate::admission;
 use crate::dhcp;
 use crate::ids::Prefix;
 use crate::objects::{Network, Port, Subnet};
@@ -36,12 +35,8 @@ pub(crate) fn slice_of(world: &World, host: Uuid, is_wanted: impl Fn(Uuid) -> bo
         add_routes(world, host, (network, &reached), |_| true, &mut spec.routes);
         static_routes::add(world, host, network, &mut spec.routes);
         for port in ports.iter().filter(|p| p.network == network.uuid) {
-            let Some(mut it) = port_spec(port, network, &reached) else { continue };
-            it.dhcp = dhcp::offer(world, network, port);
-            if matches!(it.attachment, Attachment::Netns { .. }) {
-                it.routes.extend(static_routes::inside(world, network, &it));
-            }
-            spec.ports.insert(port.uuid, it);
+            let it = port_spec(world, port, network, &reached);
+            spec.ports.extend(it.map(|it| (port.uuid, it)));
         }
     }
     spec
@@ -63,12 +58,47 @@ pub fn target(world: &World, host: Uuid, network: &Network, address: IpAddr) -> 
 pub fn reachable<'w>(world: &'w World, network: &'w Network) -> Vec<&'w Network> {
     let mut found: BTreeMap<Uuid, &Network> = BTreeMap::new();
     found.extend(world.neighbours(network).map(|n| (n.uuid, &**n)));
-    for half in world.halves_of(network.uuid) {
-        if !found.contains_key(&half.peer_network) && admission::admitted(world, half) {
-            found.extend(world.network(half.peer_network).map(|n| (n.uuid, &**n)));
-        }
-    }
+    let peers = world.admitted_peers(network.uuid).filter_map(|peer| world.network(peer));
+    found.extend(peers.map(|n| (n.uuid, &**n)));
     found.into_values().collect()
+}
+
+/// The same, and `network` itself.
+pub(crate) fn around<'w>(
+    world: &'w World,
+    network: &'w Network,
+) -> impl Iterator<Item = &'w Network> {
+    reachable(world, network).into_iter().chain([network])
+}
+
+/// What [`host_spec`] has for `prefix` in the table of `from`, if `host` carries
+/// that network, and no more work.
+pub(crate) fn route(world: &World, host: Uuid, from: &Network, prefix: Prefix) -> Option<Target> {
+    let to = holder(world, from, prefix);
+    let connected = to.and_then(|to| {
+        let port = port_behind(world, to, prefix);
+        let target = port.and_then(|port| target_of(world, host, port, to));
+        target.or_else(|| to.prefixes().any(|own| own == prefix).then_some(Target::Nobody))
+    });
+    connected.or_else(|| static_routes::one(world, host, from, prefix))
+}
+
+/// The network that `prefix` lies in, of those that `from` may reach: at most one.
+fn holder<'w>(world: &'w World, from: &'w Network, prefix: Prefix) -> Option<&'w Network> {
+    if from.prefixes().any(|own| own.net().contains(&prefix.net())) {
+        return Some(from);
+    }
+    let beside = from.router.into_iter().flat_map(|router| world.covering(router, prefix));
+    let peers = world.covering(from.uuid, prefix).into_iter();
+    let mut all = beside.chain(peers.filter(|peer| world.admits(from.uuid, *peer)));
+    all.find_map(|it| world.network(it).map(|n| &**n))
+}
+
+fn port_behind<'w>(world: &'w World, network: &Network, prefix: Prefix) -> Option<&'w Port> {
+    let at = || world.ports.get(&world.port_at(network.uuid, prefix.address())?);
+    let own = prefix.is_host().then(at).flatten();
+    let behind = || world.segments_on(network.uuid).find(|it| it.prefixes.contains(&prefix));
+    own.or_else(behind).map(|port| &**port)
 }
 
 fn add_routes(
@@ -110,7 +140,13 @@ pub(crate) fn target_of(
     Some(Target::Remote { vtep: world.hosts.get(&at)?.underlay, vni: network.vni })
 }
 
-fn port_spec(port: &Port, network: &Network, reached: &[&Network]) -> Option<PortSpec> {
+/// None of a port that has no address of its network.
+pub(crate) fn port_spec(
+    world: &World,
+    port: &Port,
+    network: &Network,
+    reached: &[&Network],
+) -> Option<PortSpec> {
     let inet = |address| {
         let subnet = network.subnet_of(address)?;
         Some(Inet { address, subnet: subnet.prefix, gateway: subnet.gateway })
@@ -127,10 +163,11 @@ fn port_spec(port: &Port, network: &Network, reached: &[&Network]) -> Option<Por
         routes: BTreeSet::new(),
         further,
         segment: !port.prefixes.is_empty(),
-        dhcp: None,
+        dhcp: dhcp::offer(world, network, port),
     };
     if matches!(port.attachment, Attachment::Netns { .. }) {
         it.routes = routes_inside(&it, network, reached);
+        it.routes.extend(static_routes::inside(world, network, &it));
     }
     Some(it)
 }
@@ -141,18 +178,6 @@ fn routes_inside(it: &PortSpec, network: &Network, reached: &[&Network]) -> BTre
     let defaults = network.subnets.iter().filter_map(default);
     let routes = reached.iter().flat_map(|n| n.prefixes()).chain(defaults);
     routes.filter(|to| it.gateway_for(*to).is_some()).collect()
-}
-
-/// The hosts whose slice may differ once `network` or something attached to it
-/// changed: those that carry it, or anything it reaches.
-pub fn hosts_near(world: &World, network: Uuid) -> std::collections::BTreeSet<Uuid> {
-    let mut hosts = world.hosts_of(network);
-    let Some(it) = world.network(network) else { return hosts };
-    let peers = world.halves_of(network).map(|h| h.peer_network);
-    for near in world.neighbours(it).map(|n| n.uuid).chain(peers) {
-        hosts.extend(world.hosts_of(near));
-    }
-    hosts
 }
 
 #[cfg(test)]

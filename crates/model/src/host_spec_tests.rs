@@ -287,20 +287,3 @@ fn a_port_has_addresses_and_routes_of_the_families_of_its_network() {
         ]
     );
 }
-
-#[test]
-fn hosts_near_a_network_carry_it_or_something_beside_it() {
-    let mut play = four();
-    let near = |play: &Play, n| {
-        let hosts = hosts_near(&play.world, network_id(n)).into_iter();
-        hosts.map(|h| h.as_u128() - host_id(0).as_u128()).collect::<Vec<_>>()
-    };
-    assert_eq!(near(&play, 0), [0]);
-    assert_eq!(near(&play, 99), [0; 0], "there is none");
-    play.must(create_port(5, 3, 2));
-    play.must(peer(0, 3)[0].clone());
-    assert_eq!(near(&play, 0), [0, 1, 2], "half a peering is enough");
-    assert_eq!(near(&play, 1), [1]);
-    play.all([attach(1, Some(3)), create_port(6, 1, 2), create_port(7, 1, 0)]);
-    assert_eq!(near(&play, 3), [0, 1, 2], "its router's other network is at host 0");
-}

@@ -96,7 +96,7 @@ fn a_peering_of_a_lost_host_is_in_error_and_says_which_host_and_since_when() {
     assert_eq!(judged(&play, &nobody), lost);
 
     let back = take_by(&mut play, &claim(Some(lease.epoch)));
-    let at = |applied| Standing { applied, ..Standing::default() };
+    let at = |applied| Standing { applied: Some(applied), ..Standing::default() };
     let presence = |applied| -> Presence {
         [(host_id(0), at(back.epoch)), (host_id(1), at(applied))].into_iter().collect()
     };

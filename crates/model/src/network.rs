@@ -10,10 +10,13 @@ use crate::error::{Noun, Rule, Subject};
 use crate::ids::{Prefix, Revision, Vni};
 use crate::label::{self, Filter, Label};
 use crate::objects::{Network, Subnet};
+use crate::op::Wish;
+use crate::peering_group;
 use crate::policy::Policy;
 use crate::provided::{self, Provided};
 use crate::room;
 use crate::router;
+use crate::terms::Terms;
 use crate::world::World;
 use crate::zone;
 
@@ -41,6 +44,24 @@ pub enum Attach {
     /// The UUID as the body had it.
     To(String),
     Nothing,
+}
+
+/// What is wished, and what follows of it for peering groups.
+///
+/// # Errors
+/// As [`create`], [`modify`] and [`delete`].
+pub(crate) fn decide(
+    world: &World,
+    terms: &Terms,
+    (account, uuid): (&str, Uuid),
+    wish: &Wish<Create, Modify>,
+) -> Result<Vec<Change>, Rule> {
+    let changes = match wish {
+        Wish::Create(wish) => create(world, &terms.policy, account, uuid, wish),
+        Wish::Modify(wish) => modify(world, account, uuid, wish),
+        Wish::Delete => delete(world, account, uuid),
+    };
+    Ok(peering_group::follow(world, terms, changes?))
 }
 
 /// # Errors

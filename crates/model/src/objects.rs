@@ -121,6 +121,9 @@ pub struct Peering {
     /// By the peer network's owner, since it was last offered.
     #[serde(default)]
     pub declined: bool,
+    /// The peering group that has made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Uuid>,
     pub revision: Revision,
 }
 

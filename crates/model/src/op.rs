@@ -15,8 +15,8 @@ use crate::seal;
 use crate::terms::{self, Once, Terms};
 use crate::world::World;
 use crate::{
-    access, account, certificate, host, interface, network, peering, port, router, scope, server,
-    webhook, zone,
+    access, account, certificate, host, interface, network, peering, peering_group, port, router,
+    scope, server, webhook, zone,
 };
 
 /// A wish, by whom, and the UUID of what it makes or touches.
@@ -124,6 +124,18 @@ pub enum Op {
         by: String,
         request: Uuid,
     },
+    PeeringGroup {
+        by: String,
+        uuid: Uuid,
+        wish: peering_group::Wish,
+        /// Halves that it makes or deletes at once.
+        most: usize,
+    },
+    /// By nobody: what is due for a group.
+    GroupStep {
+        group: Uuid,
+        pairs: Vec<peering_group::Ends>,
+    },
     Webhook {
         by: String,
         wish: webhook::Wish,
@@ -188,10 +200,7 @@ fn decide_under(world: &World, terms: &Terms, op: &Op) -> Result<Vec<Change>, Ru
     match op {
         Op::Under { terms, op } => terms.apply(world, op, || decide_under(world, terms, op)),
         Op::From { op, .. } => decide_under(world, terms, op),
-        Op::AsSub { name, op } => {
-            scope::check_op(world, name, op)?;
-            decide_under(world, terms, op)
-        }
+        Op::AsSub { name, op } => as_sub(world, terms, name, op),
         Op::Peering { by, uuid, wish } => match wish {
             Wish::Create(wish) => peering::create(world, terms, by, *uuid, wish),
             Wish::Modify(wish) => peering::modify(world, terms, by, *uuid, wish),
@@ -205,11 +214,11 @@ fn decide_under(world: &World, terms: &Terms, op: &Op) -> Result<Vec<Change>, Ru
         Op::Webhook { by, wish } => webhook::decide(by, wish),
         Op::Told(told) => Ok(webhook::remember(world, told)),
         Op::Answered { once, outcome } => Ok(terms::answered(world, once, outcome)),
-        Op::Network { by, uuid, wish } => match wish {
-            Wish::Create(wish) => network::create(world, &terms.policy, by, *uuid, wish),
-            Wish::Modify(wish) => network::modify(world, by, *uuid, wish),
-            Wish::Delete => network::delete(world, by, *uuid),
-        },
+        Op::Network { by, uuid, wish } => network::decide(world, terms, (by, *uuid), wish),
+        Op::PeeringGroup { by, uuid, wish, most } => {
+            peering_group::decide(world, terms, (by, *uuid), wish, *most)
+        }
+        Op::GroupStep { group, pairs } => peering_group::step(world, terms, *group, pairs),
         Op::Router { by, uuid, wish } => match wish {
             Wish::Create(wish) => router::create(world, &terms.policy, by, *uuid, wish),
             Wish::Modify(wish) => router::modify(world, by, *uuid, wish),
@@ -231,13 +240,7 @@ fn decide_under(world: &World, terms: &Terms, op: &Op) -> Result<Vec<Change>, Ru
             admin(world, by).and_then(|()| host::allow_join(world, token))
         }
         Op::DeleteHost { by, id } => admin(world, by).and_then(|()| host::delete(world, id)),
-        Op::Certificate(wish) => {
-            if let certificate::Wish::Renew { by, .. } | certificate::Wish::Revoke { by, .. } = wish
-            {
-                admin(world, by)?;
-            }
-            certificate::decide(world, wish)
-        }
+        Op::Certificate(wish) => certificate::decide(world, wish),
         Op::CreateAccount { by, account } => {
             admin(world, by).and_then(|()| account::create(world, account))
         }
@@ -249,6 +252,13 @@ fn decide_under(world: &World, terms: &Terms, op: &Op) -> Result<Vec<Change>, Ru
         }
         Op::Found { admin, authority } => Ok(found(world, admin, authority)),
     }
+}
+
+fn as_sub(world: &World, terms: &Terms, name: &str, op: &Op) -> Result<Vec<Change>, Rule> {
+    scope::check_op(world, name, op)?;
+    let changes = decide_under(world, terms, op)?;
+    peering_group::check_sub(world, scope::Scope::of(world, Some(name))?, &changes)?;
+    Ok(changes)
 }
 
 fn decide_server(

@@ -19,6 +19,7 @@ pub struct Owned {
     pub ports: OrdSet<Uuid>,
     pub routers: OrdSet<Uuid>,
     pub servers: OrdSet<Uuid>,
+    pub peering_groups: OrdSet<Uuid>,
     pub(crate) labelled: Labelled,
     /// What was done under keys, by its age: seconds since 1970, and the key.
     pub(crate) done: OrdSet<(i64, String)>,
@@ -46,8 +47,9 @@ impl Owned {
 
     /// What was done under keys is no possession.
     pub fn is_empty(&self) -> bool {
-        let Self { networks, peerings, ports, routers, servers, labelled: _, done: _ } = self;
-        [networks, peerings, ports, routers, servers].iter().all(|uuids| uuids.is_empty())
+        let Self { networks, peerings, ports, routers, servers, peering_groups, .. } = self;
+        let all = [networks, peerings, ports, routers, servers, peering_groups];
+        all.iter().all(|uuids| uuids.is_empty())
     }
 }
 

@@ -19,7 +19,7 @@ fn two() -> Builder {
     let mut it = Builder::two();
     it.port(0, 0);
     it.port(1, 1);
-    let up = Standing { applied: it.world.revision(), ..Standing::default() };
+    let up = Standing { applied: Some(it.world.revision()), ..Standing::default() };
     it.standing(0, up.clone());
     it.standing(1, up);
     it
@@ -32,7 +32,7 @@ impl Builder {
         let other = 1 - host;
         let vtep = Some([192, 0, 2, u8::try_from(other).unwrap()].into());
         let way = Way { from: vni(host), to: vni(other), vtep };
-        let mut standing = self.presence[&host_uuid(host)].clone();
+        let mut standing = self.presence.hosts[&host_uuid(host)].clone();
         standing.ways = Ways::unit(way, Measured { measure, since: 100, at: 104 });
         self.standing(host, standing);
     }
@@ -80,7 +80,7 @@ fn waiting_for_probes_ends_by_itself() {
 fn a_host_that_is_away_or_measures_nothing_is_missed_only_if_it_was_reached_once() {
     let mut old = two();
     let mut away = two();
-    away.presence.remove(&host_uuid(1));
+    away.presence.hosts.remove(&host_uuid(1));
     for it in [&mut old, &mut away] {
         for passage in [Passage::Untried, Passage::Never] {
             it.measured(0, measure(passage));
@@ -174,7 +174,7 @@ fn ways_of_other_networks_and_to_hosts_that_carry_neither_count_for_nothing() {
     it.world.commit(&[Change::Delete(crate::change::Key::Port(Uuid::from_u128(0x0500 + 2)))]);
     let other = Some([192, 0, 2, 2].into());
     let lost = Measured { measure: measure(Passage::Lost), since: 0, at: 0 };
-    let mut standing = it.presence[&host_uuid(0)].clone();
+    let mut standing = it.presence.hosts[&host_uuid(0)].clone();
     let ways = [(vni(0), vni(1), other), (vni(0), vni(5), Some([192, 0, 2, 1].into()))];
     standing.ways =
         ways.into_iter().map(|(from, to, vtep)| (Way { from, to, vtep }, lost.clone())).collect();
@@ -187,7 +187,7 @@ fn a_breach_of_isolation_is_an_error_by_its_own_name() {
     let mut it = two();
     let error =
         HostError { network: Some(network_uuid(0)), message: "vni 1".to_owned(), breach: true };
-    let mut standing = it.presence[&host_uuid(0)].clone();
+    let mut standing = it.presence.hosts[&host_uuid(0)].clone();
     standing.errors = vec![error];
     it.standing(0, standing);
     let (state, reasons) = it.judge_at(100, 0, 1);

@@ -80,6 +80,7 @@ pub fn create(
         note: wish.note.clone().filter(|note| !note.is_empty()),
         offered: terms.now,
         declined: false,
+        group: None,
         revision,
     });
     changes.extend(consent::no_longer_declined(world, wish.network, wish.peer_network));

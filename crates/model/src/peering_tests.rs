@@ -103,6 +103,7 @@ fn what_is_made_is_what_was_wished_at_the_revision_of_its_write() {
         note: Some("Hello".to_owned()),
         offered: 7,
         declined: false,
+        group: None,
         revision,
     };
     assert_eq!(*play.half(0, 1), want);

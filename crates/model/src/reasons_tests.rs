@@ -27,6 +27,8 @@ fn host_uuid(n: u128) -> Uuid {
     Uuid::from_u128(0x0600 + n)
 }
 
+const NOW_MS: u64 = 20_000;
+
 /// A world in which everything has a name that tells whose it is.
 #[derive(Default)]
 struct Builder {
@@ -78,6 +80,7 @@ impl Builder {
             note: None,
             offered: 0,
             declined: false,
+            group: None,
             uuid: peering_uuid(from, to),
             account,
             name: String::new(),
@@ -119,7 +122,8 @@ impl Builder {
     }
 
     fn standing(&mut self, host: u128, standing: Standing) {
-        self.presence.insert(host_uuid(host), standing);
+        self.presence.hosts.insert(host_uuid(host), standing);
+        self.presence.now_ms = NOW_MS;
     }
 
     fn judge(&self, from: u128, to: u128) -> (State, Vec<Reason>) {
@@ -205,7 +209,7 @@ fn a_hosts_failure_is_told_to_whose_network_it_is_about() {
         message: "no netns blue".to_owned(),
         breach: false,
     };
-    let up = Standing { applied: revision, waiting_ms: 0, errors: vec![], ..Standing::default() };
+    let up = Standing { applied: Some(revision), ..Standing::default() };
     it.standing(0, up.clone());
     it.standing(1, Standing { errors: vec![failed], ..up.clone() });
     let (state, reasons) = it.judge(1, 0);
@@ -217,7 +221,7 @@ fn a_hosts_failure_is_told_to_whose_network_it_is_about() {
     let want = format!("A host that carries network {peer} has failed; its owner is told why.");
     assert_eq!(reasons[0].message, want);
 
-    it.standing(1, Standing { applied: 0, ..up });
+    it.standing(1, Standing { applied: Some(0), ..up });
     let (state, reasons) = it.judge(1, 0);
     assert_eq!((state, codes(&reasons)), (State::Provisioning, vec!["host-pending"]));
     assert_eq!(reasons[0].message, "Host host1 has yet to apply it.");
@@ -227,12 +231,15 @@ fn a_hosts_failure_is_told_to_whose_network_it_is_about() {
 fn p64_provisioning_ends_by_itself_whether_or_not_the_host_answers() {
     let mut it = Builder::two();
     it.port(1, 1);
-    let silent = |waiting_ms| Standing { applied: 0, waiting_ms, ..Standing::default() };
+    let silent = |ms| {
+        let asked_ms = Some(NOW_MS - ms);
+        Standing { applied: Some(0), asked_ms, ..Standing::default() }
+    };
     for (standing, want) in [
         (silent(0), (State::Provisioning, vec!["host-pending"])),
         (silent(APPLY_LIMIT_MS - 1), (State::Provisioning, vec!["host-pending"])),
         (silent(APPLY_LIMIT_MS), (State::Error, vec!["host-silent"])),
-        (Standing { applied: it.world.revision(), ..silent(0) }, (State::Active, vec![])),
+        (Standing { applied: Some(it.world.revision()), ..silent(0) }, (State::Active, vec![])),
     ] {
         it.standing(1, standing.clone());
         let (state, reasons) = it.judge(0, 1);
@@ -278,7 +285,7 @@ fn leaks(built: &Builder, it: &Peering, text: &str) -> Vec<String> {
         }
     }
     // Who has failed at something of an owner's is known to have it.
-    for (host, standing) in presence {
+    for (host, standing) in &presence.hosts {
         let mine = standing.errors.iter().any(|e| e.network.is_some_and(owns));
         let host = world.hosts.get(host).filter(|_| mine);
         names.extend(host.map(|h| (h.name.clone(), true)));
@@ -322,10 +329,10 @@ fn build(steps: &[Step]) -> Builder {
                     },
                     breach: false,
                 });
-                let applied = if how < 6 { it.world.revision() } else { 0 };
-                let waiting_ms = if how % 4 == 1 { 20_000 } else { 1 };
+                let applied = Some(if how < 6 { it.world.revision() } else { 0 });
+                let asked_ms = Some(if how % 4 == 1 { 0 } else { NOW_MS - 1 });
                 let errors = errors.into_iter().collect();
-                it.standing(b, Standing { applied, waiting_ms, errors, ..Standing::default() });
+                it.standing(b, Standing { applied, asked_ms, errors, ..Standing::default() });
             }
             _ if a == b => {}
             _ => {

@@ -60,7 +60,7 @@ impl<'w> Scope<'w> {
         self.every_network() || self.sees_router(uuid) && all()
     }
 
-    fn every_network(&self) -> bool {
+    pub(crate) fn every_network(&self) -> bool {
         self.sub.is_none_or(|it| it.networks.contains(&Target::All))
     }
 
@@ -122,6 +122,7 @@ pub fn check_op(world: &World, sub: &str, op: &Op) -> Result<(), Rule> {
         Op::DeletePort { uuid, .. } => may.port(*uuid),
         Op::Access { by, wish } => may.credentials(sub, by, wish),
         Op::Under { op, .. } | Op::From { op, .. } => check_op(world, sub, op),
+        Op::PeeringGroup { .. } | Op::GroupStep { .. } => Err(Rule::MainOnly(sub.to_owned())),
         Op::Webhook { .. } | Op::Told(_) | Op::Answered { .. } => {
             Err(Rule::MainOnly(sub.to_owned()))
         }

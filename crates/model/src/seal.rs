@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use rotation::{Rotation, next, rotate, waited_for};
+pub(crate) use spec::sealing_for;
 pub use spec::{PeerKey, Sealing, may_send, sealing};
 pub(crate) use steps::steps;
 

@@ -164,6 +164,14 @@ impl Target {
     pub fn local(port: Uuid, vni: Vni) -> Self {
         Self::Local { port, vni, via: None }
     }
+
+    /// The host it leads to, if another.
+    pub(crate) fn vtep(&self) -> Option<IpAddr> {
+        match self {
+            Self::Remote { vtep, .. } => Some(*vtep),
+            Self::Local { .. } | Self::Nobody => None,
+        }
+    }
 }
 
 impl fmt::Display for Target {

@@ -32,6 +32,24 @@ pub enum State {
     Active,
 }
 
+impl State {
+    /// As the API has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::DeletedPeerNetwork => "deleted-peer-network",
+            Self::MissingLocalRouter => "missing-local-router",
+            Self::PendingPeer => "pending-peer",
+            Self::PeerDisabled => "peer-disabled",
+            Self::MissingPeerRouter => "missing-peer-router",
+            Self::ConflictSubnet => "conflict-subnet",
+            Self::Error => "error",
+            Self::Provisioning => "provisioning",
+            Self::Active => "active",
+        }
+    }
+}
+
 /// What is known of a peering. The order of the fields is that of the states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
@@ -72,15 +90,53 @@ pub fn peering_state(f: &Facts) -> State {
     }
 }
 
-/// What connected hosts say; a host that is away has no entry.
-pub type Presence = OrdMap<Uuid, Standing>;
+/// What connected hosts say; a host that is away has no entry. A copy costs
+/// nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Presence {
+    pub hosts: OrdMap<Uuid, Standing>,
+    /// The newest revision that who heard the hosts has heard of.
+    pub heard: Revision,
+    /// On the clock of [`Standing::asked_ms`].
+    pub now_ms: u64,
+}
+
+impl Default for Presence {
+    fn default() -> Self {
+        Self { hosts: OrdMap::new(), heard: Revision::MAX, now_ms: 0 }
+    }
+}
+
+impl FromIterator<(Uuid, Standing)> for Presence {
+    fn from_iter<T: IntoIterator<Item = (Uuid, Standing)>>(hosts: T) -> Self {
+        Self { hosts: hosts.into_iter().collect(), ..Self::default() }
+    }
+}
+
+impl Presence {
+    pub fn get(&self, host: &Uuid) -> Option<&Standing> {
+        self.hosts.get(host)
+    }
+
+    /// Up to which revision the host carries everything.
+    pub fn applied(&self, host: &Uuid) -> Option<Revision> {
+        self.get(host).map(|it| it.applied.unwrap_or(self.heard))
+    }
+
+    /// For how long something newer has been under way to it, in milliseconds.
+    pub fn waiting_ms(&self, host: &Uuid) -> u64 {
+        let asked = self.get(host).and_then(|it| it.asked_ms);
+        asked.map_or(0, |asked| self.now_ms.saturating_sub(asked))
+    }
+}
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// The host carries everything up to this revision.
-    pub applied: Revision,
-    /// For how long something newer has been under way to it.
-    pub waiting_ms: u64,
+    /// The host carries everything up to this revision; None: all that was
+    /// heard of.
+    pub applied: Option<Revision>,
+    /// Since when something newer has been under way to it.
+    pub asked_ms: Option<u64>,
     pub errors: Vec<HostError>,
     pub repairs: Repairs,
     /// What it has measured by probes.
@@ -140,7 +196,7 @@ pub(crate) fn judge_between(
 }
 
 fn hosts_of(world: &World, presence: &Presence, pair: Pair<'_>, now: i64) -> (Hosts, Vec<Trouble>) {
-    if presence.is_empty() && world.leases.is_empty() {
+    if presence.hosts.is_empty() && world.leases.is_empty() {
         return (Hosts::Applied, Vec::new());
     }
     let networks = [pair.local.uuid, pair.peer.uuid];
@@ -162,10 +218,10 @@ fn hosts_of(world: &World, presence: &Presence, pair: Pair<'_>, now: i64) -> (Ho
             let new = now.saturating_sub(since) < i64::from(KEY_LIMIT);
             if new { &mut pending } else { &mut failed }.push(trouble(TroubleKind::NoKey));
         }
-        if standing.applied >= since {
+        if presence.applied(&host) >= Some(since) {
             continue;
         }
-        if standing.waiting_ms >= APPLY_LIMIT_MS {
+        if presence.waiting_ms(&host) >= APPLY_LIMIT_MS {
             failed.push(trouble(TroubleKind::Silent));
         } else {
             pending.push(trouble(TroubleKind::Pending));

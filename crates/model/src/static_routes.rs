@@ -26,6 +26,13 @@ pub(crate) fn add(world: &World, host: Uuid, from: &Network, routes: &mut Routes
     }
 }
 
+/// Where the static route to exactly that prefix leads.
+pub(crate) fn one(world: &World, host: Uuid, from: &Network, prefix: Prefix) -> Option<Target> {
+    let route = of(world, from).iter().find(|it| it.route == prefix)?;
+    let target = route.nexthop.and_then(|hop| target(world, host, from, hop));
+    Some(target.unwrap_or(Target::Nobody))
+}
+
 /// The prefixes that a workload is to send to its gateway. Not those that come
 /// back to itself.
 pub(crate) fn inside(world: &World, network: &Network, port: &PortSpec) -> BTreeSet<Prefix> {
@@ -36,7 +43,7 @@ pub(crate) fn inside(world: &World, network: &Network, port: &PortSpec) -> BTree
     prefixes.filter(|to| port.gateway_for(*to).is_some()).collect()
 }
 
-fn of<'w>(world: &'w World, network: &Network) -> &'w [StaticRoute] {
+pub(crate) fn of<'w>(world: &'w World, network: &Network) -> &'w [StaticRoute] {
     let router = network.router.and_then(|router| world.routers.get(&router));
     router.map_or(&[], |router| &router.static_routes)
 }

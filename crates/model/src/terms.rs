@@ -105,9 +105,10 @@ fn revision_of(world: &World, op: &Op) -> Option<Revision> {
         }
         Op::Network { uuid, .. } => world.network(*uuid).map(|it| it.revision),
         Op::Router { uuid, .. } => world.routers.get(uuid).map(|it| it.revision),
+        Op::PeeringGroup { uuid, .. } => world.peering_groups.get(uuid).map(|it| it.revision),
         Op::Server { uuid, .. } => world.servers.get(uuid).map(|it| it.revision),
         Op::Under { op, .. } | Op::AsSub { op, .. } | Op::From { op, .. } => revision_of(world, op),
-        Op::Interface { .. } | Op::PlaceServers { .. } => None,
+        Op::Interface { .. } | Op::PlaceServers { .. } | Op::GroupStep { .. } => None,
         Op::CreatePort { .. } | Op::DeletePort { .. } => None,
         Op::AllowJoin { .. } | Op::Join { .. } | Op::DeleteHost { .. } => None,
         Op::TakeLease { .. } | Op::DropLease { .. } | Op::LoseLeases(_) => None,
@@ -125,9 +126,11 @@ fn made_by(op: &Op) -> Option<Uuid> {
             Some(*uuid)
         }
         Op::Server { uuid, .. } | Op::CreatePort { uuid, .. } => Some(*uuid),
+        Op::PeeringGroup { uuid, .. } => Some(*uuid),
         Op::Accept { uuid, .. } => Some(*uuid),
         Op::Under { op, .. } | Op::AsSub { op, .. } | Op::From { op, .. } => made_by(op),
         Op::Interface { .. } | Op::PlaceServers { .. } | Op::DeletePort { .. } => None,
+        Op::GroupStep { .. } => None,
         Op::AllowJoin { .. } | Op::Join { .. } | Op::DeleteHost { .. } => None,
         Op::TakeLease { .. } | Op::DropLease { .. } | Op::LoseLeases(_) => None,
         Op::Seals(_) | Op::Node(_) | Op::Certificate(_) => None,

@@ -4,6 +4,8 @@
 //! picture of its own that no writer disturbs.
 
 mod around;
+mod peering_groups;
+mod servers;
 mod verdicts;
 
 use std::collections::BTreeSet;
@@ -23,6 +25,7 @@ use crate::node::Node;
 use crate::objects::{Account, Authority, Done, Host, JoinToken, Network, Nic, Peering, Port};
 use crate::objects::{Router, Server, Told, Webhook, Zone};
 use crate::owned::{Owned, Owners};
+use crate::peering_group::PeeringGroup;
 use crate::seal::Seals;
 use crate::spec::Attachment;
 use around::Around;
@@ -42,6 +45,7 @@ pub struct World {
     pub networks: OrdMap<Uuid, Arc<Network>>,
     pub nodes: OrdMap<Uuid, Arc<Node>>,
     pub peerings: OrdMap<Uuid, Arc<Peering>>,
+    pub peering_groups: OrdMap<Uuid, Arc<PeeringGroup>>,
     pub ports: OrdMap<Uuid, Arc<Port>>,
     pub routers: OrdMap<Uuid, Arc<Router>>,
     pub servers: OrdMap<Uuid, Arc<Server>>,
@@ -178,21 +182,6 @@ impl World {
         hosts
     }
 
-    /// The interfaces of `server`, by index.
-    pub fn nics_of(&self, server: Uuid) -> impl Iterator<Item = (u8, &Arc<Port>)> {
-        let all = self.by_nic.range((server, 0)..=(server, u8::MAX));
-        all.filter_map(|((_, index), uuid)| Some((*index, self.ports.get(uuid)?)))
-    }
-
-    pub fn nic(&self, server: Uuid, index: u8) -> Option<&Arc<Port>> {
-        self.ports.get(self.by_nic.get(&(server, index))?)
-    }
-
-    /// Servers without a host, by UUID.
-    pub fn unplaced(&self) -> impl Iterator<Item = &Arc<Server>> {
-        self.unplaced.iter().filter_map(|uuid| self.servers.get(uuid))
-    }
-
     /// What was done under the key with this digest.
     pub fn done(&self, account: &str, key: &str) -> Option<&Arc<Done>> {
         self.done.get(&(account.to_owned(), key.to_owned()))
@@ -268,6 +257,7 @@ impl World {
                 self.by_peer.insert((it.peer_network, it.uuid));
                 self.peerings.insert(it.uuid, it);
             }
+            Object::PeeringGroup(it) => self.put_group(it),
             Object::Port(it) => {
                 self.owners.of(&it.account).ports.insert(it.uuid);
                 if let Some(host) = it.host {
@@ -287,11 +277,7 @@ impl World {
                 self.owners.of(&it.account).own(Kind::Router, it.uuid, &it.labels);
                 self.routers.insert(it.uuid, Arc::new(it));
             }
-            Object::Server(it) => {
-                self.owners.of(&it.account).own(Kind::Server, it.uuid, &it.labels);
-                self.unplaced.extend(it.host.is_none().then_some(it.uuid));
-                self.servers.insert(it.uuid, Arc::from(it));
-            }
+            Object::Server(it) => self.put_server(*it),
             Object::SubAccount(it) => self.credentials.put_sub(*it),
             Object::Token(it) => self.credentials.put_token(it),
             Object::Told(it) => drop(self.told.insert((it.peering, it.sink.clone()), Arc::new(it))),
@@ -319,6 +305,7 @@ impl World {
                     self.by_peer.remove(&(it.peer_network, *uuid));
                 }
             }
+            Key::PeeringGroup(uuid) => self.disown_group(*uuid),
             Key::Port(uuid) => {
                 if let Some(it) = self.ports.get(uuid) {
                     self.owners.take(&it.account, |o| o.ports.remove(uuid));
@@ -378,6 +365,7 @@ impl World {
             Key::Node(id) => drop(self.nodes.remove(id)),
             Key::Network(uuid) => drop(self.networks.remove(uuid)),
             Key::Peering(uuid) => drop(self.peerings.remove(uuid)),
+            Key::PeeringGroup(uuid) => drop(self.peering_groups.remove(uuid)),
             Key::Port(uuid) => drop(self.ports.remove(uuid)),
             Key::Router(uuid) => drop(self.routers.remove(uuid)),
             Key::Server(uuid) => drop(self.servers.remove(uuid)),

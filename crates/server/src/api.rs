@@ -192,7 +192,8 @@ impl Api {
     }
 
     async fn user(&self, headers: &HeaderMap, peer: IpAddr) -> Result<User, Problem> {
-        let (world, now) = (self.store.world(), self.now());
+        // Whatever the handler reads is at least as new.
+        let (world, now) = (self.store.fresh().await?, self.now());
         let from = source::of(peer, headers, &self.proxies);
         let user = self.auth.user(&world, headers, from, now).await?;
         self.auth.count(&user.account, self.policy.rate_of(&world, &user.account), now)?;

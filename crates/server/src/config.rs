@@ -1,5 +1,6 @@
 //! How the server is started.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -22,9 +23,21 @@ pub struct Config {
     #[arg(long, env = "KANNAS_AGENT_LISTEN", default_value = "127.0.0.1:8443")]
     pub agent_listen: SocketAddr,
 
+    /// Where other servers on the same database reach the agents' port, as
+    /// HOST:PORT [default: the address of --agent-listen]
+    #[arg(long, env = "KANNAS_PEER_ADDRESS", value_name = "HOST:PORT", value_parser = host_and_port)]
+    pub peer_address: Option<String>,
+
     /// Directory of the database, made for this user alone if it is not there
-    #[arg(long, env = "KANNAS_DATA_DIR", default_value = "/var/lib/kannas")]
+    #[arg(long, global = true, env = "KANNAS_DATA_DIR", default_value = "/var/lib/kannas")]
     pub data_dir: PathBuf,
+
+    /// URL of a PostgreSQL database, which several servers may share, in place
+    /// of a file in DATA_DIR: postgres://USER:PASSWORD@HOST:PORT/NAME, with
+    /// sslrootcert=FILE or sslmode=disable after a `?` if need be; other users
+    /// of this machine do not see it if it comes by the variable
+    #[arg(long, global = true, env = "KANNAS_DATABASE", value_name = "URL")]
+    pub database: Option<Database>,
 
     /// Name of the account that the first start makes
     #[arg(long, env = "KANNAS_ADMIN_USER", default_value = "admin")]
@@ -48,6 +61,17 @@ pub struct Config {
         value_parser = clap::value_parser!(u64).range(5..=31_536_000)
     )]
     pub key_life: u64,
+
+    /// Seconds after SIGTERM in which requests are still answered, while
+    /// /readyz says 503 and hosts go to other servers: as long as a load
+    /// balancer takes to send nothing more
+    #[arg(
+        long = "drain-seconds",
+        env = "KANNAS_DRAIN",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u64).range(0..=3600)
+    )]
+    pub drain: u64,
 
     /// Requests that are answered at once, of which one account has at most
     /// half; more are told to come again
@@ -85,6 +109,28 @@ pub struct Config {
 
     #[command(flatten)]
     pub policy: PolicyArgs,
+}
+
+fn host_and_port(text: &str) -> Result<String, String> {
+    let parts = text.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+    let known = parts.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0));
+    if known { Ok(text.to_owned()) } else { Err("must be HOST:PORT".to_owned()) }
+}
+
+/// A URL that is not shown, as it may have a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Database(pub String);
+
+impl From<&str> for Database {
+    fn from(url: &str) -> Self {
+        Self(url.to_owned())
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Database")
+    }
 }
 
 /// Who is told of the states of peerings, and where accounts may be told.
@@ -195,6 +241,13 @@ mod tests {
     fn policy(flags: &[&str]) -> Policy {
         let parsed = Command::try_parse_from([&["server"], flags].concat());
         parsed.unwrap().config.policy.into()
+    }
+
+    #[test]
+    fn the_database_is_taken_whatever_it_says_and_never_shown() {
+        let parsed = Command::try_parse_from(["server", "--database=hunter2"]).unwrap().config;
+        assert_eq!(parsed.database, Some("hunter2".into()));
+        assert!(!format!("{parsed:?}").contains("hunter2"));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! What hosts have counted: of a peering for its owner, of a host for
-//! administrators.
+//! administrators; and what the server has.
 
 use axum::http::StatusCode;
 use model::error::Noun;
 use model::peering::own;
-use model::wire::counters::{HostView, One, PeeringView};
+use model::wire::counters::{HostView, One, PeeringView, ServerView};
 use model::{host, op, scope};
 
 use crate::api::{Api, Call};
@@ -23,6 +23,12 @@ pub(crate) async fn of_peering(api: Api, call: Call) -> Answer {
         None => Default::default(),
     };
     Ok(json(StatusCode::OK, &One { counters: PeeringView::new(exchange, at.map(calendar)) }))
+}
+
+pub(crate) async fn of_server(api: Api, call: Call) -> Answer {
+    op::admin(&api.store.world(), &call.account)?;
+    let counters = ServerView { watch: api.hub.watching() };
+    Ok(json(StatusCode::OK, &One { counters }))
 }
 
 pub(crate) async fn of_host(api: Api, call: Call) -> Answer {

@@ -69,6 +69,7 @@ pub(crate) async fn found(store: &Store, config: &Config) -> Result<(), Founding
     if store.world().authority().is_some() {
         return Ok(());
     }
+    let made_file = config.admin_password_file.is_none();
     let password = password(config)?;
     let name = config.admin_user.clone();
     let admin =
@@ -77,8 +78,14 @@ pub(crate) async fn found(store: &Store, config: &Config) -> Result<(), Founding
     account::create(&World::default(), &admin).map_err(FoundingError::Account)?;
     let op = Op::Found { admin, authority: agents::new_authority() };
     let origin = Origin::kannas("the first start");
-    store.write(op.from(origin)).await.map_err(FoundingError::Write)?;
-    tracing::info!(account = config.admin_user, "founded the installation");
+    let commit = store.write(op.from(origin)).await.map_err(FoundingError::Write)?;
+    if !commit.changes.is_empty() {
+        tracing::info!(account = config.admin_user, "founded the installation");
+    } else if made_file {
+        // Another server on the database was quicker: its password is the one.
+        let path = config.data_dir.join(PASSWORD_FILE);
+        fs::remove_file(&path).map_err(|error| FoundingError::WritePassword(path, error))?;
+    }
     Ok(())
 }
 

@@ -28,6 +28,7 @@ pub(crate) enum Kind {
     Port = 0x05,
     Token = 0x0c,
     Peering = 0x0f,
+    PeeringGroup = 0x10,
 }
 
 impl Kind {

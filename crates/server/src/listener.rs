@@ -1,11 +1,13 @@
 //! The API's connections: HTTP/1.1, within TLS or without, all bounded.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{HeaderValue, Request, header};
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -29,12 +31,14 @@ const HEAD: Duration = Duration::from_secs(60);
 const FAREWELL: Duration = Duration::from_secs(10);
 
 /// Serves until `stop` says so or is dropped, then ends what is under way.
+/// Begins when it is known which hosts are at other servers.
 pub(crate) async fn serve(
     listener: TcpListener,
     greeting: Option<Greeting>,
     api: Api,
     mut stop: watch::Receiver<bool>,
 ) {
+    api.hub.introduced().await;
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     let stopping = stop.clone();
@@ -56,6 +60,21 @@ pub(crate) async fn serve(
     // Those that do not end by themselves are cut.
     let all = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(FAREWELL, all).await;
+}
+
+async fn answer(
+    api: Api,
+    request: Request<Incoming>,
+    peer: IpAddr,
+) -> Result<Response, Infallible> {
+    let hub = api.hub.clone();
+    let mut response = api.serve(request.map(Body::new), peer).await?;
+    if hub.is_closed() {
+        // The next request is another server's. So no connection is closed
+        // over which one may be on its way.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }
 
 async fn accept(
@@ -85,24 +104,23 @@ async fn connect(
 ) {
     // Answers are written whole and waited for.
     let _ = stream.set_nodelay(true);
-    let Some(greeting) = greeting else { return answer(stream, peer, api, stop).await };
+    let Some(greeting) = greeting else { return talk(stream, peer, api, stop).await };
     let greeted = tokio::select! {
         greeted = greeting.shake_hands(stream) => greeted,
         () = stopped(&mut stop) => None,
     };
     if let Some(stream) = greeted {
-        answer(stream, peer, api, stop).await;
+        talk(stream, peer, api, stop).await;
     }
 }
 
-async fn answer(
+async fn talk(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     peer: IpAddr,
     api: Api,
     mut stop: watch::Receiver<bool>,
 ) {
-    let service =
-        service_fn(|request: Request<Incoming>| api.clone().serve(request.map(Body::new), peer));
+    let service = service_fn(|request| answer(api.clone(), request, peer));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)

@@ -2,7 +2,7 @@
 //! it serves.
 
 use axum::body::Body;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use crate::api::{Api, Call};
@@ -17,7 +17,17 @@ pub(crate) async fn show(_: Api, _: Call) -> Answer {
 }
 
 /// The store is open and the world loaded before the first connection is
-/// accepted, so a server that answers is ready.
+/// accepted, so a server that answers is ready, unless it is about to stop or
+/// has lost the store.
+pub(crate) async fn ready(api: Api, call: Call) -> Answer {
+    if !api.hub.is_closed() {
+        return ok(api, call).await;
+    }
+    let mut response = text("not ready", HeaderValue::from_static("text/plain; charset=utf-8"));
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    Ok(response)
+}
+
 pub(crate) async fn ok(_: Api, _: Call) -> Answer {
     Ok(text("ok", HeaderValue::from_static("text/plain; charset=utf-8")))
 }

@@ -17,9 +17,13 @@ use crate::stopped;
 /// that waits and at every host that is there.
 pub(crate) async fn run(store: Store, hub: Hub, mut stop: watch::Receiver<bool>) {
     let mut changed = hub.changed();
+    let mut leads = store.leads();
     loop {
-        place_all(&store, &hub).await;
+        if *leads.borrow_and_update() {
+            place_all(&store, &hub).await;
+        }
         tokio::select! {
+            Ok(()) = leads.changed() => {}
             () = stopped(&mut stop) => return,
             told = changed.changed() => if told.is_err() { return },
         }
@@ -31,7 +35,7 @@ async fn place_all(store: &Store, hub: &Hub) {
     if world.unplaced().next().is_none() {
         return;
     }
-    let live: BTreeSet<Uuid> = hub.presence().keys().copied().collect();
+    let live: BTreeSet<Uuid> = hub.presence().hosts.keys().copied().collect();
     // Most of what wakes us places nobody, and needs no write to find that out.
     if place(&world, &live).is_empty() {
         return;
@@ -116,7 +120,7 @@ mod tests {
         make_server(&store, 2).await;
         assert_eq!(store.world().unplaced().count(), 2, "the host is not connected");
         let (seat, _) = hub.begin(HOST, 1, None, None).unwrap();
-        let revision = seat.newest().revision();
+        let revision = seat.next().unwrap().0.revision();
         seat.looked(revision, true);
         hub.report(HOST, 1, Report { revision, ..Report::default() });
         all_placed(&store).await;

@@ -13,7 +13,8 @@ use crate::query::Query;
 use crate::routes::{Answer, Route};
 
 /// Where what a write does to peerings can be asked for: a path and all below.
-const PLANNED: [&str; 3] = ["/1.3/network", "/1.3/network-peering", "/1.3/router"];
+const PLANNED: [&str; 4] =
+    ["/1.3/network", "/1.3/network-peering", "/1.3/router", "/kannas/v1/peering-groups"];
 
 /// Whether the request is not to be done. Where no plan can be made it is
 /// refused: who asks for one wants nothing to be written.
@@ -54,7 +55,7 @@ impl Api {
             account,
             scope: self.scope(now.world)?,
             main: self.sub.is_none(),
-            limits: self.policy.limits,
+            limits: self.policy.limits_of(now.world, account),
         };
         Ok(View::new(it, viewer))
     }

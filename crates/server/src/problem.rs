@@ -107,6 +107,9 @@ impl IntoResponse for Problem {
             Self::TooLarge | Self::TooSlow | Self::BodyCut => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
+            Self::Store(error) if error.is_away() => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
             Self::Rule(_) | Self::Store(_) | Self::Panic(_) => {}
             Self::NotFound | Self::NotAcceptable | Self::Forgotten => {}
         }
@@ -118,6 +121,9 @@ impl Problem {
     pub(crate) fn number(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Rule(rule) => rule_number(rule),
+            Self::Store(error) if error.is_away() => {
+                (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE")
+            }
             Self::Store(_) | Self::Panic(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR")
             }
@@ -143,6 +149,9 @@ impl Problem {
     pub(crate) fn sentence(&self) -> String {
         let fixed = match self {
             Self::Rule(rule) => return rule.to_string(),
+            Self::Store(error) if error.is_away() => {
+                "The service is unavailable for now; nothing was done."
+            }
             Self::Store(_) | Self::Panic(_) => "Internal error.",
             Self::NoCredentials => "Authentication is required: username and password.",
             Self::BadCredentials => "Authentication failed using the given username and password.",
@@ -242,6 +251,10 @@ fn rule_number(rule: &Rule) -> (StatusCode, &'static str) {
         Rule::NoVniLeft | Rule::NetworkLimit(_) => (CONFLICT, "NETWORK_LIMIT_REACHED"),
         Rule::PeeringLimit(_) => (CONFLICT, "PEERING_LIMIT_REACHED"),
         Rule::RouterLimit(_) => (CONFLICT, "ROUTER_LIMIT_REACHED"),
+        Rule::PeeringGroupLimit(_) => (CONFLICT, "PEERING_GROUP_LIMIT_REACHED"),
+        Rule::PeeringGroupLeaving(_) => (CONFLICT, "PEERING_GROUP_LEAVING"),
+        Rule::NothingToUndo(_) => (CONFLICT, "NOTHING_TO_UNDO"),
+        Rule::GroupLabels(_) => (StatusCode::FORBIDDEN, "NETWORK_FORBIDDEN"),
     }
 }
 
@@ -276,7 +289,7 @@ fn subject_code(subject: Subject) -> &'static str {
 fn forbidden_code(noun: Noun) -> &'static str {
     match noun {
         Noun::Network | Noun::PeerNetwork => "NETWORK_FORBIDDEN",
-        Noun::Peering | Noun::PeeringRequest => "PEERING_FORBIDDEN",
+        Noun::Peering | Noun::PeeringRequest | Noun::PeeringGroup => "PEERING_FORBIDDEN",
         Noun::Router => "ROUTER_FORBIDDEN",
         Noun::Server => "SERVER_FORBIDDEN",
         Noun::Storage => "STORAGE_FORBIDDEN",
@@ -290,6 +303,7 @@ fn forbidden_code(noun: Noun) -> &'static str {
 fn absent_code(noun: Noun) -> &'static str {
     match noun {
         Noun::Peering => "PEERING_NOT_FOUND",
+        Noun::PeeringGroup => "PEERING_GROUP_NOT_FOUND",
         Noun::PeeringRequest => "PEERING_REQUEST_NOT_FOUND",
         Noun::Webhook => "WEBHOOK_NOT_FOUND",
         Noun::Network => "NETWORK_NOT_FOUND",
@@ -313,6 +327,7 @@ fn exists_code(noun: Noun) -> &'static str {
     match noun {
         Noun::Webhook => "WEBHOOK_EXISTS",
         Noun::Peering | Noun::PeerNetwork | Noun::PeeringRequest => "PEERING_CONFLICT",
+        Noun::PeeringGroup => "PEERING_GROUP_EXISTS",
         Noun::Network => "NETWORK_EXISTS",
         Noun::Router => "ROUTER_EXISTS",
         Noun::Zone => "ZONE_EXISTS",

@@ -129,6 +129,7 @@ fn place_of(uuid: Uuid) -> Option<(String, StatusCode)> {
         (Kind::Router, "/1.3/router", StatusCode::CREATED),
         (Kind::Port, "/kannas/v1/ports", StatusCode::CREATED),
         (Kind::Peering, "/1.3/network-peering", StatusCode::CREATED),
+        (Kind::PeeringGroup, "/kannas/v1/peering-groups", StatusCode::CREATED),
     ];
     let found = kinds.into_iter().find(|(kind, _, _)| *kind as u8 == uuid.as_bytes()[0]);
     found.map(|(_, collection, status)| (format!("{collection}/{uuid}"), status))

@@ -10,7 +10,8 @@ use crate::api::{Api, Call};
 use crate::problem::Problem;
 use crate::{
     account, audit, counters, encryption, explain, host, interface, network, openapi, past,
-    peering, peering_request, port, router, server, sub_account, token, unserved, webhook, zone,
+    peering, peering_group, peering_request, port, router, server, sub_account, token, unserved,
+    webhook, zone,
 };
 
 pub(crate) type Answer = Result<Response, Problem>;
@@ -56,7 +57,7 @@ macro_rules! routes {
 
 pub(crate) static ROUTES: &[Route] = routes! {
     Anyone GET "/livez" openapi::ok;
-    Anyone GET "/readyz" openapi::ok;
+    Anyone GET "/readyz" openapi::ready;
     Anyone GET "/openapi.json" openapi::show;
 
     User GET "/1.3/account" account::show;
@@ -130,6 +131,13 @@ pub(crate) static ROUTES: &[Route] = routes! {
     Account GET "/kannas/v1/past/network-peering" past::list;
     Account GET "/kannas/v1/past/network-peering/{uuid}" past::show;
 
+    Account GET "/kannas/v1/peering-groups" peering_group::list;
+    Account POST "/kannas/v1/peering-groups" peering_group::create;
+    Account GET "/kannas/v1/peering-groups/{uuid}" peering_group::show;
+    Account PATCH "/kannas/v1/peering-groups/{uuid}" peering_group::modify;
+    Account DELETE "/kannas/v1/peering-groups/{uuid}" peering_group::delete;
+    Account POST "/kannas/v1/peering-groups/{uuid}/undo" peering_group::undo;
+
     User GET "/kannas/v1/peerings/{uuid}/counters" counters::of_peering;
     User POST "/kannas/v1/explain" explain::explain;
 
@@ -155,6 +163,7 @@ pub(crate) static ROUTES: &[Route] = routes! {
     Account POST "/kannas/v1/hosts/{id}/renew" host::renew;
     Account POST "/kannas/v1/hosts/{id}/revoke" host::revoke;
     Account GET "/kannas/v1/hosts/{id}/counters" counters::of_host;
+    Account GET "/kannas/v1/counters" counters::of_server;
     Account GET "/kannas/v1/host-pairs" host::pairs;
     Account POST "/kannas/v1/host-tokens" host::create_token;
 

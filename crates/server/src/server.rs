@@ -73,7 +73,7 @@ pub(crate) async fn firewall_rules(api: Api, call: Call) -> Answer {
 }
 
 pub(crate) async fn create(api: Api, call: Call) -> Answer {
-    let live: BTreeSet<Uuid> = api.hub.presence().keys().copied().collect();
+    let live: BTreeSet<Uuid> = api.hub.presence().hosts.keys().copied().collect();
     let now = OffsetDateTime::now_utc().unix_timestamp();
     let wish = Create { live, now, ..Create::of_body(&call.body, || Kind::Port.uuid())? };
     write(api, call.account, Kind::Server.uuid(), Wish::Create(wish)).await

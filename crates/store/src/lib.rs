@@ -8,8 +8,11 @@
 mod checkpoint;
 mod engine;
 mod log;
+mod migration;
+mod postgres;
 mod sqlite;
 mod sqlite_log;
+mod upkeep;
 mod writer;
 
 #[cfg(test)]
@@ -19,7 +22,7 @@ mod wishes;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use model::change::Change;
@@ -28,10 +31,14 @@ use model::ids::Revision;
 use model::op::Op;
 use model::world::World;
 use tokio::sync::mpsc::error::{SendTimeoutError, TrySendError};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use engine::{Company, Desk, Engine, Records};
 pub use engine::{Error, From};
 pub use log::{Checked, Log};
+pub use migration::Migrated;
+pub use postgres::Url;
+pub use upkeep::{Place, Restored, backup, migrate, restore};
 
 /// One write.
 #[derive(Debug)]
@@ -43,9 +50,11 @@ pub struct Commit {
     pub world: Arc<World>,
 }
 
-/// Writes that became durable at once, in their order.
+/// Writes that became durable at once, in their order, whichever process on
+/// the database they are of.
 #[derive(Debug)]
 pub struct Group {
+    /// None when so much was written elsewhere that it is not known one by one.
     pub commits: Vec<Arc<Commit>>,
     /// After the last of them.
     pub world: Arc<World>,
@@ -65,10 +74,11 @@ pub enum WriteError {
 pub struct Store {
     shared: Arc<Shared>,
     queue: Arc<Queue>,
+    company: Arc<Company>,
 }
 
 struct Shared {
-    newest: RwLock<Arc<World>>,
+    newest: watch::Sender<Arc<World>>,
     groups: broadcast::Sender<Arc<Group>>,
     log: Log,
     /// For how long records are kept, in milliseconds.
@@ -77,8 +87,16 @@ struct Shared {
 
 /// Ends the writer on drop: closes its queue, then waits for it.
 struct Queue {
-    jobs: Option<mpsc::Sender<Job>>,
+    errands: Option<mpsc::Sender<Errand>>,
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+/// What the writer is asked for.
+#[expect(clippy::large_enum_variant, reason = "nearly all are writes; a box for each costs more")]
+enum Errand {
+    Write(Job),
+    /// To look for what others have written.
+    Look,
 }
 
 struct Job {
@@ -105,27 +123,76 @@ impl Store {
         Self::start(sqlite::Sqlite::open(&dir.join("kannas.db"))?)
     }
 
-    fn start(mut engine: impl engine::Engine + 'static) -> Result<Self, Error> {
-        let world = engine.load()?;
-        let shared = Arc::new(Shared {
-            newest: RwLock::new(Arc::new(world)),
-            groups: broadcast::channel(FOLLOWERS_LAG).0,
-            log: Log(engine.records()),
-            keep_ms: AtomicI64::new(i64::MAX),
-        });
-        let (jobs, queue) = mpsc::channel(QUEUE);
-        let for_writer = shared.clone();
-        let writer = std::thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || writer::run(queue, &for_writer, &mut engine))
-            .map_err(Error::Thread)?;
-        let queue = Queue { jobs: Some(jobs), writer: Mutex::new(Some(writer)) };
-        Ok(Self { shared, queue: Arc::new(queue) })
+    /// Works on the PostgreSQL database at `url`, beside all others that do.
+    ///
+    /// Blocks for some seconds if it cannot be reached.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; or the database cannot be reached, or lets us not in.
+    pub fn connect(url: &Url) -> Result<Self, Error> {
+        Self::start(postgres::Postgres::open(url)?)
+    }
+
+    fn start(mut engine: impl Engine + 'static) -> Result<Self, Error> {
+        let (errands, queue) = mpsc::channel(QUEUE);
+        let weak = errands.downgrade();
+        let (tell, started) = std::sync::mpsc::channel();
+        // It reads all there is first: an engine is used by one thread.
+        let work = move || {
+            let desk = match engine.load() {
+                Ok(world) => {
+                    let shared = Arc::new(Shared::new(world, engine.records()));
+                    Desk { shared, errands: weak }
+                }
+                Err(error) => return drop(tell.send(Err(error))),
+            };
+            let company = engine.accompany(&desk);
+            // Who has asked waits below.
+            let _ = tell.send(Ok((desk.shared.clone(), company)));
+            writer::run(queue, &desk.shared, &mut engine);
+        };
+        let writer = std::thread::Builder::new().name("store-writer".to_owned()).spawn(work);
+        let writer = writer.map_err(Error::Thread)?;
+        let (shared, company) = match started.recv().unwrap_or(Err(Error::Stopped)) {
+            Ok(started) => started,
+            Err(error) => {
+                // It lets go of the database first.
+                let _ = writer.join();
+                return Err(error);
+            }
+        };
+        let queue = Queue { errands: Some(errands), writer: Mutex::new(Some(writer)) };
+        Ok(Self { shared, queue: Arc::new(queue), company: Arc::new(company) })
     }
 
     /// The newest committed picture.
     pub fn world(&self) -> Arc<World> {
         self.shared.world()
+    }
+
+    /// A picture that has every write which any process on the database was
+    /// told is durable before this was called. Without others that write,
+    /// [`Self::world`].
+    ///
+    /// # Errors
+    /// The database cannot say, within some seconds.
+    pub async fn fresh(&self) -> Result<Arc<World>, Error> {
+        match &self.company.sight {
+            Some(sight) => sight.fresh().await,
+            None => Ok(self.world()),
+        }
+    }
+
+    /// True while this process, of all on the database, is the one that does
+    /// what one does for all: at most one is told so at a time.
+    pub fn leads(&self) -> watch::Receiver<bool> {
+        self.company.leads.clone()
+    }
+
+    /// This process does no more what one does for all, so that another one
+    /// does it at once. A process that is alone goes on to.
+    pub fn resign(&self) {
+        self.company.resign();
     }
 
     /// Decides `op` in the one order of writes. What is answered is durable
@@ -137,7 +204,7 @@ impl Store {
     /// not known whether a restart will have it.
     pub async fn write(&self, op: Op) -> Result<Arc<Commit>, WriteError> {
         let (answer, answered) = oneshot::channel();
-        self.queue.send(Job { op, answer }).await?;
+        self.queue.send(Errand::Write(Job { op, answer })).await?;
         answered.await.map_err(|_| WriteError::Store(Error::Stopped))?
     }
 
@@ -160,32 +227,35 @@ impl Store {
 }
 
 impl Shared {
-    fn world(&self) -> Arc<World> {
-        self.newest.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    fn new(world: World, records: Arc<dyn Records>) -> Self {
+        Self {
+            newest: watch::channel(Arc::new(world)).0,
+            groups: broadcast::channel(FOLLOWERS_LAG).0,
+            log: Log(records),
+            keep_ms: AtomicI64::new(i64::MAX),
+        }
     }
 
-    fn publish(&self, world: &Arc<World>, commits: &[Arc<Commit>]) {
-        if commits.is_empty() {
-            return;
-        }
-        let mut newest = self.newest.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *newest = world.clone();
-        drop(newest);
+    fn world(&self) -> Arc<World> {
+        self.newest.borrow().clone()
+    }
+
+    fn publish(&self, world: &Arc<World>, commits: Vec<Arc<Commit>>) {
+        self.newest.send_replace(world.clone());
         // No follower is no fault.
-        let _ =
-            self.groups.send(Arc::new(Group { commits: commits.to_vec(), world: world.clone() }));
+        let _ = self.groups.send(Arc::new(Group { commits, world: world.clone() }));
     }
 }
 
 impl Queue {
-    async fn send(&self, job: Job) -> Result<(), Error> {
-        let jobs = self.jobs.as_ref().ok_or(Error::Stopped)?;
-        let job = match jobs.try_send(job) {
+    async fn send(&self, errand: Errand) -> Result<(), Error> {
+        let errands = self.errands.as_ref().ok_or(Error::Stopped)?;
+        let errand = match errands.try_send(errand) {
             Ok(()) => return Ok(()),
-            Err(TrySendError::Full(job)) => job,
+            Err(TrySendError::Full(errand)) => errand,
             Err(TrySendError::Closed(_)) => return Err(Error::Stopped),
         };
-        jobs.send_timeout(job, PATIENCE).await.map_err(|error| match error {
+        errands.send_timeout(errand, PATIENCE).await.map_err(|error| match error {
             SendTimeoutError::Timeout(_) => Error::Busy,
             SendTimeoutError::Closed(_) => Error::Stopped,
         })
@@ -194,7 +264,7 @@ impl Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        self.jobs = None;
+        self.errands = None;
         let writer =
             self.writer.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         if let Some(writer) = writer {

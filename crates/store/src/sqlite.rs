@@ -7,15 +7,24 @@ use std::sync::Arc;
 
 use model::change::{Change, Key, Object};
 use model::world::World;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
 use crate::checkpoint::Checkpoints;
-use crate::engine::{Batch, Engine, Error, Records, Write};
+use crate::engine::{Batch, Engine, Error, Outcome, Records, Write};
+use crate::migration::{Migrated, Migration, way};
 use crate::sqlite_log::{SqliteRecords, check_end, forget, head, write_down};
 
 /// In the order of their numbers; `user_version` counts those applied.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/0001_init.sql"), include_str!("../migrations/0002_log.sql")];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        up: include_str!("../migrations/0001_init.sql"),
+        down: include_str!("../migrations/0001_init.down.sql"),
+    },
+    Migration {
+        up: include_str!("../migrations/0002_log.sql"),
+        down: include_str!("../migrations/0002_log.down.sql"),
+    },
+];
 
 const SET_REVISION: &str = "UPDATE revision SET n = ?1, head = ?2, at_ms = ?3";
 const OBJECTS: &str = "SELECT number, kind, id, body FROM object ORDER BY number";
@@ -42,7 +51,7 @@ impl Sqlite {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        migrate(&mut connection, &MIGRATIONS)?;
+        migrate(&mut connection, &MIGRATIONS, None)?;
         let checkpoints = Checkpoints::start(path)?;
         let (numbers, path) = (Numbers::default(), path.to_owned());
         Ok(Self { checkpoints, connection, numbers, path, _lock: lock })
@@ -52,7 +61,7 @@ impl Sqlite {
 /// Two servers on one file would each miss the other's writes. A file of its
 /// own, as SQLite's locks on the database end when any handle of it is closed
 /// (fcntl(2), "Advisory record locking").
-fn lock(database: &Path) -> Result<File, Error> {
+pub(crate) fn lock(database: &Path) -> Result<File, Error> {
     let path: PathBuf = database.with_extension("lock");
     let file = File::create(&path).map_err(|e| Error::Lock(path.clone(), e))?;
     match file.try_lock() {
@@ -62,18 +71,29 @@ fn lock(database: &Path) -> Result<File, Error> {
     }
 }
 
-fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Error> {
-    let known = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
+/// See [`crate::migrate`].
+pub(crate) fn migrate_file(path: &Path, to: Option<i64>) -> Result<Migrated, Error> {
+    let _lock = lock(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    migrate(&mut connection, &MIGRATIONS, to)
+}
+
+fn migrate(
+    connection: &mut Connection,
+    migrations: &[Migration],
+    to: Option<i64>,
+) -> Result<Migrated, Error> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
     let found: i64 = tx.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if found > known {
-        return Err(Error::TooNew { found, known });
-    }
-    for sql in migrations.iter().skip(usize::try_from(found).unwrap_or(0)) {
+    let (steps, migrated) = way(migrations, found, to)?;
+    for sql in steps {
         tx.execute_batch(sql)?;
     }
-    tx.pragma_update(None, "user_version", known)?;
-    Ok(tx.commit()?)
+    tx.pragma_update(None, "user_version", migrated.to)?;
+    tx.commit()?;
+    Ok(migrated)
 }
 
 impl Engine for Sqlite {
@@ -103,12 +123,12 @@ impl Engine for Sqlite {
         Ok(World::restore(head.revision, objects))
     }
 
-    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<Outcome, Error> {
         let written = self.write(batch);
         let pages = written.inspect_err(|_| self.numbers.go_back())?;
         self.numbers.before.clear();
         self.checkpoints.committed(&self.connection, pages);
-        Ok(())
+        Ok(Outcome::Committed)
     }
 
     fn records(&self) -> Arc<dyn Records> {

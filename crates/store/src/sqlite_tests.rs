@@ -83,6 +83,25 @@ fn a_commit_is_in_the_log_and_on_the_disk_before_it_returns() {
 }
 
 #[tokio::test]
+async fn a_writer_that_is_not_alone_is_told_and_changes_nothing() {
+    let file = File::new();
+    let store = open(&file);
+    store.write(found()).await.unwrap();
+    store.write(router(id(1))).await.unwrap();
+    let before = store.world();
+    file.execute("UPDATE revision SET n = 7");
+    let rows = file.rows();
+    let answer = store.write(router(id(2))).await;
+    let Err(crate::WriteError::Store(Error::Group(cause))) = answer else { panic!("{answer:?}") };
+    assert!(matches!(*cause, Error::NotAlone { found: 7, ours: 2 }), "{cause:?}");
+    assert_eq!(format!("{:?}", store.world()), format!("{before:?}"));
+    assert_eq!(file.rows(), rows);
+    drop(store);
+    file.execute("UPDATE revision SET n = 2");
+    assert_eq!(open(&file).write(router(id(2))).await.unwrap().revision, 3);
+}
+
+#[tokio::test]
 async fn a_second_opening_is_refused_while_the_first_lasts() {
     let file = File::new();
     let store = open(&file);
@@ -107,27 +126,35 @@ async fn others_may_read_while_it_is_open() {
 
 #[test]
 fn migrations_go_on_from_where_the_database_is() {
-    let first = "CREATE TABLE a (n BIGINT); INSERT INTO a VALUES (1);";
-    let second = "ALTER TABLE a ADD COLUMN m BIGINT; UPDATE a SET m = n + 1;";
-    let third = "INSERT INTO a VALUES (m, 3);";
+    let step = |up, down| Migration { up, down };
+    let first = step("CREATE TABLE a (n BIGINT); INSERT INTO a VALUES (1);", "DROP TABLE a;");
+    let second = step(
+        "ALTER TABLE a ADD COLUMN m BIGINT; UPDATE a SET m = n + 1;",
+        "ALTER TABLE a DROP COLUMN m;",
+    );
+    let third = step("INSERT INTO a VALUES (m, 3);", "");
     let file = File::new();
     let mut connection = file.connection();
-    migrate(&mut connection, &[first]).unwrap();
+    migrate(&mut connection, &[first], None).unwrap();
     let version = || file.query::<i64>("PRAGMA user_version");
     assert_eq!(version(), 1);
-    migrate(&mut connection, &[first]).unwrap();
+    migrate(&mut connection, &[first], None).unwrap();
     assert_eq!(file.query::<i64>("SELECT count(*) FROM a"), 1, "none is done twice");
 
-    let broken = migrate(&mut connection, &[first, second, third]);
+    let broken = migrate(&mut connection, &[first, second, third], None);
     assert!(matches!(broken, Err(Error::Sqlite(_))), "{broken:?}");
     assert_eq!(version(), 1, "all or none");
-    assert_eq!(file.query::<i64>("SELECT count(*) FROM pragma_table_info('a')"), 1);
+    let columns = || file.query::<i64>("SELECT count(*) FROM pragma_table_info('a')");
+    assert_eq!(columns(), 1);
 
-    migrate(&mut connection, &[first, second]).unwrap();
+    let migrated = migrate(&mut connection, &[first, second], None).unwrap();
+    assert_eq!(migrated, Migrated { from: 1, to: 2 });
     assert_eq!(version(), 2);
     assert_eq!(file.query::<i64>("SELECT m FROM a"), 2, "what was there is carried over");
-    let older = migrate(&mut connection, &[first]);
+    let older = migrate(&mut connection, &[first], None);
     assert!(matches!(older, Err(Error::TooNew { found: 2, known: 1 })), "{older:?}");
+    migrate(&mut connection, &[first, second], Some(1)).unwrap();
+    assert_eq!((version(), columns()), (1, 1), "and back");
 }
 
 #[tokio::test]

@@ -16,11 +16,12 @@ use model::objects::{
     Zone,
 };
 use model::op::{Op, Wish};
+use model::peering_group::{Intent, Shape};
 use model::seal::End;
 use model::spec::Attachment;
 use model::state::State;
 use model::terms::{Once, Terms};
-use model::{access, peering, port, router, server, webhook};
+use model::{access, peering, peering_group, port, router, server, webhook};
 use uuid::Uuid;
 
 pub(crate) const ADMIN: &str = "admin";
@@ -140,6 +141,20 @@ pub(crate) fn peering(uuid: Uuid, network: Uuid, peer_network: Uuid) -> Op {
 pub(crate) fn disable(uuid: Uuid) -> Op {
     let configured = Some(Configured::Disabled);
     peering_wish(uuid, Wish::Modify(peering::Modify { configured, ..Default::default() }))
+}
+
+pub(crate) fn group_wish(uuid: Uuid, wish: peering_group::Wish) -> Op {
+    Op::PeeringGroup { by: ADMIN.to_owned(), uuid, wish, most: 64 }
+}
+
+/// Of the networks that [`network`] makes.
+pub(crate) fn peering_group(uuid: Uuid) -> Op {
+    let intent = Intent { labels: labels(&[("env", "prod")]), shape: Shape::Mesh };
+    group_wish(uuid, peering_group::Wish::Create { name: "group".to_owned(), intent })
+}
+
+pub(crate) fn delete_peering_group(uuid: Uuid) -> Op {
+    group_wish(uuid, peering_group::Wish::Delete)
 }
 
 pub(crate) fn allow_join(digest: &str) -> Op {

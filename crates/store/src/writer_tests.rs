@@ -27,11 +27,11 @@ impl Engine for Scripted {
         Ok(World::default())
     }
 
-    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<Outcome, Error> {
         let _ = self.begun.send(());
         self.outcomes.recv_timeout(LIMIT).expect("the test has no outcome for this one")?;
         self.committed.lock().unwrap().push((batch.first, batch.writes.len()));
-        Ok(())
+        Ok(Outcome::Committed)
     }
 
     fn records(&self) -> Arc<dyn Records> {

@@ -180,11 +180,11 @@ impl Site {
 
     pub(crate) fn is_live(&self, name: &str) -> bool {
         let host = self.store.world().host_named(name).map(|h| h.uuid);
-        host.is_some_and(|host| self.hub.presence().contains_key(&host))
+        host.is_some_and(|host| self.hub.presence().hosts.contains_key(&host))
     }
 
     pub(crate) fn applied(&self, name: &str) -> Option<u64> {
-        Some(self.hub.presence().get(&self.host(name))?.applied)
+        self.hub.presence().applied(&self.host(name))
     }
 
     /// An agent of its own kernel, up and answering.

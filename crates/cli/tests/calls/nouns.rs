@@ -99,6 +99,42 @@ fn what_a_command_would_do_is_said_in_place_of_doing_it() {
 }
 
 #[test]
+fn groups_peer_the_networks_that_have_their_labels() {
+    let site = Site::start();
+    for (name, zone, address) in [
+        ("hel", "fi-hel1", "10.0.1.0/24"),
+        ("fra", "de-fra1", "10.0.2.0/24"),
+        ("lon", "uk-lon1", "10.0.3.0/24"),
+    ] {
+        site.make_routed(name, zone, address);
+        site.kannas(&["network", "modify", name, "--label", "env=prod"]).ok();
+    }
+    let mut it = Transcript::of(&site);
+    for name in ["hel", "fra", "lon"] {
+        it.run(&format!("network show {name}"));
+    }
+    it.run("group create prod --label env=prod");
+    it.run("group create prod --mesh");
+    it.run("group create prod --label env=prod --hub nowhere");
+    it.run("group create prod --label env=prod --hub hel --plan");
+    it.run("group create prod --label env=prod --hub hel");
+    it.run("group create prod --label env=test --mesh");
+    it.run("group delete prod --plan");
+    it.run("peering list");
+    it.run("network modify lon --no-labels --plan");
+    it.run("network modify lon --no-labels");
+    it.run("group show prod");
+    it.run("group modify prod --mesh --name all");
+    it.run("group undo all -o json");
+    it.run("group undo all --plan");
+    it.run("group list");
+    it.run("group delete all");
+    it.run("group list -o json");
+    it.run("peering list");
+    it.check("groups");
+}
+
+#[test]
 fn hosts_join_and_ports_are_put_at_them() {
     let site = Site::start();
     site.make_routed("hel", "fi-hel1", "10.0.1.0/24");

@@ -8,3 +8,4 @@ mod environment;
 mod running;
 mod server;
 mod tls;
+mod upkeep;

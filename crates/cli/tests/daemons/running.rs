@@ -18,6 +18,7 @@ pub(crate) struct Running {
     pub(crate) process: Process,
     pub(crate) api: SocketAddr,
     dir: TempDir,
+    flags: Vec<String>,
 }
 
 impl Running {
@@ -27,29 +28,41 @@ impl Running {
 
     pub(crate) fn with(flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let data = dir.path().join("data");
-        let arguments = ["server", "--listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0"];
-        let mut command = kannas(&arguments);
-        command.args(["--log-format", "json", "--data-dir", text(&data)]).args(flags);
-        command.env("RUST_LOG", "trace");
-        let process = Process::start("server", command, &dir.path().join("log")).unwrap();
-        let mut it = Self { process, api: SocketAddr::from(([0; 4], 0)), dir };
-        it.api = eventually(SOON, "the server listens", || it.listening()).unwrap();
+        let flags: Vec<String> = flags.iter().map(|&it| it.to_owned()).collect();
+        let process = run(&dir, &flags);
+        let mut it = Self { process, api: SocketAddr::from(([0; 4], 0)), dir, flags };
+        it.api = eventually(SOON, "the server listens", || listening(&it.log())).unwrap();
         it
+    }
+
+    /// After it has ended; its log begins anew.
+    pub(crate) fn start_again(&mut self) {
+        fs::remove_file(self.dir.path().join("log")).unwrap();
+        self.process = run(&self.dir, &self.flags);
+        self.api = eventually(SOON, "the server listens", || listening(&self.log())).unwrap();
     }
 
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).unwrap()
     }
 
-    fn listening(&self) -> Option<SocketAddr> {
-        let log = self.log();
-        let line = log.lines().find(|line| line.contains("\"listening\""))?;
-        let line: Value = serde_json::from_str(line).ok()?;
-        line["api"].as_str()?.parse().ok()
-    }
-
     pub(crate) fn password_file(&self) -> PathBuf {
         self.dir.path().join("data/admin-password")
     }
+}
+
+fn run(dir: &TempDir, flags: &[String]) -> Process {
+    let data = dir.path().join("data");
+    let arguments = ["server", "--listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0"];
+    let mut command = kannas(&arguments);
+    command.args(["--log-format", "json", "--data-dir", text(&data)]).args(flags);
+    command.env("RUST_LOG", "trace");
+    Process::start("server", command, &dir.path().join("log")).unwrap()
+}
+
+/// Where the server of that log listens.
+pub(crate) fn listening(log: &str) -> Option<SocketAddr> {
+    let line = log.lines().find(|line| line.contains("\"listening\""))?;
+    let line: Value = serde_json::from_str(line).ok()?;
+    line["api"].as_str()?.parse().ok()
 }

@@ -23,7 +23,9 @@ pub struct Host {
     /// Programs of another version, and the layout of their maps: what the next agent brings.
     pub object: Option<(PathBuf, u32)>,
     agent: Option<Process>,
-    door: Relay,
+    /// The servers that its next agent knows, by their places among all.
+    pub knows: Vec<usize>,
+    doors: Vec<Relay>,
     pub netns: Arc<Netns>,
     state: PathBuf,
     pins: PathBuf,
@@ -34,13 +36,16 @@ impl Host {
     pub(super) fn new(site: &Site, index: usize, (name, zone): (&str, &str)) -> Result<Self> {
         let (netns, underlay) = site.underlay.host(index)?;
         let folder = site.folder.path();
+        let doors = site.servers().map(|server| Relay::start_out(0, &netns, server.agents));
+        let doors = doors.collect::<Result<Vec<_>>>()?;
         Ok(Self {
             name: name.to_owned(),
             zone: zone.to_owned(),
             underlay,
             object: None,
             agent: None,
-            door: Relay::start_out(0, &netns, site.server.agents)?,
+            knows: (0..doors.len()).collect(),
+            doors,
             netns,
             state: folder.join(format!("agent-{name}")),
             pins: site.folder.pins().join(name),
@@ -207,7 +212,10 @@ impl Host {
     fn launch(&mut self, token: Option<&str>) -> Result<()> {
         ensure!(self.agent.is_none(), "{} has an agent", self.name);
         let mut command = clean(self.netns.command(kannas()?));
-        command.arg("agent").arg("--server").arg(format!("https://{}", self.door.address()));
+        command.arg("agent");
+        for door in self.knows.iter().filter_map(|index| self.doors.get(*index)) {
+            command.arg("--server").arg(format!("https://{}", door.address()));
+        }
         command.arg("--state-dir").arg(&self.state).arg("--pin-dir").arg(&self.pins);
         let underlay = self.underlay.to_string();
         command.args(["--zone", &self.zone, "--name", &self.name, "--underlay", &underlay]);

@@ -9,6 +9,7 @@ mod folder;
 mod host;
 mod pair;
 mod server;
+mod several;
 mod underlay;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Site {
     pub hosts: BTreeMap<String, Host>,
     pub server: Server,
+    /// Beside it, on the same database.
+    pub others: Vec<Server>,
     /// The administrator's.
     pub admin: Client,
     pub underlay: Underlay,
@@ -107,6 +110,15 @@ impl Site {
     /// # Errors
     /// Not root; no `kannas` (see [`kannas`]); the server does not come up: the error has the log's tail.
     pub fn open(medium: Medium, name: &str, count: usize, cabling: Cabling) -> Result<Self> {
+        Self::open_with(medium, name, (count, cabling), Server::start)
+    }
+
+    pub(super) fn open_with(
+        medium: Medium,
+        name: &str,
+        (count, cabling): (usize, Cabling),
+        start: impl FnOnce(&Folder) -> Result<Server>,
+    ) -> Result<Self> {
         static SWEPT: Once = Once::new();
         // What killed runs left does no harm to this one, so a failure neither.
         let family = name.split('-').next().unwrap_or(name);
@@ -114,9 +126,10 @@ impl Site {
         let prefix = format!("{name}-");
         let folder = Folder::new(name, medium)?;
         let underlay = Underlay::new(&prefix, count, cabling)?;
-        let server = Server::start(&folder)?;
+        let server = start(&folder)?;
         let admin = server.admin()?;
-        Ok(Self { hosts: BTreeMap::new(), server, admin, underlay, prefix, folder })
+        let (hosts, others) = (BTreeMap::new(), Vec::new());
+        Ok(Self { hosts, server, others, admin, underlay, prefix, folder })
     }
 
     /// Starts the agent of the next host, which joins; [`Site::live`] waits for it.
@@ -230,7 +243,8 @@ impl Site {
     #[must_use]
     pub fn logs(&self) -> String {
         let agents = self.hosts.values().map(|host| (host.name.as_str(), host.log_tail()));
-        let all = [("server", self.server.log_tail())].into_iter().chain(agents);
+        let servers = self.servers().map(|server| ("server", server.log_tail()));
+        let all = servers.chain(agents);
         all.map(|(name, tail)| format!("-- log of {name}:\n{tail}\n")).collect()
     }
 }

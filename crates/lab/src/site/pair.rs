@@ -28,7 +28,14 @@ impl Pair {
     /// # Errors
     /// As [`Site::start`].
     pub fn start(name: &str, cabling: Cabling) -> Result<Self> {
-        let site = Site::start(name, &HOSTS, cabling)?;
+        Self::over(Site::start(name, &HOSTS, cabling)?)
+    }
+
+    /// The same over a site that has the two hosts.
+    ///
+    /// # Errors
+    /// The API refuses.
+    pub fn over(site: Site) -> Result<Self> {
         let owner = site.admin.clone();
         let [near, far] = [0, 1].map(|i| {
             let subnet = format!("10.0.{}.0/24", i + 1);

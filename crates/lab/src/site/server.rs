@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::{Folder, PATIENCE, kannas};
 use crate::api::Client;
@@ -29,12 +29,20 @@ pub struct Server {
 
 impl Server {
     pub(super) fn start(folder: &Folder) -> Result<Self> {
-        let data = folder.path().join("data");
-        let log = folder.path().join("server.log");
+        Self::start_as(folder, "", &[])
+    }
+
+    /// One of several, whose data and log have `suffix` to their names.
+    pub(super) fn start_as(folder: &Folder, suffix: &str, more: &[String]) -> Result<Self> {
+        let data = folder.path().join(format!("data{suffix}"));
+        let log = folder.path().join(format!("server{suffix}.log"));
         let [api, agents] = [free_address()?, free_address()?];
         // A bench makes more routers than anybody has.
-        let flags =
-            ["--lease-ms", PATIENT_MS, "--max-routers", "100000000"].map(str::to_owned).to_vec();
+        let mut flags = ["--max-routers", "100000000"].map(str::to_owned).to_vec();
+        if !more.iter().any(|flag| flag == "--lease-ms") {
+            flags.extend(["--lease-ms", PATIENT_MS].map(str::to_owned));
+        }
+        flags.extend_from_slice(more);
         let process = launch([api, agents], &flags, &data, &log)?;
         let mut server = Self { process, api, agents, flags, data, log };
         server.ready()?;
@@ -51,6 +59,11 @@ impl Server {
         let path = self.password_file();
         let password = std::fs::read_to_string(&path).context(path.display().to_string())?;
         Ok(Client::new(self.api, "admin", password.trim_end()))
+    }
+
+    /// Where it keeps what it remembers.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
     }
 
     /// As [`Process::pause`].
@@ -77,6 +90,16 @@ impl Server {
         self.process.kill9()
     }
 
+    /// Asks it to stop, and waits until it has, however long it drains.
+    ///
+    /// # Errors
+    /// It does not, or not in peace.
+    pub fn stop(&mut self) -> Result<()> {
+        let status = self.process.end(PATIENCE)?;
+        ensure!(status.success(), "{status}: {}", self.process.log_tail());
+        Ok(())
+    }
+
     /// Starts it again with the same data at the same addresses, and waits until it answers.
     ///
     /// # Errors
@@ -89,6 +112,14 @@ impl Server {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// All that it has said, each time that it ran.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn log(&self) -> Result<String> {
+        std::fs::read_to_string(&self.log).context("the server's log")
     }
 
     #[must_use]

@@ -30,7 +30,7 @@ fn play() -> Play {
 }
 
 fn presence() -> Presence {
-    (0..3).map(|n| (host_id(n), Standing { applied: 1000, ..Standing::default() })).collect()
+    (0..3).map(|n| (host_id(n), Standing { applied: Some(1000), ..Standing::default() })).collect()
 }
 
 fn ask(destination: &str) -> Question {

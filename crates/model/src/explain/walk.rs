@@ -133,7 +133,7 @@ impl<'w> Known<'w> {
             steps.push(Step::bad(step, format!("{what} is at host {name}, which is lost."), fix));
             return None;
         }
-        if !self.presence.contains_key(&host) {
+        if !self.presence.hosts.contains_key(&host) {
             let message = format!("{what} is at host {name}, whose agent is not connected.");
             let fix = "Start the agent there: what it was told last stays in the kernel.";
             steps.push(Step { fix: Some(fix.to_owned()), ..Step::unknown(step, message) });

@@ -58,8 +58,9 @@ fn check(told: &Forecast, now: Now<'_>, after: &World, op: &Op) -> Result<(), Te
     let before = now.world;
     let obeyed = now
         .presence
+        .hosts
         .iter()
-        .map(|(host, it)| (*host, Standing { applied: u64::MAX, waiting_ms: 0, ..it.clone() }));
+        .map(|(host, it)| (*host, Standing { applied: None, asked_ms: None, ..it.clone() }));
     let obeyed: Presence = obeyed.collect();
     let word = |world: &World, uuid: &Uuid| {
         world.peerings.get(uuid).map(|it| judge(world, &obeyed, PATIENCE, it))
@@ -169,13 +170,16 @@ fn presence() -> impl Strategy<Value = Presence> {
         };
         (chance > 0).then_some(error).into_iter().collect::<Vec<_>>()
     });
-    let standing = (prop_oneof![Just(0), Just(u64::MAX)], 0..20_000u64, error);
-    let standing = standing.prop_map(|(applied, waiting_ms, errors)| Standing {
+    let standing = (prop_oneof![Just(Some(0)), Just(None)], 0..20_000u64, error);
+    let standing = standing.prop_map(|(applied, asked_ms, errors)| Standing {
         applied,
-        waiting_ms,
+        asked_ms: Some(asked_ms),
         errors,
         ..Standing::default()
     });
     let all = proptest::collection::btree_map(0..3u128, standing, 0..4);
-    all.prop_map(|all| all.into_iter().map(|(n, it)| (host_id(n), it)).collect())
+    all.prop_map(|all| {
+        let hosts = all.into_iter().map(|(n, it)| (host_id(n), it)).collect();
+        Presence { hosts, now_ms: 20_000, ..Presence::default() }
+    })
 }

@@ -70,6 +70,7 @@ fn half(change: &Change) -> Option<Uuid> {
         Key::Account(_) | Key::Authority | Key::Done { .. } | Key::Host(_) => None,
         Key::Node(_) => None,
         Key::JoinToken(_) | Key::Keys(_) | Key::Lease(_) | Key::Network(_) | Key::Port(_) => None,
+        Key::PeeringGroup(_) => None,
         Key::Rotation | Key::Router(_) | Key::Seal(_) | Key::Server(_) => None,
         Key::SubAccount(_) | Key::Token(_) | Key::Told { .. } | Key::Webhook(_) => None,
         Key::Zone(_) | Key::NextVni => None,

@@ -103,8 +103,10 @@ fn a_host_that_has_yet_to_act_is_taken_to_do_so_and_one_that_fails_to_go_on() {
     play.must(delete_half(2, 0));
     let error = crate::state::HostError { message: "no room".to_owned(), ..Default::default() };
     for (errors, want) in [(vec![], State::Active), (vec![error], State::Error)] {
-        let standing = Standing { errors, waiting_ms: 60_000, ..Standing::default() };
-        let presence = std::iter::once((host_id(1), standing)).collect();
+        let standing =
+            Standing { applied: Some(0), asked_ms: Some(0), errors, ..Standing::default() };
+        let hosts = std::iter::once((host_id(1), standing)).collect();
+        let presence = Presence { hosts, now_ms: 60_000, ..Presence::default() };
         let it = told(&play, &presence, &create_half(2, 0));
         assert_eq!(it.verdicts[0].after, Some(want));
     }

@@ -84,7 +84,7 @@ pub fn waited_for(world: &World, presence: &Presence) -> Vec<Uuid> {
     let ready = |host: &Uuid| {
         let keys = world.seals.keys(*host);
         keys.is_some_and(|keys| keys.ends.contains_key(&it.made))
-            && presence.get(host).is_some_and(|standing| standing.applied >= newest)
+            && presence.applied(host) >= Some(newest)
     };
     hosts.into_iter().filter(|host| !ready(host)).collect()
 }

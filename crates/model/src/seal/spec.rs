@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{End, Generation};
+use crate::objects::Host;
 use crate::spec::{Routes, Target};
 use crate::world::World;
 
@@ -64,6 +65,17 @@ fn sealed(world: &World, a: Uuid, b: Uuid) -> Option<impl Iterator<Item = Genera
 
 /// What `host` must do for the hosts that its routes lead to.
 pub fn sealing(world: &World, host: Uuid, routes: &Routes) -> Sealing {
+    let vteps: BTreeSet<IpAddr> = routes.values().filter_map(Target::vtep).collect();
+    let hosts = world.hosts.values().map(|it| &**it);
+    sealing_for(world, host, hosts.filter(|other| vteps.contains(&other.underlay)))
+}
+
+/// What `host` must do for `others`, which its routes lead to.
+pub(crate) fn sealing_for<'w>(
+    world: &World,
+    host: Uuid,
+    others: impl Iterator<Item = &'w Host>,
+) -> Sealing {
     let mut it = Sealing::default();
     let zone = world.hosts.get(&host).map(|host| host.zone.as_str());
     let Some(rotation) = world.seals.rotation() else { return it };
@@ -71,8 +83,7 @@ pub fn sealing(world: &World, host: Uuid, routes: &Routes) -> Sealing {
         return it;
     }
     it.tunnels = rotation.generations().collect();
-    let vteps: BTreeSet<IpAddr> = routes.values().filter_map(remote).collect();
-    for other in world.hosts.values().filter(|other| vteps.contains(&other.underlay)) {
+    for other in others {
         let Some(both) = sealed(world, host, other.uuid) else { continue };
         let both: BTreeSet<Generation> = both.collect();
         let vtep = other.underlay;
@@ -85,11 +96,4 @@ pub fn sealing(world: &World, host: Uuid, routes: &Routes) -> Sealing {
         it.seals.extend(used.map(|generation| (vtep, *generation)));
     }
     it
-}
-
-fn remote(target: &Target) -> Option<IpAddr> {
-    match target {
-        Target::Remote { vtep, .. } => Some(*vtep),
-        Target::Local { .. } | Target::Nobody => None,
-    }
 }

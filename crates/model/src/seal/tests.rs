@@ -108,7 +108,7 @@ fn a_peering_of_hosts_without_keys_says_so() {
     let mut play = peered();
     play.must(seal_op(true));
     let revision = play.world.revision();
-    let at = || Standing { applied: revision, ..Standing::default() };
+    let at = || Standing { applied: Some(revision), ..Standing::default() };
     let presence: Presence = [(host_id(0), at()), (host_id(1), at())].into_iter().collect();
     let judged = |play: &Play, now| {
         let half = &play.world.peerings[&half_id(0, 2)];
@@ -125,7 +125,7 @@ fn a_peering_of_hosts_without_keys_says_so() {
 
 /// Who has done what up to which revision.
 fn applied(at: [Revision; 2]) -> Presence {
-    let standing = |applied| Standing { applied, ..Standing::default() };
+    let standing = |applied| Standing { applied: Some(applied), ..Standing::default() };
     [(host_id(0), standing(at[0])), (host_id(1), standing(at[1]))].into_iter().collect()
 }
 

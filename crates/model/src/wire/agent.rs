@@ -139,6 +139,17 @@ struct RouteLine {
 }
 
 impl Line {
+    /// It is for hosts that know of encryption.
+    pub fn is_of_sealing(&self) -> bool {
+        match self {
+            Self::Tunnel { .. } | Self::NoTunnel { .. } | Self::Peer { .. } => true,
+            Self::NoPeer { .. } | Self::Seal { .. } | Self::NoSeal { .. } => true,
+            Self::Lease { .. } | Self::Snapshot | Self::Port { .. } | Self::NoPort { .. } => false,
+            Self::Route { .. } | Self::NoRoute { .. } | Self::Mark { .. } => false,
+            Self::Idle | Self::Ask { .. } => false,
+        }
+    }
+
     /// What it is in JSON. Three times as fast as its `Deserialize` for a route,
     /// as what a line is comes first: nothing has to be kept until that is read.
     ///
@@ -250,10 +261,10 @@ pub fn changes<'a>(old: &'a HostSpec, new: &'a HostSpec) -> impl Iterator<Item =
         }
         DiffItem::Remove(key, _) => Line::NoRoute { key: *key },
     });
-    ports.chain(sealing(&old.sealing, &new.sealing)).chain(routes)
+    ports.chain(sealing_lines(&old.sealing, &new.sealing)).chain(routes)
 }
 
-fn sealing(old: &Sealing, new: &Sealing) -> Vec<Line> {
+pub(crate) fn sealing_lines(old: &Sealing, new: &Sealing) -> Vec<Line> {
     let gone = old.tunnels.difference(&new.tunnels);
     let gone = gone.map(|generation| Line::NoTunnel { generation: *generation });
     let made = new.tunnels.difference(&old.tunnels);

@@ -39,6 +39,29 @@ impl PeeringView {
     }
 }
 
+/// Of this server: what watching hosts cost it since it started.
+#[derive(Debug, Serialize)]
+pub struct WatchView {
+    /// Hosts that watch.
+    pub watching: usize,
+    /// Whole slices told to hosts that had none.
+    pub snapshots: u64,
+    /// Hosts that went on from where they were.
+    pub resumed: u64,
+    /// Looks at what writes touched of a slice.
+    pub looks: u64,
+    /// Slices made anew after a write: of what is rare.
+    pub recomputed: u64,
+    /// Runs of lines told.
+    pub marks: u64,
+    pub lines: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ServerView {
+    pub watch: WatchView,
+}
+
 /// Packets of a host by what became of them.
 #[derive(Debug, Serialize)]
 pub struct HostView {

@@ -16,6 +16,7 @@ pub mod network;
 pub mod network_view;
 pub mod peer;
 pub mod peering;
+pub mod peering_group;
 pub mod peering_request;
 pub mod port;
 pub mod router;

@@ -94,6 +94,9 @@ pub struct View<'w> {
     labels: &'w [Label],
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'w str>,
+    /// The peering group that has made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<Uuid>,
     network: Side<'w>,
     peer_network: Side<'w>,
 }
@@ -154,6 +157,7 @@ impl<'w> View<'w> {
             health: HealthView::of_pair(world, presence, ends.pair(it)),
             labels: &it.labels,
             note: it.note.as_deref(),
+            group: it.group,
             network: side(it.network, ends.local),
             // Nothing about a foreign network leaks before its owner consents.
             peer_network: side(it.peer_network, ends.peer.filter(|_| ends.mirror.is_some())),

@@ -4,6 +4,7 @@
 //! those behind a verdict that is another.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -11,7 +12,7 @@ use super::World;
 use crate::admission::{Age, Pair, PairKey, clash, pair_key};
 use crate::change::{Change, Key, Object};
 use crate::ids::Prefix;
-use crate::objects::{Network, Peering};
+use crate::objects::{Network, Peering, Port};
 
 /// A write under way: what it decides over, and the pairs to be judged anew.
 #[derive(Debug, Default)]
@@ -38,6 +39,23 @@ impl World {
             imbl::ordset::DiffItem::Add(pair) | imbl::ordset::DiffItem::Remove(pair) => *pair,
         };
         self.admitted.diff(&other.admitted).map(item).collect()
+    }
+
+    /// True when `host` has a port of `network`.
+    pub fn carries(&self, network: Uuid, host: Uuid) -> bool {
+        self.ports_of(network, host).next().is_some()
+    }
+
+    /// Ports of `network` at `host`, by UUID.
+    pub fn ports_of(&self, network: Uuid, host: Uuid) -> impl Iterator<Item = &Arc<Port>> {
+        let all = self.carriers.range((network, host, Uuid::nil())..=(network, host, Uuid::max()));
+        all.filter_map(|(_, _, port)| self.ports.get(port))
+    }
+
+    /// Networks that `host` has ports of, by UUID.
+    pub fn carried_by(&self, host: Uuid) -> impl Iterator<Item = &Arc<Network>> {
+        let networks: BTreeSet<Uuid> = self.ports_at(host).map(|port| port.network).collect();
+        networks.into_iter().filter_map(|network| self.network(network))
     }
 
     /// Networks that `prefix` overlaps: of those that a network, `at`, has a half

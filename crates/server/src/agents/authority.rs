@@ -24,7 +24,7 @@ use x509_parser::extensions::GeneralName;
 
 /// A certificate that cannot be made or read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CertificateError {
+pub enum CertificateError {
     #[error("cannot make the certificate")]
     Make(#[from] rcgen::Error),
     #[error("the authority's certificate is not PEM")]
@@ -128,6 +128,22 @@ pub(crate) fn issue_host(
     params.subject_alt_names = vec![SanType::URI(Ia5String::try_from(host.urn().to_string())?)];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     Ok(params.signed_by(&key.0, &issuer(authority)?)?.pem())
+}
+
+/// Days; it is not the server's to renew.
+const LONG: u32 = 3650;
+
+/// A new key and the certificate of `host` for it, PEM both: of a host that is
+/// joined by who has the authority itself.
+///
+/// # Errors
+/// The authority cannot be used.
+pub fn issue_new(authority: &Authority, host: Uuid) -> Result<(String, String), CertificateError> {
+    let key = KeyPair::generate()?;
+    let request = CertificateParams::default().serialize_request(&key)?.pem()?;
+    let draft = Draft::new(OffsetDateTime::now_utc().unix_timestamp(), LONG);
+    let certificate = issue_host(authority, host, &HostKey::from_request(&request)?, &draft)?;
+    Ok((key.serialize_pem(), certificate))
 }
 
 /// The host that a certificate of ours names.

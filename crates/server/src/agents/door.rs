@@ -23,6 +23,7 @@ use model::objects::Host;
 use model::op::Op;
 use model::seal::{End, Generation, take_keys as take_keys_of};
 use model::wire::agent::{Answer, Held, Renewal, Report};
+use model::world::World;
 use rustls::pki_types::CertificateDer;
 use store::{Commit, Store, WriteError};
 use tokio::sync::{mpsc, watch};
@@ -148,9 +149,19 @@ impl FromRequestParts<Door> for Member {
     }
 }
 
+/// What all servers have answered is in it.
+pub(super) async fn fresh(door: &Door) -> Result<Arc<World>, Refusal> {
+    door.store.fresh().await.map_err(|error| refuse(WriteError::Store(error)))
+}
+
 fn refuse(error: WriteError) -> Refusal {
     match error {
         WriteError::Rule(rule) => refuse_rule(rule),
+        WriteError::Store(error) if error.is_away() => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "an agent is put off");
+            let sentence = "The service is unavailable for now; nothing was done.";
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, sentence)
+        }
         WriteError::Store(error) => Refusal::internal(&error),
     }
 }
@@ -200,6 +211,12 @@ async fn watch_slice(
     Query(query): Query<WatchQuery>,
 ) -> Result<Response, Refusal> {
     let Member { host, connection, .. } = member;
+    if door.hub.is_closed() {
+        let sentence = "This server takes no hosts for now; others may.";
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, sentence));
+    }
+    // It may come from another server, and goes on from there.
+    door.hub.heard(fresh(&door).await?.revision()).await;
     let (epoch, goes_on) = match query.boot {
         Some(boot) => {
             let claim = Claim { epoch: query.epoch, boot, node: door.hub.node() };
@@ -224,7 +241,12 @@ async fn watch_slice(
     let (pieces, stream) = mpsc::channel(2);
     let asks = door.hub.asks.open(host, query.answers);
     let reader = stream::Reader { pieces, asks, seals: query.seals };
-    tokio::spawn(stream::run(seat, resumed, reader, door.stop));
+    tokio::spawn(async move {
+        tokio::select! {
+            () = stream::run(seat, resumed, reader, door.stop) => {}
+            () = door.hub.sent_away() => tracing::info!(%host, "the host is sent to another server"),
+        }
+    });
     let body = Body::from_stream(ReceiverStream::new(stream));
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use imbl::OrdMap;
 use model::change::{Change, Key, Object};
@@ -10,7 +10,9 @@ use model::ids::Revision;
 use model::lease::Lease;
 use model::node::Node;
 use model::state::Presence;
+use model::touch::{Touched, touched};
 use model::wire::agent::Report;
+use model::wire::counters::WatchView;
 use model::world::World;
 use store::{Group, Store};
 use time::OffsetDateTime;
@@ -21,8 +23,9 @@ use uuid::Uuid;
 
 use super::asks::Asks;
 use super::bars::bars;
-use super::concern::concerned;
+use super::closing::Closed;
 use super::leases::{LeaseArgs, Leases, Look};
+use super::owed::{Owed, Work};
 use super::peers::{Among, Peers};
 use super::roster::{Heard, Roster, Word, host_error};
 use super::seat::Seat;
@@ -33,10 +36,14 @@ use super::tally::Tally;
 /// changed.
 const WORLDS: usize = 1024;
 
+/// Gives the milliseconds since some moment; never fewer than before.
+pub(super) type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
 /// A handle; clones are the same hub.
 #[derive(Clone)]
 pub struct Hub {
     pub(crate) asks: Arc<Asks>,
+    pub(super) work: Arc<Work>,
     /// The other servers, if this is one of several.
     pub(crate) peers: Arc<Peers>,
     pub(super) shared: Arc<Shared>,
@@ -48,13 +55,15 @@ pub(super) struct Shared {
     pub(super) among: Option<Among>,
     /// The servers that there are, this one among them.
     pub(super) nodes: watch::Sender<OrdMap<Uuid, Arc<Node>>>,
+    /// Hosts are to go to other servers.
+    pub(super) closed: watch::Sender<Closed>,
     /// Told after each change of the roster, with their number.
     changed: watch::Sender<u64>,
     /// Told when hosts were revoked or deleted.
     pub(super) barred: watch::Sender<u64>,
     /// For how long certificates of hosts are good; 90 if nobody says.
     pub(super) certificate_days: OnceLock<u32>,
-    started: Instant,
+    clock: Clock,
 }
 
 pub(super) struct Inner {
@@ -63,6 +72,7 @@ pub(super) struct Inner {
     /// One per group of writes, without gaps; the last is the newest.
     worlds: VecDeque<Arc<World>>,
     pub(super) bells: BTreeMap<Uuid, Arc<Notify>>,
+    pub(super) owed: Owed,
     sessions: u64,
     pub(super) tally: Tally,
 }
@@ -95,6 +105,18 @@ impl Hub {
 
     /// The same for one server of several.
     pub fn start_among(store: Store, leases: LeaseArgs, among: Option<Among>) -> Self {
+        let started = Instant::now();
+        let ms = move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Self::start_by(Arc::new(ms), store, leases, among)
+    }
+
+    /// The same by another clock.
+    pub(super) fn start_by(
+        clock: Clock,
+        store: Store,
+        leases: LeaseArgs,
+        among: Option<Among>,
+    ) -> Self {
         let mut groups = store.groups();
         let world = store.world();
         let own = among.as_ref().map(|it| it.id);
@@ -103,13 +125,16 @@ impl Hub {
             leases: leases_of(&world, Leases::new(leases, own)),
             worlds: [world].into(),
             bells: BTreeMap::new(),
+            owed: Owed::default(),
             sessions: 0,
             tally: Tally::default(),
         };
         let (changed, nodes) = (watch::channel(0).0, watch::channel(OrdMap::new()).0);
-        let (inner, started) = (Mutex::new(inner), Instant::now());
+        let closed = watch::channel(Closed::default()).0;
         let (barred, certificate_days) = (watch::channel(0).0, OnceLock::new());
-        let shared = Shared { inner, among, nodes, changed, barred, certificate_days, started };
+        let inner = Mutex::new(inner);
+        let shared =
+            Shared { inner, among, nodes, closed, changed, barred, certificate_days, clock };
         let shared = Arc::new(shared);
         shared.look_for_nodes(&store.world());
         let follower = shared.clone();
@@ -123,7 +148,8 @@ impl Hub {
             }
         });
         let follower = Arc::new(Follower(Mutex::new(Some(task))));
-        Self { asks: Arc::default(), peers: Arc::default(), shared, follower }
+        let (asks, work, peers) = Default::default();
+        Self { asks, work, peers, shared, follower }
     }
 
     /// Follows the store no longer, and has let go of it.
@@ -145,6 +171,11 @@ impl Hub {
         self.shared.lock().roster.presence(now)
     }
 
+    /// What it has cost to tell hosts of their slices.
+    pub(crate) fn watching(&self) -> WatchView {
+        self.work.view(self.shared.lock().bells.len())
+    }
+
     /// Tells of each commit, and of whatever connected hosts do.
     pub(crate) fn changed(&self) -> watch::Receiver<u64> {
         self.shared.changed.subscribe()
@@ -153,36 +184,6 @@ impl Hub {
     /// How often [`Self::changed`] has told of something.
     pub(crate) fn word(&self) -> u64 {
         *self.shared.changed.borrow()
-    }
-
-    /// Waits until every connected host has acted on `revision`, or `limit`
-    /// has passed.
-    pub async fn settled(&self, revision: Revision, limit: Duration) {
-        let mut changed = self.shared.changed.subscribe();
-        let all_have = async {
-            while !self.shared.settled(revision) {
-                if changed.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        // That the limit has passed is seen in the presence.
-        let _ = tokio::time::timeout(limit, all_have).await;
-    }
-
-    /// Waits until this hub has heard of `revision`, which was committed.
-    pub(crate) async fn heard(&self, revision: Revision) {
-        self.until(|| self.shared.lock().newest().revision() >= revision).await;
-    }
-
-    /// Waits until `is_so`, which is asked again whenever a host says something.
-    pub(crate) async fn until(&self, is_so: impl Fn() -> bool) {
-        let mut changed = self.shared.changed.subscribe();
-        while !is_so() {
-            if changed.changed().await.is_err() {
-                return;
-            }
-        }
     }
 
     /// A host begins to watch, from the slice at `resume` or from nothing.
@@ -286,26 +287,26 @@ impl Shared {
         self.changed.send_modify(|times| *times += 1);
     }
 
-    fn settled(&self, revision: Revision) -> bool {
+    pub(super) fn settled(&self, revision: Revision) -> bool {
         let now_ms = self.now_ms();
         self.lock().roster.settled(revision, now_ms)
     }
 
     pub(super) fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        (self.clock)()
     }
 
     fn take(&self, group: &Group, store: &Store) {
         let newest = self.lock().newest();
-        let [first, ..] = &*group.commits else { return };
         if group.world.revision() <= newest.revision() {
             return;
         }
-        if first.revision != newest.next_revision() {
+        let first = group.commits.first().map(|it| it.revision);
+        if first != Some(newest.next_revision()) {
             return self.jump(store.world());
         }
         let changes = || group.commits.iter().flat_map(|it| &it.changes);
-        let hosts = concerned(&newest, &group.world, changes());
+        let touched = touched(&newest, &group.world, changes());
         let now_ms = self.now_ms();
         let mut inner = self.lock();
         inner.worlds.push_back(group.world.clone());
@@ -313,7 +314,7 @@ impl Shared {
             inner.worlds.pop_front();
         }
         inner.take_leases(changes(), now_ms);
-        inner.announce(&hosts, now_ms);
+        inner.announce(&newest, touched, now_ms);
         drop(inner);
         if changes().any(bars) {
             self.barred.send_modify(|times| *times += 1);
@@ -330,9 +331,11 @@ impl Shared {
         for lease in world.leases.values() {
             inner.take_lease(lease, now_ms);
         }
+        let before = inner.newest();
         inner.worlds = [world.clone()].into();
-        let everybody = inner.bells.keys().copied().chain(inner.roster.far.hosts()).collect();
-        inner.announce(&everybody, now_ms);
+        let everybody = inner.bells.keys().copied().chain(inner.roster.far.hosts());
+        let everybody = everybody.map(|host| (host, Touched::Whole)).collect();
+        inner.announce(&before, everybody, now_ms);
         drop(inner);
         self.barred.send_modify(|times| *times += 1);
         self.look_for_nodes(&world);
@@ -378,11 +381,12 @@ impl Inner {
         }
     }
 
-    fn announce(&mut self, hosts: &BTreeSet<Uuid>, now_ms: u64) {
-        let revision = self.newest().revision();
-        self.roster.committed(revision, hosts, now_ms);
-        for host in hosts {
-            if let Some(bell) = self.bells.get(host) {
+    fn announce(&mut self, before: &Arc<World>, touched: BTreeMap<Uuid, Touched>, now_ms: u64) {
+        let hosts: BTreeSet<Uuid> = touched.keys().copied().collect();
+        self.roster.committed(self.newest().revision(), &hosts, now_ms);
+        for (host, touched) in touched {
+            if let Some(bell) = self.bells.get(&host) {
+                self.owed.add(before, host, touched);
                 bell.notify_one();
             }
         }

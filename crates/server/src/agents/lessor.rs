@@ -17,6 +17,10 @@ pub(crate) async fn run(store: Store, hub: Hub) {
     let mut braked = false;
     loop {
         tick.tick().await;
+        // Silence while nobody may come here is no silence.
+        if hub.is_blind() {
+            continue;
+        }
         let look = hub.look();
         match &look {
             Look::Lost(silent) if silent.is_empty() => {}

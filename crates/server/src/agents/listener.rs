@@ -55,11 +55,11 @@ pub async fn serve(
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     let (stopping, stop) = watch::channel(false);
     let others = async {
-        let hear = peers::hear(hub.clone(), Arc::new(peer_tls));
         tokio::join!(
             lessor::run(store.clone(), hub.clone()),
-            hear,
-            peers::beat(store.clone(), hub.clone())
+            peers::hear(hub.clone(), Arc::new(peer_tls)),
+            peers::beat(store.clone(), hub.clone()),
+            peers::touch(store.clone(), hub.clone()),
         )
     };
     let router = router(Door { store: store.clone(), hub: hub.clone(), stop: stop.clone() });

@@ -3,13 +3,14 @@
 mod asks;
 mod authority;
 mod bars;
-mod concern;
+mod closing;
 mod door;
 mod far;
 mod hub;
 mod leases;
 mod lessor;
 mod listener;
+mod owed;
 mod papers;
 mod peers;
 mod roster;
@@ -17,10 +18,13 @@ mod rotor;
 mod seat;
 mod session;
 mod signed;
+#[cfg(test)]
+mod simulation;
 mod tally;
+mod waits;
 mod watch;
 
-pub use authority::{fingerprint, new_authority};
+pub use authority::{CertificateError, fingerprint, issue_new, new_authority};
 pub use hub::Hub;
 pub use leases::LeaseArgs;
 pub use listener::serve;

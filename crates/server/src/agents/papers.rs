@@ -11,11 +11,12 @@ use model::host;
 use model::objects::Authority;
 use model::op::Op;
 use model::wire::agent::{Join, Joined, Renew, Renewed};
+use model::world::World;
 use store::Commit;
 use uuid::Uuid;
 
 use super::authority::{Draft, HostKey, hex_digest, issue_host};
-use super::door::{Door, Member, Refusal, now};
+use super::door::{Door, Member, Refusal, fresh, now};
 
 pub(super) async fn join(
     State(door): State<Door>,
@@ -26,7 +27,7 @@ pub(super) async fn join(
     let key = key_of(&wish.request_pem)?;
     let digest = hex_digest(wish.secret.as_bytes());
     let Join { name, zone, underlay, .. } = wish;
-    let (world, now) = (door.store.world(), now());
+    let (world, now) = (fresh(&door).await?, now());
     let back = world.join_tokens.get(&digest).and_then(|token| world.hosts.get(&token.host?));
     let since = back.map_or(now, |host| host.certificates.next_since(now));
     let draft = Draft::new(since, door.hub.certificate_days());
@@ -51,7 +52,7 @@ pub(super) async fn renew(
     let key = key_of(&request_pem)?;
     let Member { host, shown, .. } = member;
     let now = now();
-    let world = door.store.world();
+    let world = fresh(&door).await?;
     let since = world.hosts.get(&host).map_or(now, |it| it.certificates.next_since(now));
     let draft = Draft::new(since, door.hub.certificate_days());
     let wish = Wish::Issue { host, shown, new: draft.it.clone() };
@@ -82,7 +83,14 @@ impl Member {
     /// That it is there, and that what it has shown is good.
     pub(super) async fn check(&self, door: &Door) -> Result<(), Refusal> {
         let Self { host, shown, .. } = self;
-        let world = door.store.world();
+        let judged = |world: &World| {
+            world.hosts.get(host).map(|known| known.certificates.judge(shown, now()))
+        };
+        let mut world = door.store.world();
+        if judged(&world) != Some(Ok(())) {
+            // It may be so by another server.
+            world = fresh(door).await?;
+        }
         let Some(known) = world.hosts.get(host) else {
             let sentence = format!("The host {host} does not exist or was deleted.");
             return Err(Refusal::new(StatusCode::FORBIDDEN, sentence));

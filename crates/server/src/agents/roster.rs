@@ -27,10 +27,11 @@ pub(crate) struct Roster {
     pub(crate) far: Far,
     /// The sessions as other servers are told of them, where there are any.
     here: Option<Here>,
-    /// Live hosts with a floor.
-    behind: BTreeSet<Uuid>,
-    /// Presence but for the waiting times, until something changes.
-    drawn: Option<Presence>,
+    /// The floors of live hosts that have one.
+    behind: BTreeSet<(Revision, Uuid)>,
+    floors: BTreeMap<Uuid, Revision>,
+    /// Of live hosts.
+    standings: OrdMap<Uuid, Standing>,
 }
 
 /// How each host stands that is connected to this server.
@@ -141,7 +142,6 @@ impl Roster {
     pub(crate) fn committed(&mut self, newest: Revision, concerned: &BTreeSet<Uuid>, now_ms: u64) {
         let fresh = Unseen { first: self.newest + 1, last: newest, since_ms: now_ms };
         self.newest = newest;
-        self.drawn = None;
         for host in concerned {
             let Some(session) = self.sessions.get_mut(host) else { continue };
             session.unseen = Some(Unseen { last: newest, ..session.unseen.unwrap_or(fresh) });
@@ -188,30 +188,13 @@ impl Roster {
     }
 
     /// Live hosts. One that is connected and has yet to answer is not.
-    pub(crate) fn presence(&mut self, now_ms: u64) -> Presence {
-        let newest = self.newest;
-        let draw = || {
-            let hosts = self.sessions.keys().copied().chain(self.far.hosts());
-            let live = hosts.filter_map(|host| Some((host, self.place(host)?)));
-            live.filter(|(_, it)| it.is_live())
-                .map(|(host, it)| (host, it.standing(newest)))
-                .collect()
-        };
-        let mut presence = self.drawn.clone().unwrap_or_else(draw);
-        self.drawn = Some(presence.clone());
-        for host in &self.behind {
-            let since = self.place(*host).and_then(|it| it.waiting_since());
-            if let (Some(standing), Some(since)) = (presence.get_mut(host), since) {
-                standing.waiting_ms = now_ms.saturating_sub(since);
-            }
-        }
-        presence
+    pub(crate) fn presence(&self, now_ms: u64) -> Presence {
+        Presence { hosts: self.standings.clone(), heard: self.newest, now_ms }
     }
 
     /// True when every live host carries `revision`.
     pub(crate) fn settled(&self, revision: Revision, now_ms: u64) -> bool {
-        let floors = self.behind.iter().filter_map(|host| self.place(*host)?.floor());
-        let all_have = floors.min().is_none_or(|floor| floor > revision);
+        let all_have = self.behind.first().is_none_or(|(floor, _)| *floor > revision);
         self.newest >= revision && all_have && !self.far.is_unsure(now_ms)
     }
 
@@ -227,12 +210,17 @@ impl Roster {
     }
 
     fn changed(&mut self, host: Uuid) {
-        self.drawn = None;
-        let behind = |it: Place<'_>| it.is_live() && it.floor().is_some();
-        if self.place(host).is_some_and(behind) {
-            self.behind.insert(host);
-        } else {
-            self.behind.remove(&host);
+        if let Some(floor) = self.floors.remove(&host) {
+            self.behind.remove(&(floor, host));
+        }
+        let place = self.place(host).filter(|it| it.is_live());
+        match place.map(|it| (it.floor(), it.standing())) {
+            Some((floor, standing)) => {
+                self.floors.extend(floor.map(|floor| (host, floor)));
+                self.behind.extend(floor.map(|floor| (floor, host)));
+                self.standings.insert(host, standing);
+            }
+            None => drop(self.standings.remove(&host)),
         }
         if let Some(here) = &mut self.here {
             match self.sessions.get(&host) {
@@ -265,14 +253,14 @@ impl Place<'_> {
         }
     }
 
-    fn standing(self, newest: Revision) -> Standing {
+    fn standing(self) -> Standing {
         let (errors, repairs, ways) = match self {
             Self::Here(it) => (&it.errors, &it.repairs, &it.ways),
             Self::Far(_, it) => (&it.errors, &it.repairs, &it.ways),
         };
-        let applied = self.floor().map_or(newest, |floor| floor - 1);
+        let applied = self.floor().map(|floor| floor - 1);
         let (errors, repairs, ways) = (errors.clone(), repairs.clone(), ways.clone());
-        Standing { applied, waiting_ms: 0, errors, repairs, ways }
+        Standing { applied, asked_ms: self.waiting_since(), errors, repairs, ways }
     }
 }
 

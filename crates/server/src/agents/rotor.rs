@@ -25,8 +25,13 @@ pub(crate) async fn run(store: Store, hub: Hub, life: Duration) {
     let life = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
     // Since when packets could go by the newer keys.
     let mut ready: Option<Instant> = None;
+    let leads = store.leads();
     loop {
         tick.tick().await;
+        if !*leads.borrow() {
+            ready = None;
+            continue;
+        }
         let world = store.world();
         let Some(rotation) = world.seals.rotation() else { continue };
         let now = OffsetDateTime::now_utc().unix_timestamp();

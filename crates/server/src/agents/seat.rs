@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::hub::Hub;
+use super::owed::{Debt, Work};
 
 /// It is free again on drop.
 pub(crate) struct Seat {
@@ -30,8 +31,16 @@ impl Seat {
         self.host
     }
 
-    pub(crate) fn newest(&self) -> Arc<World> {
-        self.hub.shared.lock().newest()
+    /// The newest world, and what the host has not been told of it since it was
+    /// asked last; None once it has another session.
+    pub(crate) fn next(&self) -> Option<(Arc<World>, Option<Debt>)> {
+        let mut inner = self.hub.shared.lock();
+        let own = inner.bells.get(&self.host).is_some_and(|it| Arc::ptr_eq(it, &self.bell));
+        own.then(|| (inner.newest(), inner.owed.take(self.host)))
+    }
+
+    pub(crate) fn work(&self) -> &Work {
+        &self.hub.work
     }
 
     /// See [`Roster::looked`].
@@ -55,6 +64,7 @@ impl Drop for Seat {
         inner.leases.left(self.host, self.id, now_ms);
         if inner.bells.get(&self.host).is_some_and(|bell| Arc::ptr_eq(bell, &self.bell)) {
             inner.bells.remove(&self.host);
+            inner.owed.take(self.host);
         }
         drop(inner);
         self.hub.shared.tell();

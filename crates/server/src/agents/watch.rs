@@ -1,7 +1,8 @@
 //! One host's stream: its slice, then what changes of it.
 //!
-//! Nothing is queued for a slow reader: each time there is room the newest
-//! slice is compared with the one that was sent last.
+//! Nothing is queued for a slow reader: each time there is room it is told what
+//! of the newest slice is another than when it was told last. No slice is kept
+//! to see that, but the world of then and what was touched since.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,14 +11,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::host_spec::host_spec;
 use model::ids::Revision;
-use model::seal::Sealing;
-use model::spec::HostSpec;
+use model::slice::{delta, lines};
+use model::touch::Touched;
 use model::wire::agent::{Line, changes};
 use model::world::World;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
 use super::listener::stopped;
+use super::owed::Debt;
 use super::seat::Seat;
 
 /// How often a stream without news says that it is alive.
@@ -42,10 +44,8 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    fn slice(&self, world: &World, host: Uuid) -> HostSpec {
-        let spec = host_spec(world, host);
-        let sealing = if self.seals { spec.sealing } else { Sealing::default() };
-        HostSpec { sealing, ..spec }
+    fn hears(&self, line: &Line) -> bool {
+        self.seals || !line.is_of_sealing()
     }
 }
 
@@ -58,35 +58,91 @@ pub(crate) async fn run(
     mut stop: watch::Receiver<bool>,
 ) {
     let host = seat.host();
-    let snapshot = resumed.is_none().then_some(Line::Snapshot);
-    let mut first: Option<Vec<Line>> = Some(seat.lease().into_iter().chain(snapshot).collect());
-    let mut sent = resumed.map_or_else(HostSpec::default, |world| reader.slice(&world, host));
+    let mut news = match resumed {
+        Some(world) => News::Since(world),
+        None => News::All,
+    };
     loop {
-        let world = seat.newest();
-        let is_admitted =
-            world.hosts.get(&host).is_some_and(|it| it.certificates.revoked().is_none());
-        if !is_admitted {
-            return tracing::info!(%host, "watch ends: the host was deleted or revoked");
+        if let Err(why) = tell(&seat, &reader, news).await {
+            return tracing::info!(%host, "watch ends: {why}");
         }
-        let slice = reader.slice(&world, host);
-        let news: Vec<Line> = changes(&sent, &slice).collect();
-        // The first mark is sent in any case: its answer says the host is up.
-        let tell = first.is_some() || !news.is_empty();
-        if !seat.looked(slice.revision, tell) {
-            return tracing::info!(%host, "watch ends: the host has begun another, or lost its lease");
-        }
-        if tell {
-            let lines = first.take().unwrap_or_default().into_iter().chain(news);
-            let sent = send(&reader.pieces, lines, slice.revision).await;
-            if sent.is_none() {
-                return tracing::info!(%host, "watch ends: the reader is gone or stuck");
-            }
-        }
-        sent = slice;
+        news = News::Owed;
         if !news_to_come(&seat, &mut reader, &mut stop).await {
             return;
         }
     }
+}
+
+/// What a host is to be told of.
+enum News {
+    /// It begins with nothing.
+    All,
+    /// It has its slice of that world.
+    Since(Arc<World>),
+    /// What it was not told so far.
+    Owed,
+}
+
+const OVER: &str = "the host has begun another, or lost its lease";
+
+async fn tell(seat: &Seat, reader: &Reader, news: News) -> Result<(), &'static str> {
+    let host = seat.host();
+    let (world, debt) = seat.next().ok_or(OVER)?;
+    let known = world.hosts.get(&host).ok_or("the host was deleted")?;
+    if known.certificates.revoked().is_some() {
+        return Err("the host was revoked");
+    }
+    let first = !matches!(news, News::Owed);
+    let these: Option<Vec<Line>> = match news {
+        News::All => None,
+        News::Since(before) => {
+            seat.work().resumed();
+            Some(differences(&before, &world, host))
+        }
+        News::Owed => Some(owed(seat, debt, &world)),
+    };
+    let these = these.map(|mut it| {
+        it.retain(|line| reader.hears(line));
+        it
+    });
+    // The first mark is sent in any case: its answer says the host is up.
+    let is_news = first || these.as_ref().is_none_or(|it| !it.is_empty());
+    if !seat.looked(world.revision(), is_news) {
+        return Err(OVER);
+    }
+    if !is_news {
+        return Ok(());
+    }
+    let lease = first.then(|| seat.lease()).flatten().into_iter();
+    let sent = match these {
+        Some(these) => send(seat, &reader.pieces, lease.chain(these), world.revision()).await,
+        None => {
+            seat.work().snapshot();
+            let all = lines(&world, host).filter(|line| reader.hears(line));
+            let all = lease.chain([Line::Snapshot]).chain(all);
+            send(seat, &reader.pieces, all, world.revision()).await
+        }
+    };
+    sent.ok_or("the reader is gone or stuck")
+}
+
+fn owed(seat: &Seat, debt: Option<Debt>, world: &World) -> Vec<Line> {
+    let Some(Debt { before, touched }) = debt else { return Vec::new() };
+    match touched {
+        Touched::Parts(parts) => {
+            seat.work().look();
+            delta(&before, world, seat.host(), &parts)
+        }
+        Touched::Whole => {
+            seat.work().recomputed();
+            differences(&before, world, seat.host())
+        }
+    }
+}
+
+/// By making both slices.
+fn differences(before: &World, after: &World, host: Uuid) -> Vec<Line> {
+    changes(&host_spec(before, host), &host_spec(after, host)).collect()
 }
 
 /// Waits for news, saying now and then that there is none. False when there
@@ -113,17 +169,20 @@ async fn news_to_come(
 }
 
 async fn send(
+    seat: &Seat,
     pieces: &Pieces,
     lines: impl Iterator<Item = Line>,
     revision: Revision,
 ) -> Option<()> {
-    let mut buffer = Vec::new();
+    let (mut buffer, mut count) = (Vec::new(), 0);
     for line in lines.chain([Line::Mark { revision }]) {
+        count += 1;
         write(&mut buffer, &line);
         if buffer.len() >= PIECE {
             piece(pieces, std::mem::take(&mut buffer)).await?;
         }
     }
+    seat.work().told(count);
     if buffer.is_empty() { Some(()) } else { piece(pieces, buffer).await }
 }
 

@@ -54,11 +54,19 @@ impl Events {
     /// Until `stop` says so.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut groups = self.store.groups();
+        let mut leads = self.store.leads();
         let mut tasks = JoinSet::new();
         let mut running = BTreeMap::new();
         loop {
-            self.keep_running(&mut tasks, &mut running);
+            if *leads.borrow_and_update() {
+                self.keep_running(&mut tasks, &mut running);
+            } else {
+                // Another server tells.
+                tasks.abort_all();
+                running.clear();
+            }
             tokio::select! {
+                Ok(()) = leads.changed() => {}
                 () = stopped(&mut stop) => break,
                 told = groups.recv() => if matches!(told, Err(RecvError::Closed)) { break },
             }

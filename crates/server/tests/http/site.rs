@@ -74,12 +74,15 @@ pub(crate) fn config(dir: &Path) -> Config {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     Config {
         key_life: 86_400,
+        drain: 0,
         log_days: 0,
         max_at_once: 64,
         leases: server::LeaseArgs::default(),
+        peer_address: None,
         listen: any,
         agent_listen: any,
         data_dir: dir.to_owned(),
+        database: None,
         admin_user: "admin".to_owned(),
         admin_password_file: None,
         trusted_proxies: Vec::new(),

@@ -13,10 +13,10 @@ use model::world::World;
 
 use super::{Database, open, picture, rule, write, write_all};
 use crate::wishes::{
-    ADMIN, access_wish, account, allow_join, delete_router, detach, disable, found, id, in_netns,
-    join, keys, labels, network, network_wish, node as node_op, on_device, once, peering,
-    peering_wish, port, rename_router, router, router_wish, seal, server, sub_account, take_lease,
-    token, told, webhook as webhook_op, webhook_wish, zone,
+    ADMIN, access_wish, account, allow_join, delete_peering_group, delete_router, detach, disable,
+    found, id, in_netns, join, keys, labels, network, network_wish, node as node_op, on_device,
+    once, peering, peering_group, peering_wish, port, rename_router, router, router_wish, seal,
+    server, sub_account, take_lease, token, told, webhook as webhook_op, webhook_wish, zone,
 };
 
 /// Something of every kind there is.
@@ -45,6 +45,7 @@ fn everything() -> Vec<Op> {
         webhook_op(),
         told(id(6)),
         node_op(id(13)),
+        peering_group(id(14)),
     ]
 }
 
@@ -85,7 +86,7 @@ pub(crate) async fn reopening_gives_the_identical_world(database: impl Database)
     write_all(&store, everything()).await;
     let before = store.world();
     let kinds = kinds_in(&before);
-    assert_eq!(kinds.len(), 21, "nothing of some kind: {kinds:?}");
+    assert_eq!(kinds.len(), 22, "nothing of some kind: {kinds:?}");
     drop(store);
     let rows = database.rows();
     let again = open(&database);
@@ -109,6 +110,7 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Node(_) => !world.nodes.is_empty(),
         Key::Network(_) => !world.networks.is_empty(),
         Key::Peering(_) => !world.peerings.is_empty(),
+        Key::PeeringGroup(_) => !world.peering_groups.is_empty(),
         Key::Port(_) => !world.ports.is_empty(),
         Key::Router(_) => !world.routers.is_empty(),
         Key::Server(_) => !world.servers.is_empty(),
@@ -132,6 +134,7 @@ fn kinds_in(world: &World) -> BTreeSet<&'static str> {
         Key::Node(id(0)),
         Key::Network(id(0)),
         Key::Peering(id(0)),
+        Key::PeeringGroup(id(0)),
         Key::Port(id(0)),
         Key::Router(id(0)),
         Key::Server(id(0)),
@@ -162,6 +165,7 @@ pub(crate) async fn changes_and_deletes_survive(database: impl Database) {
     assert_eq!(picture(&store.world()), picture(&before));
     assert_eq!(store.world().routers[&id(2)].name, "renamed");
     let deletes = [
+        delete_peering_group(id(14)),
         peering_wish(id(6), Wish::Delete),
         peering_wish(id(7), Wish::Delete),
         Op::DeletePort { by: by(), uuid: id(8) },

@@ -44,12 +44,18 @@ impl FromRequestParts<Door> for Node {
 }
 
 async fn watch(Node(node): Node, State(door): State<Door>) -> Response {
+    if door.hub.is_blind() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     tracing::info!(%node, "another server listens");
     let (pieces, stream) = mpsc::channel(2);
     let Door { hub, stop, .. } = door;
     tokio::spawn(async move {
         let _reading = Reading::new(&hub, node);
-        stream::run(hub.clone(), pieces, stop).await;
+        tokio::select! {
+            () = stream::run(hub.clone(), pieces, stop) => {}
+            () = hub.blinded() => {}
+        }
     });
     let body = Body::from_stream(ReceiverStream::new(stream));
     ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()

@@ -6,6 +6,7 @@ mod door;
 mod hear;
 mod link;
 mod stream;
+mod touch;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +27,7 @@ pub(crate) use door::router;
 pub(crate) use hear::run as hear;
 use link::Link;
 pub(crate) use link::client;
+pub(crate) use touch::run as touch;
 
 /// What others have counted is not waited for longer.
 const COUNTS: Duration = Duration::from_secs(1);

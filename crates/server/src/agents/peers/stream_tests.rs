@@ -145,7 +145,7 @@ impl Play {
         let marks = &self.marks[&host];
         let Some(revision) = marks.iter().rev().nth(i).copied() else { return };
         let vni = |n| model::ids::Vni::try_from(n).unwrap();
-        let way = Way { from: vni(1), to: vni(1 + i as u32), vtep: None };
+        let way = Way { from: vni(1), to: vni(1 + u32::try_from(i).unwrap()), vtep: None };
         let measure = Measure { passage: Passage::Open, ..Measure::UNTRIED };
         let gone = vec![Way { to: vni(3), ..way }];
         let ways = News { anew: false, measured: vec![(way, measure)], gone };
@@ -174,15 +174,18 @@ impl Play {
     /// What is said there of hosts is no more than is so.
     fn check(&mut self) -> Result<(), TestCaseError> {
         let newest = self.there.newest();
-        for (host, standing) in self.there.presence(0) {
-            let so_far = |at: Revision| at <= newest && at <= standing.applied;
-            let early = self.undone.iter().find(|(of, at)| *of == host && so_far(*at));
-            prop_assert_eq!(early, None, "{} carries {}", host, standing.applied);
+        let presence = self.there.presence(0);
+        for host in presence.hosts.keys() {
+            let applied = presence.applied(host).unwrap();
+            let so_far = |at: Revision| at <= newest && at <= applied;
+            let early = self.undone.iter().find(|(of, at)| of == host && so_far(*at));
+            prop_assert_eq!(early, None, "{} carries {}", host, applied);
         }
         for revision in 1..=newest {
             if self.there.settled(revision, super::super::super::far::DRIFT_MS) {
                 let live = self.there.presence(0);
-                let late = |(of, at): &&(Uuid, Revision)| *at <= revision && live.contains_key(of);
+                let late =
+                    |(of, at): &&(Uuid, Revision)| *at <= revision && live.hosts.contains_key(of);
                 prop_assert_eq!(self.undone.iter().find(late), None);
             }
         }

@@ -1,16 +1,19 @@
-use model::host::Join;
-use model::host_spec::host_spec;
-use model::lease::{Claim, Loss};
-use model::network::{self, Attach};
-use model::objects::{Account, Authority, Configured, JoinToken, Size, StaticRoute, Subnet};
-use model::op::{Op, Wish, decide};
-use model::policy::Quota;
-use model::seal::{End, Rotation};
-use model::spec::{Attachment, HostSpec};
-use model::{interface, peering, port, router, server};
+use crate::change::{Change, Key};
+use crate::host::Join;
+use crate::host_spec::host_spec;
+use crate::lease::{Claim, Loss};
+use crate::network::{self, Attach};
+use crate::objects::{Account, Authority, Configured, JoinToken, Size, StaticRoute, Subnet};
+use crate::op::{Op, Wish, decide};
+use crate::policy::Quota;
+use crate::seal::{End, Rotation};
+use crate::spec::{Attachment, HostSpec};
+use crate::{interface, peering, port, router, server};
 use proptest::prelude::*;
 
 use super::*;
+use crate::touch::{Touched, touched};
+use crate::wire::agent::{Assembly, changes};
 
 /// As many networks, with prefixes of which some overlap.
 const NETWORKS: u128 = 7;
@@ -19,12 +22,15 @@ const HOSTS: u128 = 4;
 
 proptest! {
     #[test]
-    fn a_host_whose_slice_differs_is_concerned(steps in prop::collection::vec(step(), 1..60)) {
-        let mut world = founded();
+    fn a_host_is_told_what_differs(steps in prop::collection::vec(step(), 1..60)) {
+        let mut worlds = vec![(founded(), BTreeMap::new())];
         for op in steps {
-            let Ok(changes) = decide(&world, &op) else { continue };
-            world = put(&world, &changes)?;
+            let (world, _) = worlds.last().unwrap();
+            let Ok(changes) = decide(world, &op) else { continue };
+            worlds.push(put(world, &changes));
+            told(&worlds[worlds.len().saturating_sub(3)..])?;
         }
+        told(&worlds)?;
     }
 
     /// As the store hands them out: no object is written twice in a group.
@@ -32,8 +38,9 @@ proptest! {
     fn it_is_when_many_writes_come_at_once(
         groups in prop::collection::vec(prop::collection::vec(step(), 1..12), 1..12)
     ) {
-        let mut world = founded();
+        let mut worlds = vec![(founded(), BTreeMap::new())];
         for steps in groups {
+            let (world, _) = worlds.last().unwrap();
             let (mut after, mut all) = (world.clone(), Vec::<Change>::new());
             for op in steps {
                 let Ok(changes) = decide(&after, &op) else { continue };
@@ -44,20 +51,47 @@ proptest! {
                 after.commit(&changes);
                 all.extend(changes);
             }
-            world = put(&world, &all)?;
+            let touched = touched(world, &after, &all);
+            worlds.push((after, touched));
         }
+        told(&worlds)?;
     }
 }
 
-fn put(world: &World, changes: &[Change]) -> Result<World, TestCaseError> {
+/// What is made of what was touched is what differs, for each host, whichever
+/// of the worlds it was told of last; and all is what a host begins with.
+fn told(worlds: &[(World, BTreeMap<Uuid, Touched>)]) -> Result<(), TestCaseError> {
+    let Some(((after, _), _)) = worlds.split_last() else { return Ok(()) };
+    for host in after.hosts.keys() {
+        let mut owed = Touched::default();
+        let new = slice(after, *host);
+        let mut whole = Assembly::default();
+        lines(after, *host).for_each(|line| drop(whole.take(line).cloned()));
+        prop_assert_eq!(whole.into_slice(), new.clone());
+        for (n, (before, _)) in worlds.iter().enumerate().rev() {
+            let old = slice(before, *host);
+            let Touched::Parts(parts) = &owed else { break };
+            let told = delta(before, after, *host, parts);
+            let want: Vec<Line> = changes(&old, &new).collect();
+            prop_assert_eq!(sorted(&told), sorted(&want), "host {} by {:?}", host, parts);
+            owed.merge(worlds[n].1.get(host).cloned().unwrap_or_default());
+        }
+    }
+    Ok(())
+}
+
+fn sorted(lines: &[Line]) -> Vec<String> {
+    let mut all: Vec<String> = lines.iter().map(|it| serde_json::to_string(it).unwrap()).collect();
+    all.sort();
+    all
+}
+
+/// The world after some writes at once, and what that touches.
+fn put(world: &World, changes: &[Change]) -> (World, BTreeMap<Uuid, Touched>) {
     let mut after = world.clone();
     after.commit(changes);
-    let concerned = concerned(world, &after, changes);
-    for host in world.hosts.keys() {
-        let same = slice(world, *host) == slice(&after, *host);
-        prop_assert!(same || concerned.contains(host), "{changes:?} concern host {host}");
-    }
-    Ok(after)
+    let touched = touched(world, &after, changes);
+    (after, touched)
 }
 
 #[test]
@@ -104,7 +138,7 @@ fn commit(world: &mut World, op: Op) -> BTreeSet<Uuid> {
     let changes = decide(world, &op).unwrap();
     let before = world.clone();
     world.commit(&changes);
-    concerned(&before, world, &changes)
+    touched(&before, world, &changes).into_keys().collect()
 }
 
 fn slice(world: &World, host: Uuid) -> HostSpec {
@@ -165,6 +199,11 @@ fn step() -> impl Strategy<Value = Op> {
             peering_op(a, b, Wish::Modify(peering::Modify { configured, ..Default::default() }))
         }),
         1 => (network.clone(), network.clone()).prop_map(|(a, b)| peering_op(a, b, Wish::Delete)),
+        2 => (network.clone(), 0..HOSTS, 0..12u128).prop_map(|(n, h, p)| create_segment(n, h, p)),
+        2 => (network.clone(), network.clone()).prop_map(|(n, as_of)| {
+            let subnets = Some(vec![subnet(as_of)]);
+            network_op(n, Wish::Modify(network::Modify { subnets, ..Default::default() }))
+        }),
         4 => server_step(network.clone()),
         3 => (0..ROUTERS, proptest::option::of(network)).prop_map(|(r, n)| static_route(r, n)),
         3 => (0..HOSTS, any::<bool>()).prop_map(|(n, taken)| lease_step(host(n), taken)),
@@ -182,12 +221,12 @@ fn seal_step() -> impl Strategy<Value = Op> {
     let some = proptest::collection::btree_set(1..4u64, 0..3);
     prop_oneof![
         2 => any::<bool>().prop_map(move |on| {
-            Op::Seals(model::seal::Wish::Set { by: "a".to_owned(), zones: zones.clone(), on, now: 0 })
+            Op::Seals(crate::seal::Wish::Set { by: "a".to_owned(), zones: zones.clone(), on, now: 0 })
         }),
         4 => (0..HOSTS, some).prop_map(move |(n, of)| {
-            Op::Seals(model::seal::Wish::Keys { host: host(n), ends: ends(of) })
+            Op::Seals(crate::seal::Wish::Keys { host: host(n), ends: ends(of) })
         }),
-        2 => (1..4u64, 1..4u64, 1..4u64).prop_map(move |it| Op::Seals(model::seal::Wish::Rotate(rotation(it)))),
+        2 => (1..4u64, 1..4u64, 1..4u64).prop_map(move |it| Op::Seals(crate::seal::Wish::Rotate(rotation(it)))),
     ]
 }
 
@@ -291,9 +330,20 @@ fn create_peering(a: u128, b: u128) -> Op {
 }
 
 fn create_network(n: u128, router: Option<u128>) -> Op {
-    // Two networks each share a prefix, so that some peerings clash.
+    let wish = network::Create {
+        name: "n".to_owned(),
+        zone: "fi-hel1".to_owned(),
+        labels: vec![],
+        router: router.map(router_uuid),
+        subnets: vec![subnet(n)],
+    };
+    network_op(n, Wish::Create(wish))
+}
+
+/// Two networks each share a prefix, so that some peerings clash.
+fn subnet(n: u128) -> Subnet {
     let address = format!("10.0.{}.0/24", n / 2);
-    let subnet = Subnet {
+    Subnet {
         prefix: address.parse().unwrap(),
         gateway: format!("10.0.{}.1", n / 2).parse().unwrap(),
         address,
@@ -303,15 +353,16 @@ fn create_network(n: u128, router: Option<u128>) -> Op {
         dhcp_routes: vec![],
         dhcp_bootfile_url: None,
         auto_population: None,
-    };
-    let wish = network::Create {
-        name: "n".to_owned(),
-        zone: "fi-hel1".to_owned(),
-        labels: vec![],
-        router: router.map(router_uuid),
-        subnets: vec![subnet],
-    };
-    network_op(n, Wish::Create(wish))
+    }
+}
+
+/// A port with several machines behind it.
+fn create_segment(network: u128, at: u128, n: u128) -> Op {
+    let Op::CreatePort { by, uuid, mut wish } = create_port(network, at, n) else { unreachable!() };
+    wish.addresses = vec![format!("10.0.{}.2", network / 2).parse().unwrap()];
+    wish.prefixes = vec![format!("10.0.{}.0/28", network / 2).parse().unwrap()];
+    wish.attachment = Attachment::Device { device: format!("d{n}").parse().unwrap() };
+    Op::CreatePort { by, uuid, wish }
 }
 
 fn create_port(network: u128, at: u128, n: u128) -> Op {

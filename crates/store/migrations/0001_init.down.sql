@@ -1,0 +1,2 @@
+DROP TABLE object;
+DROP TABLE revision;

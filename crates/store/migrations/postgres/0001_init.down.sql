@@ -1,0 +1,3 @@
+DROP TABLE news;
+DROP TABLE object;
+DROP TABLE revision;
