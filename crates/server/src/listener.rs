@@ -104,17 +104,17 @@ async fn connect(
 ) {
     // Answers are written whole and waited for.
     let _ = stream.set_nodelay(true);
-    let Some(greeting) = greeting else { return talk(stream, peer, api, stop).await };
+    let Some(greeting) = greeting else { return converse(stream, peer, api, stop).await };
     let greeted = tokio::select! {
         greeted = greeting.shake_hands(stream) => greeted,
         () = stopped(&mut stop) => None,
     };
     if let Some(stream) = greeted {
-        talk(stream, peer, api, stop).await;
+        converse(stream, peer, api, stop).await;
     }
 }
 
-async fn talk(
+async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     peer: IpAddr,
     api: Api,

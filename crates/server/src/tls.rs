@@ -196,9 +196,9 @@ impl Files {
         if chain.is_empty() {
             return Err(TlsError::NoCertificate(self.cert.clone()));
         }
-        let key = PrivateKeyDer::from_pem_slice(&text.key).map_err(|error| match error {
-            pem::Error::NoItemsFound => TlsError::NoKey(self.key.clone()),
-            other => not_pem(&self.key)(other),
+        let key = PrivateKeyDer::from_pem_slice(&text.key).map_err(|error| {
+            let is_none = matches!(error, pem::Error::NoItemsFound);
+            if is_none { TlsError::NoKey(self.key.clone()) } else { not_pem(&self.key)(error) }
         })?;
         let no_pair = |error| TlsError::Pair(self.clone(), error);
         let mut config =

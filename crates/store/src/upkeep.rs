@@ -54,9 +54,13 @@ pub fn backup(dir: &Path, file: &Path) -> Result<Revision, Error> {
     let copied = copy_of(&dir.join(FILE), &beside).and_then(|()| checked(&beside));
     let placed = copied.and_then(|revision| {
         // Not a renaming, which would replace what has come there meanwhile.
-        fs::hard_link(&beside, file).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Error::Exists(file.to_owned()),
-            _ => Error::File(file.to_owned(), error),
+        fs::hard_link(&beside, file).map_err(|error| {
+            let is_there = error.kind() == io::ErrorKind::AlreadyExists;
+            if is_there {
+                Error::Exists(file.to_owned())
+            } else {
+                Error::File(file.to_owned(), error)
+            }
         })?;
         Ok(revision)
     });

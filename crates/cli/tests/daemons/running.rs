@@ -18,7 +18,6 @@ pub(crate) struct Running {
     pub(crate) process: Process,
     pub(crate) api: SocketAddr,
     dir: TempDir,
-    flags: Vec<String>,
 }
 
 impl Running {
@@ -28,9 +27,8 @@ impl Running {
 
     pub(crate) fn with(flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let flags: Vec<String> = flags.iter().map(|&it| it.to_owned()).collect();
-        let process = run(&dir, &flags);
-        let mut it = Self { process, api: SocketAddr::from(([0; 4], 0)), dir, flags };
+        let process = run(&dir, flags);
+        let mut it = Self { process, api: SocketAddr::from(([0; 4], 0)), dir };
         it.api = eventually(SOON, "the server listens", || listening(&it.log())).unwrap();
         it
     }
@@ -38,7 +36,7 @@ impl Running {
     /// After it has ended; its log begins anew.
     pub(crate) fn start_again(&mut self) {
         fs::remove_file(self.dir.path().join("log")).unwrap();
-        self.process = run(&self.dir, &self.flags);
+        self.process = run(&self.dir, &[]);
         self.api = eventually(SOON, "the server listens", || listening(&self.log())).unwrap();
     }
 
@@ -51,7 +49,7 @@ impl Running {
     }
 }
 
-fn run(dir: &TempDir, flags: &[String]) -> Process {
+fn run(dir: &TempDir, flags: &[&str]) -> Process {
     let data = dir.path().join("data");
     let arguments = ["server", "--listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0"];
     let mut command = kannas(&arguments);

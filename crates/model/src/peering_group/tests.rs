@@ -240,7 +240,7 @@ fn no_step_is_taken_while_what_was_made_has_failed_at_a_host() {
     let yet_to = says(Standing::default());
     assert_eq!(next_of(&play, &yet_to), Next::Waits, "the host has yet to act");
     let error = HostError { message: "no room".to_owned(), ..Default::default() };
-    let done = Standing { applied: u64::MAX, ..Standing::default() };
+    let done = Standing { applied: None, ..Standing::default() };
     let failed = says(Standing { errors: vec![error], ..done.clone() });
     assert_eq!(next_of(&play, &failed), Next::Waits);
     let it = status_of(&play, &failed, Policy::default());
