@@ -135,7 +135,6 @@ async fn connect(
     let shown = certificates.and_then(|chain| chain.first());
     let peer = Peer::new(shown);
     let (host, node) = (peer.host, peer.node);
-    let is_admitted = node.is_some() || host.is_some_and(|host| hub.admits(host));
     let service = TowerToHyperService::new(router.layer(Extension(peer)));
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -145,16 +144,16 @@ async fn connect(
         .max_header_list_size(16 << 10)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    let stranger = async {
-        match is_admitted {
-            true => std::future::pending().await,
-            false => tokio::time::sleep(STRANGER).await,
-        }
-    };
-    let barred = async {
-        match host {
-            Some(host) if is_admitted => hub.is_barred(host).await,
-            Some(_) | None => std::future::pending().await,
+    let over = async {
+        match (host, node) {
+            (_, Some(_)) => std::future::pending().await,
+            (Some(host), None) => {
+                // It may have joined a moment ago.
+                let known = hub.until(|| hub.admits(host));
+                let _ = tokio::time::timeout(STRANGER, known).await;
+                hub.is_barred(host).await;
+            }
+            (None, None) => tokio::time::sleep(STRANGER).await,
         }
     };
     tokio::select! {
@@ -164,9 +163,10 @@ async fn connect(
             }
             return;
         }
-        () = barred => return tracing::info!(?host, "cut off a host that was deleted or revoked"),
         () = stopped(&mut stop) => {}
-        () = stranger => {}
+        () = over => if let Some(host) = host {
+            return tracing::info!(%host, "cut off a host that is not let in");
+        },
     }
     connection.as_mut().graceful_shutdown();
     let _ = tokio::time::timeout(FAREWELL, connection).await;
