@@ -41,7 +41,7 @@ fn no_secret_is_in_a_log_or_a_message_though_all_is_said() {
     for all in ["TRACE", "DEBUG", "answered", "joined", "watching"] {
         assert!(said.contains(all), "{all}");
     }
-    assert!(secrets.len() >= 13, "{:?}", secrets.keys());
+    assert!(secrets.len() >= 14, "{:?}", secrets.keys());
     for (what, secret) in &secrets {
         assert!(secret.len() >= 8, "{what} is too short to be looked for");
         if let Some(at) = said.find(secret.as_str()) {
@@ -138,7 +138,18 @@ fn refusals(pair: &Pair, secrets: &mut BTreeMap<&'static str, String>) -> String
     let mut command = Command::new(kannas().unwrap());
     command.args(["agent", "--server", "https://127.0.0.1:1", "--zone", "z", "--name", "n"]);
     command.args(["--underlay", "192.0.2.1", "--join", token, "--state-dir"]).arg(state);
-    said + &output(command)
+    said += &output(command);
+    secrets.insert("a database's password", "of-the-database-itself".to_owned());
+    for rest in ["127.0.0.1:1/kannas?sslmode=disable", "127.0.0.1:99999/?x=y", "["] {
+        // It may wait for the database.
+        let mut command = Command::new("timeout");
+        command.arg("5").arg(kannas().unwrap()).arg("server").env("RUST_LOG", "trace");
+        command.args(["--listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0", "--data-dir"]);
+        command.arg(pair.site.folder().path().join("data-of-none"));
+        command.env("KANNAS_DATABASE", format!("postgres://us:of-the-database-itself@{rest}"));
+        said += &output(command);
+    }
+    said
 }
 
 /// Keys that are on the disks of the hosts and of the server.
