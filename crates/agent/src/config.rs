@@ -1,10 +1,11 @@
 //! What an operator sets.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// Where and as whom this host takes part.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct Config {
     /// Where the server listens for agents, as https://HOST:PORT; where there
     /// are several, each of them, or a name that stands for all.
@@ -61,6 +62,16 @@ pub struct BpfArgs {
     pub bpf_object: Option<PathBuf>,
     #[arg(long, env = "KANNAS_BPF_LAYOUT", hide = true, requires = "bpf_object")]
     pub bpf_layout: Option<u32>,
+}
+
+/// Without the token.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { server, name, zone, underlay, state_dir, .. } = self;
+        let mut it = f.debug_struct("Config");
+        it.field("server", server).field("name", name).field("zone", zone);
+        it.field("underlay", underlay).field("state_dir", state_dir).finish_non_exhaustive()
+    }
 }
 
 impl Config {

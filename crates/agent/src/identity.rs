@@ -6,22 +6,44 @@ use std::net::IpAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::config::Config;
 use crate::files;
+use crate::tls::{self, TlsError};
 
 /// A host that has joined.
 #[derive(Clone)]
 pub(crate) struct Identity {
     pub(crate) card: Card,
+    pub(crate) papers: Papers,
+}
+
+/// What proves who the host is.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Papers {
     pub(crate) key_pem: String,
     pub(crate) certificate_pem: String,
     pub(crate) authority_pem: String,
+    /// SHA-256, in hex, of the token that the host has joined by.
+    #[serde(default)]
+    pub(crate) token: Option<String>,
 }
 
-/// What the host joined as; written last, so that where it is the rest is.
+/// One file, which is there whole or not at all: so is the pair of key and
+/// certificate.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    #[serde(flatten)]
+    card: Card,
+    /// None as older agents have written it, who had them in files beside it.
+    #[serde(default)]
+    papers: Option<Papers>,
+}
+
+/// What the host joined as.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Card {
     pub(crate) host: Uuid,
@@ -53,36 +75,52 @@ impl Identity {
     /// None when this host has not joined.
     pub(crate) fn load(dir: &Path) -> Result<Option<Self>, IdentityError> {
         let path = dir.join(CARD);
-        let Some(card) = read(&path)? else { return Ok(None) };
-        let card = serde_json::from_str(&card)
+        let Some(stored) = read(&path)? else { return Ok(None) };
+        let Stored { card, papers } = serde_json::from_str(&stored)
             .map_err(|source| IdentityError::Damaged { path, source })?;
+        if let Some(papers) = papers {
+            return Ok(Some(Self { card, papers }));
+        }
         let part = |name| {
             let path = dir.join(name);
             read(&path)?
                 .ok_or_else(|| IdentityError::File { path, source: io::ErrorKind::NotFound.into() })
         };
-        Ok(Some(Self {
-            card,
+        let papers = Papers {
             key_pem: part(KEY)?,
             certificate_pem: part(CERTIFICATE)?,
             authority_pem: part(AUTHORITY)?,
-        }))
+            token: None,
+        };
+        Ok(Some(Self { card, papers }))
     }
 
     pub(crate) fn save(&self, dir: &Path) -> Result<(), IdentityError> {
-        let card = serde_json::to_string_pretty(&self.card).expect("a card is JSON");
-        let parts = [
-            (KEY, &self.key_pem),
-            (CERTIFICATE, &self.certificate_pem),
-            (AUTHORITY, &self.authority_pem),
-            (CARD, &card),
-        ];
-        for (name, text) in parts {
+        for (name, text) in self.files() {
             let path = dir.join(name);
             files::write(&path, text.as_bytes())
                 .map_err(|source| IdentityError::File { path, source })?;
         }
         Ok(())
+    }
+
+    /// In the order in which they are written: the first holds all, the others
+    /// are for an agent of before, if one is put back.
+    fn files(&self) -> [(&'static str, String); 4] {
+        let Papers { key_pem, certificate_pem, authority_pem, .. } = self.papers.clone();
+        let stored = Stored { card: self.card.clone(), papers: Some(self.papers.clone()) };
+        let all = serde_json::to_string_pretty(&stored).expect("strings are JSON");
+        [(CARD, all), (KEY, key_pem), (CERTIFICATE, certificate_pem), (AUTHORITY, authority_pem)]
+    }
+}
+
+impl Papers {
+    /// How the host speaks to servers.
+    ///
+    /// # Errors
+    /// Key and certificate are no pair.
+    pub(crate) fn tls(&self) -> Result<ClientConfig, TlsError> {
+        tls::member(&self.authority_pem, &self.certificate_pem, &self.key_pem)
     }
 }
 
@@ -126,3 +164,7 @@ pub(crate) fn make_dir(dir: &Path) -> Result<(), IdentityError> {
 fn read(path: &Path) -> Result<Option<String>, IdentityError> {
     files::read(path).map_err(|source| IdentityError::File { path: path.to_owned(), source })
 }
+
+#[cfg(test)]
+#[path = "identity_tests.rs"]
+mod tests;

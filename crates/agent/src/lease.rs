@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use model::ids::Revision;
-use model::wire::agent::Renewal;
+use model::wire::agent::{Held, Renewal};
 use tokio::sync::watch;
 
 use crate::client::{ClientError, Link};
@@ -27,28 +27,37 @@ pub(crate) struct Lease {
     renewed: Instant,
 }
 
-/// None until the server has given one; an older server gives none.
-pub(crate) struct Holder(watch::Sender<Option<Lease>>);
+pub(crate) struct Holder {
+    /// None until the server has given one; an older server gives none.
+    lease: watch::Sender<Option<Lease>>,
+    certificate_due: watch::Sender<bool>,
+}
 
 impl Holder {
     pub(crate) fn new() -> Self {
-        Self(watch::channel(None).0)
+        Self { lease: watch::channel(None).0, certificate_due: watch::channel(false).0 }
+    }
+
+    /// Waits until the server has said so, in its last answer.
+    pub(crate) async fn certificate_is_due(&self) {
+        // The sender is ours, so it is there.
+        let _ = self.certificate_due.subscribe().wait_for(|is_due| *is_due).await;
     }
 
     pub(crate) fn epoch(&self) -> Option<Revision> {
-        self.0.borrow().map(|lease| lease.epoch)
+        self.lease.borrow().map(|lease| lease.epoch)
     }
 
     pub(crate) fn take(&self, epoch: Revision, limit_ms: u64) {
         let limit = Duration::from_millis(limit_ms);
-        self.0.send_replace(Some(Lease { epoch, limit, renewed: Instant::now() }));
+        self.lease.send_replace(Some(Lease { epoch, limit, renewed: Instant::now() }));
     }
 
     /// Waits until the lease is known to hold. It is not after the process, or
     /// the machine, has stood still: others may have been told meanwhile that
     /// this host is lost.
     pub(crate) async fn holds(&self) {
-        let mut leases = self.0.subscribe();
+        let mut leases = self.lease.subscribe();
         let holds = |lease: &Option<Lease>| {
             lease.is_none_or(|lease| lease.renewed.elapsed() <= lease.limit)
         };
@@ -58,7 +67,7 @@ impl Holder {
 
     /// Renews it until that fails.
     pub(crate) async fn renew(&self, link: &Link) -> ClientError {
-        let mut leases = self.0.subscribe();
+        let mut leases = self.lease.subscribe();
         let Ok(lease) = leases.wait_for(Option::is_some).await.map(|lease| *lease) else {
             return ClientError::Ended;
         };
@@ -72,7 +81,12 @@ impl Holder {
             match tokio::time::timeout(patience, link.post("renew", &Renewal { epoch })).await {
                 Err(_) => return ClientError::Late,
                 Ok(Err(error)) => return error,
-                Ok(Ok(_)) => drop(self.0.send_replace(Some(Lease { epoch, limit, renewed }))),
+                Ok(Ok(answer)) => {
+                    self.lease.send_replace(Some(Lease { epoch, limit, renewed }));
+                    // Most say nothing.
+                    let held: Held = serde_json::from_slice(&answer).unwrap_or_default();
+                    self.certificate_due.send_replace(held.certificate_due);
+                }
             }
         }
     }

@@ -14,6 +14,7 @@ mod lease;
 mod mailbox;
 mod probe;
 mod reconcile;
+mod renew;
 mod run;
 mod servers;
 mod slice;

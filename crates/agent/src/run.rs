@@ -12,13 +12,13 @@ use crate::config::Config;
 use crate::guard::{Guard, News};
 use crate::host::pin_dir;
 use crate::identity::{self, Card, Identity, IdentityError};
-use crate::join::{JoinError, join};
+use crate::join::{JoinError, join, join_again};
 use crate::mailbox::Mailbox;
 use crate::probe::{Desk, Prober};
 use crate::reconcile::{BoxError, Kernel, Outlet, chain, work};
 use crate::servers::Servers;
 use crate::slice::{Keeper, Slice, SliceFile};
-use crate::tls::{self, TlsError};
+use crate::tls::TlsError;
 use crate::watch::Watch;
 
 #[derive(Debug, thiserror::Error)]
@@ -55,25 +55,33 @@ pub async fn run_on<K: Kernel>(
 ) -> Result<(), AgentError> {
     let mut at = Servers::new(&config.server)?;
     let known = known_identity(&config)?;
-    match &known {
-        None => drop(Card::wished(&config)?),
-        Some(Identity { card, .. }) if config.join.is_some() || config.join_file.is_some() => {
-            tracing::info!(host = %card.host, "joined already: the join token is not used");
-        }
-        Some(_) => {}
+    if known.is_none() {
+        Card::wished(&config)?;
     }
     let mut owner = Owner::start(&config.state_dir, open).await?;
     let Owner { slices, reports, desk, last, ended, .. } = &mut owner;
     let takes_part = async {
         let identity = match known {
-            Some(identity) => identity,
+            Some(identity) => join_again(&mut at, &config, identity).await,
             None => join(&mut at, &config).await?,
         };
-        let Identity { authority_pem, certificate_pem, key_pem, .. } = &identity;
-        let tls = Arc::new(tls::member(authority_pem, certificate_pem, key_pem)?);
+        let tls = Arc::new(identity.papers.tls()?);
         let (slices, reports, desk) = (slices.clone(), reports.clone(), desk.clone());
         let (pins, known, boot) = (pin_dir(&config, &identity.card), last.take(), boot());
-        let watch = Watch { at, tls, slices, reports, desk, known, boot, pins };
+        let state_dir = config.state_dir.clone();
+        let watch = Watch {
+            at,
+            tls,
+            identity,
+            state_dir,
+            renewed: None,
+            slices,
+            reports,
+            desk,
+            known,
+            boot,
+            pins,
+        };
         watch.run().await;
         Ok(())
     };

@@ -65,7 +65,7 @@ pub(crate) fn server_name() -> ServerName<'static> {
 }
 
 /// SHA-256 in lower-case hex.
-fn hex_digest(bytes: &[u8]) -> String {
+pub(crate) fn hex_digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

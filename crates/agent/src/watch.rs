@@ -17,12 +17,15 @@ use crate::asks;
 use crate::backoff::Backoff;
 use crate::client::{ClientError, Link};
 use crate::counters;
+use crate::identity::Identity;
 use crate::lease::Holder;
 use crate::mailbox::Mailbox;
 use crate::probe::Desk;
 use crate::reconcile::chain;
+use crate::renew;
 use crate::servers::Servers;
 use crate::slice::Slice;
+use crate::tls::TlsError;
 
 /// Without a line for this long the server is gone; it sends one every 5 s.
 const SILENCE: Duration = Duration::from_secs(20);
@@ -39,6 +42,11 @@ const UNWANTED: Duration = Duration::from_secs(60);
 pub(crate) struct Watch {
     pub(crate) at: Servers,
     pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) identity: Identity,
+    /// Where that is kept.
+    pub(crate) state_dir: PathBuf,
+    /// When it was renewed last.
+    pub(crate) renewed: Option<Instant>,
     pub(crate) slices: Arc<Mailbox<Slice>>,
     pub(crate) reports: watch::Receiver<Option<Report>>,
     pub(crate) desk: Arc<Desk>,
@@ -57,7 +65,13 @@ impl Watch {
         loop {
             let mut healthy = false;
             let begun = Instant::now();
-            let error = self.session(&mut healthy).await;
+            let error = match self.session(&mut healthy).await {
+                Ok(identity) => match self.take_up(identity) {
+                    Ok(()) => continue,
+                    Err(error) => ClientError::Answer(error.into()),
+                },
+                Err(error) => error,
+            };
             // Two agents with one identity end each other's watch in turn.
             let replaced = matches!(error, ClientError::Ended) && begun.elapsed() < BRIEF;
             if healthy && !replaced {
@@ -73,31 +87,35 @@ impl Watch {
         }
     }
 
-    /// One connection, until it breaks.
-    async fn session(&mut self, healthy: &mut bool) -> ClientError {
-        let link = match self.at.open(&self.tls).await {
-            Ok(link) => link,
-            Err(error) => return error,
-        };
-        let body = match self.begin(&link).await {
-            Ok(body) => body,
-            Err(error) => return error,
-        };
+    /// The next connection shows the new certificate, and so the server takes
+    /// the one before no more.
+    fn take_up(&mut self, identity: Identity) -> Result<(), TlsError> {
+        self.tls = Arc::new(identity.papers.tls()?);
+        self.identity = identity;
+        self.renewed = Some(Instant::now());
+        Ok(())
+    }
+
+    /// One connection, until it breaks or the host has another certificate.
+    async fn session(&mut self, healthy: &mut bool) -> Result<Identity, ClientError> {
+        let link = self.at.open(&self.tls).await?;
+        let body = self.begin(&link).await?;
         tracing::info!(revision = self.known.as_ref().map(Slice::revision), "watching");
         // A report that was made earlier answers no mark of this session.
         self.reports.mark_unchanged();
-        let Self { slices, reports, desk, known, pins, .. } = self;
+        let Self { slices, reports, desk, known, pins, identity, state_dir, renewed, .. } = self;
         let lease = Holder::new();
         let (asked, mut asks) = mpsc::channel(asks::WAITING);
         tokio::select! {
             error = follow(body, known, (&lease, &asked), |slice| {
                 *healthy = true;
                 slices.put(slice);
-            }) => error,
-            error = asks::answer(&link, pins, desk, &mut asks) => error,
-            error = tell(&link, reports, desk, || slices.ring()) => error,
-            error = lease.renew(&link) => error,
-            error = counters::tell(&link, pins) => error,
+            }) => Err(error),
+            error = asks::answer(&link, pins, desk, &mut asks) => Err(error),
+            error = tell(&link, reports, desk, || slices.ring()) => Err(error),
+            error = lease.renew(&link) => Err(error),
+            error = counters::tell(&link, pins) => Err(error),
+            renewed = renew::renewed(&link, (identity, state_dir), *renewed, &lease) => renewed,
         }
     }
 

@@ -34,6 +34,21 @@ pub(crate) enum Command {
         /// Name, UUID, or its beginning
         host: String,
     },
+    /// Give a host another certificate, at once if it is connected
+    ///
+    /// Its agent does so by itself when a third of the time is left.
+    Renew {
+        /// Name, UUID, or its beginning
+        host: String,
+    },
+    /// Let a host in no more: whoever has its key is nobody
+    ///
+    /// Its connections are cut and nothing is sent to it. Its ports stay; it can
+    /// join again as who it was, with a token of kannas host token --host.
+    Revoke {
+        /// Name, UUID, or its beginning
+        host: String,
+    },
     /// Forget hosts that carry no ports; they can join again
     Delete {
         /// Name, UUID, or its beginning
@@ -48,8 +63,12 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Token {
     /// Zone that the machine is in
+    #[arg(long, required_unless_present = "host")]
+    zone: Option<String>,
+
+    /// Only for this host, to join again as who it was: its name or UUID
     #[arg(long)]
-    zone: String,
+    host: Option<String>,
 
     /// How long the token is good, as 15m, 12h or 7d [default: an hour]
     #[arg(long, value_name = "TIME")]
@@ -72,15 +91,27 @@ impl Run for Command {
                 let path = noun::path::<HostView>(session.resolve::<HostView>(&host)?);
                 counters::show(session, &path, counters::Host::HEADS, counters::Host::rows)
             }
+            Self::Renew { host } => tell(session, &host, "renew"),
+            Self::Revoke { host } => tell(session, &host, "revoke"),
             Self::Delete { hosts } => session.delete::<HostView>(&hosts),
         }
     }
 }
 
+fn tell(session: &mut Session<'_, '_>, host: &str, what: &str) -> Result<(), Failure> {
+    let path = noun::path::<HostView>(session.resolve::<HostView>(host)?);
+    let answer = session.client.post(&format!("{path}/{what}"), &json!({}))?;
+    let it = session.client.within(answer, &["host"])?;
+    session.show::<HostView>(it)
+}
+
 impl Token {
     fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         let valid = self.valid.map(crate::span::Span::seconds);
-        let wish = Body::default().with("zone", Some(self.zone)).with("valid_seconds", valid);
+        let wish = Body::default()
+            .with("zone", self.zone)
+            .with("host", self.host)
+            .with("valid_seconds", valid);
         let body = json!({"host_token": Value::from(wish)});
         let answer = session.client.post("/kannas/v1/host-tokens", &body)?;
         match session.output {
@@ -136,8 +167,11 @@ impl Row for HostPairView {
     }
 }
 
-/// Since when it is lost, if it is.
+/// Since when it is revoked or lost, if it is.
 pub(crate) fn live(it: &HostView) -> String {
+    if let Some(since) = &it.revoked_since {
+        return format!("revoked {since}");
+    }
     match &it.lost_since {
         Some(since) => format!("lost {since}"),
         None => if it.live { "yes" } else { "no" }.to_owned(),

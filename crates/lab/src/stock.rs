@@ -57,8 +57,12 @@ impl Stock {
     /// As [`Stock::write`].
     pub async fn join(&self, hosts: impl Iterator<Item = u32> + Clone) -> Result<()> {
         let token = |n: u32| {
-            let token =
-                JoinToken { digest: n.to_string(), zone: ZONE.to_owned(), expires: i64::MAX };
+            let token = JoinToken {
+                digest: n.to_string(),
+                zone: ZONE.to_owned(),
+                expires: i64::MAX,
+                host: None,
+            };
             Op::AllowJoin { by: OWNER.to_owned(), token }
         };
         self.write(hosts.clone().map(token)).await?;
@@ -66,7 +70,14 @@ impl Stock {
             let (digest, name) = (n.to_string(), format!("stock{n}"));
             // Of benchmarks (RFC 2544).
             let underlay = Ipv4Addr::from(u32::from(Ipv4Addr::new(198, 18, 0, 1)) + n).into();
-            let wish = host::Join { digest, name, zone: ZONE.to_owned(), underlay, now: 0 };
+            let wish = host::Join {
+                digest,
+                name,
+                zone: ZONE.to_owned(),
+                underlay,
+                now: 0,
+                certificate: None,
+            };
             Op::Join { uuid: host_of(n), wish }
         };
         self.write(hosts.map(join)).await

@@ -38,11 +38,15 @@ pub enum Wish {
     /// What one account may have.
     SetQuota(String, Quota),
     /// A PHC string of argon2id for a user.
-    SetPassword(String, String),
+    SetPassword(String, Hash),
 }
 
+/// A PHC string.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hash(pub String);
+
 /// None leaves it as it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Modify {
     pub password: Option<String>,
     pub allow_api: Option<bool>,
@@ -102,7 +106,7 @@ pub fn decide(world: &World, by: &str, wish: &Wish) -> Result<Vec<Change>, Rule>
         Wish::SetQuota(name, quota) => {
             admin(world, by).and_then(|()| account::set_quota(world, name, *quota))
         }
-        Wish::SetPassword(name, hash) => set_password(world, by, name, hash),
+        Wish::SetPassword(name, Hash(hash)) => set_password(world, by, name, hash),
     }
 }
 

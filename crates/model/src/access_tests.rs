@@ -150,7 +150,7 @@ fn a_password_is_set_by_its_user_its_main_account_and_administrators() {
         ("other", "root", false),
         ("root", "nobody", false),
     ] {
-        let wish = Wish::SetPassword(name.to_owned(), format!("of {by}"));
+        let wish = Wish::SetPassword(name.to_owned(), Hash(format!("of {by}")));
         assert_eq!(done(&mut world, by, wish).is_ok(), want, "{by} {name}");
     }
     assert_eq!(world.accounts["main"].password, "of root");

@@ -80,7 +80,8 @@ fn no_secret_is_written_down() {
 #[test]
 fn a_record_says_who_from_where_why_and_what_was_there() {
     let mut play = Play::new();
-    let token = JoinToken { digest: "d".to_owned(), zone: "fi-hel1".to_owned(), expires: 9 };
+    let token =
+        JoinToken { digest: "d".to_owned(), zone: "fi-hel1".to_owned(), expires: 9, host: None };
     let before = play.world.clone();
     let changes = play.op(&Op::AllowJoin { by: "a".to_owned(), token }).unwrap();
     assert_eq!(

@@ -14,7 +14,7 @@ use crate::ip_range::IpRange;
 
 /// Acts for its main account, within what it was given access to. It owns
 /// nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubAccount {
     /// The user of Basic authentication: no account has the same.
     pub name: String,

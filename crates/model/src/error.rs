@@ -48,6 +48,10 @@ pub enum Rule {
     Exists(Noun, String),
     #[error("The host {0} carries ports or servers; delete or move them first.")]
     HostNotEmpty(String),
+    #[error("The host {0} is revoked; it can join again with a token for it.")]
+    HostRevoked(String),
+    #[error("The host {0} has had a newer certificate since, and has used it.")]
+    CertificateReplaced(String),
     #[error("The server UUID is invalid.")]
     ServerInvalid,
     #[error("The server {uuid} is {state} already.")]

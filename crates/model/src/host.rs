@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::certificate::{Certificate, Certificates};
 use crate::change::{Change, Key, Object};
 use crate::error::{Noun, Rule, Subject};
 use crate::objects::{Host, JoinToken};
@@ -28,16 +29,22 @@ pub struct Join {
     pub underlay: IpAddr,
     /// Seconds since 1970.
     pub now: i64,
+    /// That it is to have.
+    pub certificate: Option<Certificate>,
 }
 
 /// # Errors
-/// An unknown zone.
+/// An unknown zone or host.
 pub fn allow_join(world: &World, token: &JoinToken) -> Result<Vec<Change>, Rule> {
     zone::check(world, &token.zone)?;
+    if let Some(host) = token.host.filter(|host| !world.hosts.contains_key(host)) {
+        return Err(Rule::Absent(Noun::Host, host.to_string()));
+    }
     Ok(vec![Change::Put(Object::JoinToken(token.clone()))])
 }
 
-/// Uses the token up.
+/// Uses the token up. The host that it is for comes back as who it was;
+/// another is `uuid`.
 ///
 /// # Errors
 /// [`Rule::JoinTokenInvalid`] also for a token of another zone; a name or an
@@ -53,7 +60,13 @@ pub fn join(world: &World, uuid: Uuid, wish: &Join) -> Result<Vec<Change>, Rule>
         return Err(Rule::bad(Subject::Name, "host.name", why));
     }
     check_underlay(wish.underlay)?;
-    for other in world.hosts.values() {
+    let back = token.host.map(|host| find(world, &host.to_string())).transpose()?;
+    if let Some(host) = back.filter(|it| it.name != wish.name) {
+        let why = format!("must be {}: the token is for that host", host.name);
+        return Err(Rule::bad(Subject::Name, "host.name", why));
+    }
+    let uuid = back.map_or(uuid, |host| host.uuid);
+    for other in world.hosts.values().filter(|it| it.uuid != uuid) {
         if other.name == wish.name {
             return Err(Rule::Exists(Noun::Host, wish.name.clone()));
         }
@@ -68,8 +81,8 @@ pub fn join(world: &World, uuid: Uuid, wish: &Join) -> Result<Vec<Change>, Rule>
             return Err(Rule::Exists(Noun::Host, format!("at {}", wish.underlay)));
         }
     }
-    let host =
-        Host { uuid, name: wish.name.clone(), zone: wish.zone.clone(), underlay: wish.underlay };
+    let Join { name, zone, underlay, certificate, .. } = wish.clone();
+    let host = Host { uuid, name, zone, underlay, certificates: Certificates::of(certificate) };
     Ok(vec![Change::Delete(Key::JoinToken(token.digest.clone())), Change::Put(Object::Host(host))])
 }
 

@@ -83,7 +83,8 @@ fn the_underlays_of_all_hosts_are_of_one_family() {
 
 #[test]
 fn a_token_is_for_a_zone_that_there_is() {
-    let token = JoinToken { digest: "x".to_owned(), zone: "atlantis".to_owned(), expires: 1 };
+    let token =
+        JoinToken { digest: "x".to_owned(), zone: "atlantis".to_owned(), expires: 1, host: None };
     let op = Op::AllowJoin { by: "a".to_owned(), token };
     let absent = Rule::Absent(Noun::Zone, "atlantis".to_owned());
     assert_eq!(decide(&Play::new().world, &op), Err(absent));
@@ -104,4 +105,41 @@ fn a_host_is_deleted_by_name_or_uuid_once_it_carries_nothing() {
     }
     play.all([delete("h0"), delete(&host_id(2).to_string())]);
     assert_eq!(play.world.hosts.keys().collect::<Vec<_>>(), [&host_id(1)]);
+}
+
+#[test]
+fn a_token_for_a_host_lets_it_in_again_as_who_it_was_and_nobody_else() {
+    let mut play = Play::new();
+    play.all([create_network(0, &["10.0.0.0/24"], None), create_port(0, 0, 1)]);
+    let token = |host| JoinToken {
+        digest: "back".to_owned(),
+        zone: ZONE.to_owned(),
+        expires: 100,
+        host: Some(host),
+    };
+    let allow = |host| Op::AllowJoin { by: "a".to_owned(), token: token(host) };
+    let absent = Err(Rule::Absent(Noun::Host, host_id(9).to_string()));
+    assert_eq!(decide(&play.world, &allow(host_id(9))), absent);
+    play.must(allow(host_id(1)));
+    let back = |name: &str, last: u8| {
+        let mut op = join(7);
+        if let Op::Join { wish, .. } = &mut op {
+            (wish.digest, wish.name) = ("back".to_owned(), name.to_owned());
+            wish.underlay = [192, 0, 2, last].into();
+        }
+        op
+    };
+    for other in ["h0", "h7"] {
+        assert_eq!(play.fault(&back(other, 2)), (Subject::Name, "host.name".to_owned()));
+    }
+    let taken = Err(Rule::Exists(Noun::Host, "at 192.0.2.1".to_owned()));
+    assert_eq!(decide(&play.world, &back("h1", 1)), taken, "another host's address");
+    let revoke =
+        crate::certificate::Wish::Revoke { by: "a".to_owned(), id: "h1".to_owned(), now: 5 };
+    play.must(Op::Certificate(revoke));
+    play.must(back("h1", 77));
+    let host = &play.world.hosts[&host_id(1)];
+    assert_eq!((host.certificates.revoked(), &*host.underlay.to_string()), (None, "192.0.2.77"));
+    assert_eq!(play.world.ports_at(host_id(1)).count(), 1);
+    assert!(!play.world.hosts.contains_key(&host_id(7)));
 }

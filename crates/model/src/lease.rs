@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::certificate;
 use crate::change::{Change, Key, Object};
 use crate::error::{Noun, Rule};
 use crate::ids::Revision;
@@ -79,11 +80,10 @@ pub fn goes_on(before: &World, after: &Lease, claim: &Claim) -> bool {
 /// larger than any the host knows, also when the server's memory is a backup.
 ///
 /// # Errors
-/// [`Rule::Absent`].
+/// [`Rule::Absent`], [`Rule::HostRevoked`].
 pub fn take(world: &World, host: Uuid, claim: &Claim) -> Result<Vec<Change>, Rule> {
-    if !world.hosts.contains_key(&host) {
-        return Err(Rule::Absent(Noun::Host, host.to_string()));
-    }
+    let known = world.hosts.get(&host);
+    certificate::not_revoked(known.ok_or_else(|| Rule::Absent(Noun::Host, host.to_string()))?)?;
     if resumed(world, host, claim).is_some() {
         return Ok(Vec::new());
     }

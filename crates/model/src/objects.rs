@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::certificate::Certificates;
 use crate::change::Key;
 use crate::ids::{Mac, NetnsName, Prefix, Revision, Vni};
 use crate::label::Label;
@@ -18,7 +19,7 @@ use crate::state::State;
 use crate::terms::REMEMBERED;
 
 /// Who may call. Keyed by name, which is the user of Basic authentication.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     pub name: String,
     /// PHC string of argon2id.
@@ -141,6 +142,8 @@ pub struct Host {
     pub zone: String,
     /// Where other hosts send VXLAN packets to: its VTEP.
     pub underlay: IpAddr,
+    #[serde(default)]
+    pub certificates: Certificates,
 }
 
 /// Lets one machine become a host, once.
@@ -151,6 +154,9 @@ pub struct JoinToken {
     pub zone: String,
     /// Seconds since 1970.
     pub expires: i64,
+    /// It lets this host in again, and nobody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Uuid>,
 }
 
 /// A NIC of a workload on a network at a host.

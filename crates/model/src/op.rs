@@ -15,8 +15,8 @@ use crate::seal;
 use crate::terms::{self, Once, Terms};
 use crate::world::World;
 use crate::{
-    access, account, host, interface, network, peering, peering_group, port, router, scope, server,
-    webhook, zone,
+    access, account, certificate, host, interface, network, peering, peering_group, port, router,
+    scope, server, webhook, zone,
 };
 
 /// A wish, by whom, and the UUID of what it makes or touches.
@@ -85,6 +85,8 @@ pub enum Op {
         by: String,
         id: String,
     },
+    /// By administrators or hosts: see there.
+    Certificate(certificate::Wish),
     CreateAccount {
         by: String,
         account: Account,
@@ -238,6 +240,7 @@ fn decide_under(world: &World, terms: &Terms, op: &Op) -> Result<Vec<Change>, Ru
             admin(world, by).and_then(|()| host::allow_join(world, token))
         }
         Op::DeleteHost { by, id } => admin(world, by).and_then(|()| host::delete(world, id)),
+        Op::Certificate(wish) => certificate::decide(world, wish),
         Op::CreateAccount { by, account } => {
             admin(world, by).and_then(|()| account::create(world, account))
         }

@@ -120,7 +120,10 @@ pub(crate) fn account(name: &str, admin: bool) -> Account {
 
 pub(crate) fn allow_join(digest: &str) -> Op {
     let (digest, zone) = (digest.to_owned(), ZONE.to_owned());
-    Op::AllowJoin { by: "a".to_owned(), token: JoinToken { digest, zone, expires: 100 } }
+    Op::AllowJoin {
+        by: "a".to_owned(),
+        token: JoinToken { digest, zone, expires: 100, host: None },
+    }
 }
 
 /// Host `h{n}` at 192.0.2.{n+1}, with the token whose digest is its number.
@@ -132,6 +135,7 @@ pub(crate) fn join(n: u128) -> Op {
         zone: ZONE.to_owned(),
         underlay: [192, 0, 2, last].into(),
         now: 99,
+        certificate: None,
     };
     Op::Join { uuid: host_id(n), wish }
 }

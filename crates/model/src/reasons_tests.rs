@@ -97,7 +97,13 @@ impl Builder {
     fn port(&mut self, network: u128, host: u128) {
         let name = format!("host{host}");
         let underlay = [192, 0, 2, u8::try_from(host).unwrap()].into();
-        self.put(Object::Host(Host { uuid: host_uuid(host), name, zone: String::new(), underlay }));
+        self.put(Object::Host(Host {
+            uuid: host_uuid(host),
+            name,
+            zone: String::new(),
+            underlay,
+            certificates: Default::default(),
+        }));
         let Some(it) = self.world.network(network_uuid(network)).cloned() else { return };
         let uuid = Uuid::from_u128(0x0500 + network * 16 + host);
         let last = it.subnets[0].prefix.net().hosts().nth(usize::try_from(9 + host).unwrap());

@@ -129,7 +129,7 @@ pub fn check_op(world: &World, sub: &str, op: &Op) -> Result<(), Rule> {
         Op::AsSub { .. } | Op::PlaceServers { .. } | Op::Found { .. } | Op::Join { .. } => {
             Err(Rule::MainOnly(sub.to_owned()))
         }
-        Op::Seals(_) | Op::Node(_) => Err(Rule::MainOnly(sub.to_owned())),
+        Op::Seals(_) | Op::Node(_) | Op::Certificate(_) => Err(Rule::MainOnly(sub.to_owned())),
         Op::TakeLease { .. } | Op::DropLease { .. } | Op::LoseLeases(_) => {
             Err(Rule::MainOnly(sub.to_owned()))
         }

@@ -108,7 +108,8 @@ fn with_access_to_all_it_may_still_make_no_users_zones_or_hosts() {
     };
     let sub = world.credentials().sub("s").unwrap();
     let access = |by: &str, wish| Op::Access { by: by.to_owned(), wish };
-    let password = |user: &str| access::Wish::SetPassword(user.to_owned(), String::new());
+    let password =
+        |user: &str| access::Wish::SetPassword(user.to_owned(), access::Hash(String::new()));
     for op in [
         Op::CreateAccount { by: by(), account },
         Op::DeleteHost { by: by(), id: String::new() },

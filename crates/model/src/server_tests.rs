@@ -20,7 +20,13 @@ fn world() -> World {
     let mut world = World::default();
     for (n, zone) in [(0, ZONE), (1, ZONE), (2, "de-fra1")] {
         let underlay = [192, 0, 2, u8::try_from(n).unwrap()].into();
-        let it = Host { uuid: host(n), name: format!("h{n}"), zone: zone.to_owned(), underlay };
+        let it = Host {
+            uuid: host(n),
+            name: format!("h{n}"),
+            zone: zone.to_owned(),
+            underlay,
+            certificates: Default::default(),
+        };
         world.commit(&[Change::Put(Object::Host(it))]);
     }
     let subnet = Subnet {

@@ -162,10 +162,12 @@ fn founded() -> World {
     for n in 0..HOSTS {
         let digest = n.to_string();
         let zone = "fi-hel1".to_owned();
-        let token = JoinToken { digest: digest.clone(), zone: zone.clone(), expires: 1 };
+        let token =
+            JoinToken { digest: digest.clone(), zone: zone.clone(), expires: 1, host: None };
         commit(&mut world, Op::AllowJoin { by: "a".to_owned(), token });
         let underlay = std::net::Ipv4Addr::from(0xc000_0200 + u32::try_from(n).unwrap()).into();
-        let wish = Join { digest, name: format!("h{n}"), zone, underlay, now: 0 };
+        let wish =
+            Join { digest, name: format!("h{n}"), zone, underlay, now: 0, certificate: None };
         commit(&mut world, Op::Join { uuid: host(n), wish });
     }
     for n in 0..ROUTERS {

@@ -18,7 +18,7 @@ use crate::world::World;
 /// The account that hears of everything: the operator's own webhook.
 pub const OPERATOR: &str = "";
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Wish {
     Set { url: String, secret: String },
     Delete,

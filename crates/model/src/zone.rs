@@ -117,7 +117,7 @@ mod tests {
     fn a_zone_stays_for_as_long_as_a_token_of_it_is_good() {
         let mut world = World::default();
         world.commit(&create(&world, &home()).unwrap());
-        let token = JoinToken { digest: "00".to_owned(), zone: home().id, expires: 10 };
+        let token = JoinToken { digest: "00".to_owned(), zone: home().id, expires: 10, host: None };
         world.commit(&[Change::Put(Object::JoinToken(token))]);
         assert!(matches!(delete(&world, "home-1", 9), Err(Rule::ZoneInUse { .. })));
         world.commit(&delete(&world, "home-1", 10).unwrap());

@@ -79,7 +79,7 @@ pub(crate) async fn set_password(api: Api, call: Call) -> Answer {
     call.check_makes_credentials()?;
     let password = wire::password_of_body(&call.body, &name)?;
     let hash = password::hash_aside(password).await?;
-    let wish = Wish::SetPassword(name, hash);
+    let wish = Wish::SetPassword(name, model::access::Hash(hash));
     let commit = api.write(Op::Access { by: call.user.name.clone(), wish }).await?;
     tracing::info!(user = call.id(), revision = commit.revision, "changed a password");
     Ok(nothing())

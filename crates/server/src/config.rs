@@ -88,6 +88,16 @@ pub struct Config {
     #[arg(long, env = "KANNAS_LOG_DAYS", default_value_t = 365)]
     pub log_days: u32,
 
+    /// Days that a host's certificate is good; agents renew it when a third of
+    /// them is left
+    #[arg(
+        long,
+        env = "KANNAS_HOST_CERT_DAYS",
+        default_value_t = 90,
+        value_parser = clap::value_parser!(u32).range(1..=3650)
+    )]
+    pub host_cert_days: u32,
+
     #[command(flatten)]
     pub tls: TlsArgs,
 

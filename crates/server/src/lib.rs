@@ -129,6 +129,7 @@ impl Server {
         let (agents, agents_address) = listen(config.agent_listen).await?;
         let among = among(config, &store, agents_address)?;
         let hub = Hub::start_among(store.clone(), config.leases, among);
+        hub.set_certificate_days(config.host_cert_days);
         let addresses = Addresses { api: api_address, agents: agents_address };
         let events = Events {
             store: store.clone(),
@@ -172,11 +173,7 @@ impl Server {
             let on = Api::new(store.clone(), hub.clone(), setting, stop.clone());
             let writing = token::write_uses(&on, stop.clone());
             let greeting = api_tls.as_ref().map(Tls::greeting);
-            let fresh = async {
-                if let Some(tls) = api_tls {
-                    tls.keep_fresh(stop.clone()).await;
-                }
-            };
+            let fresh = tls::keep_fresh(api_tls, stop.clone());
             tokio::join!(listener::serve(api, greeting, on.clone(), stop.clone()), fresh, writing);
             token::write_uses_once(&on).await;
             Ok(())

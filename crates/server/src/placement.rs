@@ -85,9 +85,9 @@ mod tests {
             Account { name: by(), password: String::new(), admin: true, quota: Quota::default() };
         let authority = crate::agents::new_authority();
         let zone = "fi-hel1".to_owned();
-        let token = JoinToken { digest: String::new(), zone: zone.clone(), expires: 1 };
+        let token = JoinToken { digest: String::new(), zone: zone.clone(), expires: 1, host: None };
         let (name, underlay) = ("h".to_owned(), [192, 0, 2, 1].into());
-        let wish = Join { digest: String::new(), name, zone, underlay, now: 0 };
+        let wish = Join { digest: String::new(), name, zone, underlay, now: 0, certificate: None };
         for op in [
             Op::Found { admin, authority },
             Op::AllowJoin { by: by(), token },

@@ -235,6 +235,8 @@ fn rule_number(rule: &Rule) -> (StatusCode, &'static str) {
         Rule::AttachmentTaken(_) => (CONFLICT, "DEVICE_ADDRESS_IN_USE"),
         Rule::Exists(noun, _) => (CONFLICT, exists_code(*noun)),
         Rule::HostNotEmpty(_) => (CONFLICT, "HOST_NOT_EMPTY"),
+        Rule::HostRevoked(_) => (CONFLICT, "HOST_REVOKED"),
+        Rule::CertificateReplaced(_) => (CONFLICT, "CERTIFICATE_REPLACED"),
         Rule::ServerInvalid => (StatusCode::BAD_REQUEST, "SERVER_INVALID"),
         Rule::ServerState { .. } => (CONFLICT, "SERVER_STATE_ILLEGAL"),
         Rule::InterfaceExists(_) => (CONFLICT, "INTERFACE_EXISTS"),

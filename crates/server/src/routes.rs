@@ -160,6 +160,8 @@ pub(crate) static ROUTES: &[Route] = routes! {
 
     Account GET "/kannas/v1/hosts" host::list;
     Account DELETE "/kannas/v1/hosts/{id}" host::delete;
+    Account POST "/kannas/v1/hosts/{id}/renew" host::renew;
+    Account POST "/kannas/v1/hosts/{id}/revoke" host::revoke;
     Account GET "/kannas/v1/hosts/{id}/counters" counters::of_host;
     Account GET "/kannas/v1/counters" counters::of_server;
     Account GET "/kannas/v1/host-pairs" host::pairs;

@@ -113,8 +113,8 @@ impl Tls {
         Greeting(self.newest.subscribe())
     }
 
-    /// Takes up what is put into the files, until `stop` says so.
-    pub(crate) async fn keep_fresh(mut self, mut stop: watch::Receiver<bool>) {
+    /// See [`keep_fresh`].
+    async fn keep_fresh(mut self, mut stop: watch::Receiver<bool>) {
         let mut ticks = tokio::time::interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -153,6 +153,13 @@ impl Tls {
                 "a new certificate cannot be used: the old one stays"
             ),
         }
+    }
+}
+
+/// Takes up what is put into the files, if there are any, until `stop` says so.
+pub(crate) async fn keep_fresh(tls: Option<Tls>, stop: watch::Receiver<bool>) {
+    if let Some(tls) = tls {
+        tls.keep_fresh(stop).await;
     }
 }
 

@@ -119,16 +119,19 @@ pub struct Restored {
 /// A server works on it; or the file is damaged, and nothing has changed.
 pub fn restore(dir: &Path, file: &Path) -> Result<Restored, Error> {
     let place = dir.join(FILE);
-    let _lock = sqlite::lock(&place)?;
+    let witness = sqlite::lock(&place)?;
     checked(file)?;
     let aside = dir.join("restoring");
     // Of one that was cut.
     let _ = fs::remove_dir_all(&aside);
     let made = DirBuilder::new().mode(0o700).create(&aside);
     made.map_err(|error| Error::File(aside.clone(), error))?;
-    let restored = copy_of(file, &aside.join(FILE))
-        .and_then(|()| looked_through(&aside))
-        .and_then(|revision| Ok(Restored { revision, old: replace(&place, &aside.join(FILE))? }));
+    let restored = copy_of(file, &aside.join(FILE)).and_then(|()| looked_through(&aside)).and_then(
+        |revision| {
+            witness.forget()?;
+            Ok(Restored { revision, old: replace(&place, &aside.join(FILE))? })
+        },
+    );
     let _ = fs::remove_dir_all(&aside);
     sync_dir(Some(dir))?;
     restored

@@ -159,13 +159,16 @@ pub(crate) fn delete_peering_group(uuid: Uuid) -> Op {
 
 pub(crate) fn allow_join(digest: &str) -> Op {
     let zone = "fi-hel1".to_owned();
-    let token = JoinToken { digest: digest.to_owned(), zone, expires: 1_800_000_000 };
+    let token = JoinToken { digest: digest.to_owned(), zone, expires: 1_800_000_000, host: None };
     Op::AllowJoin { by: ADMIN.to_owned(), token }
 }
 
 pub(crate) fn join(uuid: Uuid, digest: &str, name: &str, underlay: IpAddr) -> Op {
     let (digest, name, zone) = (digest.to_owned(), name.to_owned(), "fi-hel1".to_owned());
-    Op::Join { uuid, wish: Join { digest, name, zone, underlay, now: 1_700_000_000 } }
+    Op::Join {
+        uuid,
+        wish: Join { digest, name, zone, underlay, now: 1_700_000_000, certificate: None },
+    }
 }
 
 pub(crate) fn seal(zone: &str) -> Op {

@@ -31,7 +31,7 @@ use gate::Gate;
 use kernel::Fake;
 
 pub(crate) const ZONE: &str = "fi-hel1";
-const ADMIN: &str = "admin";
+pub(crate) const ADMIN: &str = "admin";
 
 /// A machine that is busy with other things is not dead.
 const LEASES: LeaseArgs = LeaseArgs { limit_ms: 10_000, grace_seconds: 60 };
@@ -153,9 +153,14 @@ impl Site {
     }
 
     pub(crate) async fn token(&self) -> String {
+        self.token_for(None).await
+    }
+
+    /// For a host that joins again.
+    pub(crate) async fn token_for(&self, host: Option<Uuid>) -> String {
         let secret = Uuid::new_v4().simple().to_string();
         let digest = Sha256::digest(secret.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
-        let token = JoinToken { digest, zone: ZONE.to_owned(), expires: i64::MAX };
+        let token = JoinToken { digest, zone: ZONE.to_owned(), expires: i64::MAX, host };
         self.write(Op::AllowJoin { by: ADMIN.to_owned(), token }).await;
         let authority = self.store.world().authority().unwrap().clone();
         format!("kjt_{secret}.{}", fingerprint(&authority))

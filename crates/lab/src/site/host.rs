@@ -8,8 +8,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::server::clean;
-use super::{Site, kannas};
+use super::Site;
+use super::server::{clean, words};
 use crate::netns::Netns;
 use crate::process::Process;
 use crate::relay::Relay;
@@ -88,6 +88,20 @@ impl Host {
     /// It runs already, or cannot be started.
     pub fn start(&mut self) -> Result<()> {
         self.launch(None)
+    }
+
+    /// Starts the agent with a token by which it joins anew, as who it was.
+    ///
+    /// # Errors
+    /// It runs already, or cannot be started.
+    pub fn join_again(&mut self, token: &str) -> Result<()> {
+        self.launch(Some(token))
+    }
+
+    /// Where it keeps who it is, with its keys.
+    #[must_use]
+    pub fn state(&self) -> &PathBuf {
+        &self.state
     }
 
     /// Kills the agent as a crash would.
@@ -197,8 +211,9 @@ impl Host {
 
     fn launch(&mut self, token: Option<&str>) -> Result<()> {
         ensure!(self.agent.is_none(), "{} has an agent", self.name);
-        let mut command = clean(self.netns.command(kannas()?));
-        command.arg("agent");
+        let words = words(|it| &it.agent)?;
+        let mut command = clean(self.netns.command(&words[0]));
+        command.args(&words[1..]).arg("agent");
         for door in self.knows.iter().filter_map(|index| self.doors.get(*index)) {
             command.arg("--server").arg(format!("https://{}", door.address()));
         }

@@ -30,7 +30,7 @@ use crate::ping::Pinger;
 pub use folder::{Folder, Medium};
 pub use host::Host;
 pub use pair::{ENCRYPTION, HOSTS, Pair, Streams, add_machine, peer};
-pub use server::Server;
+pub use server::{Confinement, Server, confine, say_all};
 pub use underlay::{Cabling, MTU, Underlay};
 
 /// What a machine that is busy with other things may take for one thing of many.

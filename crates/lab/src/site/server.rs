@@ -1,9 +1,11 @@
 //! The server of a site, which may be killed and started again.
 
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -143,12 +145,43 @@ impl Server {
     }
 }
 
+static CONFINEMENT: OnceLock<Confinement> = OnceLock::new();
+
+/// What programs are started by: words before theirs, which run them with less than root has.
+#[derive(Clone, Debug, Default)]
+pub struct Confinement {
+    pub server: Vec<String>,
+    pub agent: Vec<String>,
+}
+
+/// For whatever is started from now on; said once.
+///
+/// # Errors
+/// It was said before.
+pub fn confine(by: Confinement) -> Result<()> {
+    CONFINEMENT.set(by).ok().context("confined already")
+}
+
+/// The words that start a server, or an agent, up to the program.
+pub(super) fn words(of: fn(&Confinement) -> &Vec<String>) -> Result<Vec<OsString>> {
+    let before = CONFINEMENT.get().map(of).into_iter().flatten().map(OsString::from);
+    Ok(before.chain([kannas()?.into_os_string()]).collect())
+}
+
 fn launch(at: [SocketAddr; 2], flags: &[String], data: &Path, log: &Path) -> Result<Process> {
     let [api, agents] = at;
-    let mut command = clean(Command::new(kannas()?));
-    command.arg("server").arg("--data-dir").arg(data);
+    let words = words(|it| &it.server)?;
+    let mut command = clean(Command::new(&words[0]));
+    command.args(&words[1..]).arg("server").arg("--data-dir").arg(data);
     command.args(flags).args(["--listen", &api.to_string(), "--agent-listen", &agents.to_string()]);
     Process::start("kannas server", command, log)
+}
+
+static SAY_ALL: AtomicBool = AtomicBool::new(false);
+
+/// Whatever is started from now on says all that it can.
+pub fn say_all() {
+    SAY_ALL.store(true, Ordering::Relaxed);
 }
 
 /// The developer's own settings are not the test's.
@@ -157,6 +190,9 @@ pub(super) fn clean(mut command: Command) -> Command {
         if name.to_string_lossy().starts_with("KANNAS_") {
             command.env_remove(name);
         }
+    }
+    if SAY_ALL.load(Ordering::Relaxed) {
+        command.env("RUST_LOG", "trace");
     }
     command
 }

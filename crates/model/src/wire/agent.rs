@@ -10,6 +10,8 @@
 //! A host that names its `boot` in the watch, and the `epoch` of the lease it
 //! has, is told of its lease first, and renews it by `POST /agent/v1/renew`
 //! with [`Renewal`]: refused with 409 when it is lost, and then the watch ends.
+//! The answer, [`Held`], says when the host's next certificate is due, which it
+//! gets by `POST /agent/v1/certificate` with [`Renew`], answered by [`Renewed`].
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -28,7 +30,7 @@ use crate::way::News;
 /// agents trust this authority for this name only.
 pub const SERVER_NAME: &str = "server.kannas.internal";
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Join {
     /// The token's secret half.
     pub secret: String,
@@ -44,6 +46,27 @@ pub struct Joined {
     pub host: Uuid,
     pub certificate_pem: String,
     pub authority_pem: String,
+}
+
+/// A wish for the host's next certificate, by `POST /agent/v1/certificate`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Renew {
+    /// Certificate request, PEM, of a new key. Only that is taken.
+    pub request_pem: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Renewed {
+    pub certificate_pem: String,
+}
+
+/// What a renewal of the lease is answered with where there is something to
+/// say.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Held {
+    /// The host is to ask for its next certificate.
+    #[serde(default)]
+    pub certificate_due: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

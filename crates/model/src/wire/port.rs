@@ -125,6 +125,13 @@ pub struct HostView {
     /// It has not renewed its lease since, and nothing is sent to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_since: Option<String>,
+    /// Its certificates are good for nothing since then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_since: Option<String>,
+    /// When its newest certificate ends; none of a host that has one without
+    /// an end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_until: Option<String>,
     pub errors: Vec<String>,
     /// The public keys of its tunnels, by generation; none where nothing is
     /// encrypted.
@@ -148,6 +155,8 @@ impl HostView {
             keys: world.seals.keys(it.uuid).map(|keys| keys.public()).unwrap_or_default(),
             repairs: standing.map(|s| s.repairs.clone()).unwrap_or_default(),
             lost_since: lost.map(super::rfc3339),
+            revoked_since: it.certificates.revoked().map(super::rfc3339),
+            certificate_until: it.certificates.until().map(super::rfc3339),
             errors: standing
                 .map(|s| s.errors.iter().map(|e| e.message.clone()).collect())
                 .unwrap_or_default(),
@@ -157,8 +166,11 @@ impl HostView {
 
 /// A wish for a join token.
 pub struct NewToken {
-    pub zone: String,
+    /// None if the host says it.
+    pub zone: Option<String>,
     pub valid_seconds: i64,
+    /// UUID or name of the host that is to join again, and nobody else.
+    pub host: Option<String>,
 }
 
 impl NewToken {
@@ -166,13 +178,17 @@ impl NewToken {
     /// The first faulty attribute.
     pub fn of_body(body: &[u8]) -> Result<Self, Rule> {
         let mut fields = Fields::of_body(body, "host_token")?;
-        let zone = fields.required("zone", Subject::ZoneMissing)?;
+        let host = fields.string("host", Subject::Request)?;
+        let zone = match host {
+            Some(_) => fields.string("zone", Subject::Zone)?,
+            None => Some(fields.required("zone", Subject::ZoneMissing)?),
+        };
         let valid = fields.integer("valid_seconds", Subject::Request)?.unwrap_or(3600);
         if !(60..=30 * 86_400).contains(&valid) {
             return Err(fields.bad(Subject::Request, "valid_seconds", "must be 60 to 2592000"));
         }
         fields.finish()?;
-        Ok(Self { zone, valid_seconds: valid })
+        Ok(Self { zone, valid_seconds: valid, host })
     }
 }
 

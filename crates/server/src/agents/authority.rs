@@ -1,17 +1,19 @@
 //! The agents' certificate authority: one key that signs the server's
 //! certificate and every host's.
 //!
-//! Certificates name no end (RFC 5280 §4.1.2.5): a host's is worth nothing
-//! once the host is deleted, which is looked up at each request, and a machine
-//! whose clock is not set yet must be able to connect.
+//! Those of the server and the authority name no end (RFC 5280 §4.1.2.5): a
+//! machine whose clock is not set yet must be able to connect. A host's has one,
+//! by the server's clock; which of them are good is looked up at each request
+//! (`model::certificate`).
 
+use model::certificate::{Certificate, Serial};
 use model::objects::Authority;
 use model::wire::agent::SERVER_NAME;
 use rcgen::string::Ia5String;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedKey,
     DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SanType,
+    SanType, SerialNumber,
 };
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -93,17 +95,43 @@ impl HostKey {
     }
 }
 
+/// A certificate that is yet to be signed.
+pub(crate) struct Draft {
+    pub(crate) it: Certificate,
+    serial: [u8; 16],
+}
+
+impl Draft {
+    /// From `since` on, in seconds since 1970.
+    pub(crate) fn new(since: i64, days: u32) -> Self {
+        let serial: [u8; 16] = rand::random();
+        let until = since + DAY * i64::from(days);
+        Self { it: Certificate { serial: Serial::of(&serial), since, until }, serial }
+    }
+}
+
+/// In seconds; also how much a certificate is older than it is, for clocks
+/// that are late.
+const DAY: i64 = 86_400;
+
 /// The certificate, PEM, by which `host` is known from now on.
 pub(crate) fn issue_host(
     authority: &Authority,
     host: Uuid,
     key: &HostKey,
+    draft: &Draft,
 ) -> Result<String, CertificateError> {
     let mut params = params(&format!("Kannas host {host}"));
+    params.serial_number = Some(SerialNumber::from_slice(&draft.serial));
+    params.not_before = time_of(draft.it.since - DAY);
+    params.not_after = time_of(draft.it.until);
     params.subject_alt_names = vec![SanType::URI(Ia5String::try_from(host.urn().to_string())?)];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     Ok(params.signed_by(&key.0, &issuer(authority)?)?.pem())
 }
+
+/// Days; it is not the server's to renew.
+const LONG: u32 = 3650;
 
 /// A new key and the certificate of `host` for it, PEM both: of a host that is
 /// joined by who has the authority itself.
@@ -113,13 +141,25 @@ pub(crate) fn issue_host(
 pub fn issue_new(authority: &Authority, host: Uuid) -> Result<(String, String), CertificateError> {
     let key = KeyPair::generate()?;
     let request = CertificateParams::default().serialize_request(&key)?.pem()?;
-    let certificate = issue_host(authority, host, &HostKey::from_request(&request)?)?;
+    let draft = Draft::new(OffsetDateTime::now_utc().unix_timestamp(), LONG);
+    let certificate = issue_host(authority, host, &HostKey::from_request(&request)?, &draft)?;
     Ok((key.serialize_pem(), certificate))
 }
 
 /// The host that a certificate of ours names.
 pub(crate) fn host_of(certificate: &CertificateDer<'_>) -> Option<Uuid> {
     named(certificate, "urn:uuid:")
+}
+
+/// What is remembered of a host's certificate, as it says itself.
+pub(crate) fn certificate_of(certificate: &CertificateDer<'_>) -> Option<Certificate> {
+    let (_, it) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let validity = it.validity();
+    Some(Certificate {
+        serial: Serial::of(it.raw_serial()),
+        since: validity.not_before.timestamp() + DAY,
+        until: validity.not_after.timestamp(),
+    })
 }
 
 /// The server among several that a certificate of ours names.
@@ -134,6 +174,10 @@ fn named(certificate: &CertificateDer<'_>, before: &str) -> Option<Uuid> {
         let GeneralName::URI(uri) = name else { return None };
         Uuid::try_parse(uri.strip_prefix(before)?).ok()
     })
+}
+
+fn time_of(seconds: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 fn issuer(authority: &Authority) -> Result<Issuer<'static, KeyPair>, CertificateError> {
@@ -171,9 +215,11 @@ mod tests {
 
         let host = Uuid::from_u128(2);
         let key = HostKey::from_request(&request).unwrap();
-        let pem = issue_host(&authority, host, &key).unwrap();
+        let draft = Draft::new(1_700_000_000, 90);
+        let pem = issue_host(&authority, host, &key, &draft).unwrap();
 
         let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+        assert_eq!(certificate_of(&der), Some(draft.it));
         assert_eq!((host_of(&der), node_of(&der)), (Some(host), None));
         let (_, parsed) = x509_parser::parse_x509_certificate(&der).unwrap();
         assert!(!parsed.is_ca());

@@ -14,22 +14,25 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use model::audit::Origin;
+use model::certificate::Certificate;
 use model::error::Rule;
 use model::flow::Counted;
-use model::host;
 use model::ids::Revision;
 use model::lease::{Claim, goes_on, resumed};
+use model::objects::Host;
 use model::op::Op;
 use model::seal::{End, Generation, take_keys as take_keys_of};
-use model::wire::agent::{Answer, Join, Joined, Renewal, Report};
+use model::wire::agent::{Answer, Held, Renewal, Report};
 use model::world::World;
+use rustls::pki_types::CertificateDer;
 use store::{Commit, Store, WriteError};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use uuid::Uuid;
 
-use super::authority::{HostKey, hex_digest, issue_host};
+use super::authority::{certificate_of, host_of, node_of};
 use super::hub::{Gone, Hub};
+use super::papers;
 use super::peers;
 use super::roster::Heard;
 use super::watch as stream;
@@ -47,35 +50,52 @@ pub(crate) struct Door {
 
 impl Door {
     /// Writes what a host does, which is written down as its.
-    async fn write(&self, host: Uuid, cause: &str, op: Op) -> Result<Arc<Commit>, Refusal> {
+    pub(super) async fn write(
+        &self,
+        host: Uuid,
+        cause: &str,
+        op: Op,
+    ) -> Result<Arc<Commit>, Refusal> {
         let origin = Origin::host(host, cause);
         self.store.write(op.from(origin)).await.map_err(refuse)
     }
 }
 
 /// Who is at the other end of a connection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Peer {
     /// As its certificate says; None without one.
     pub(crate) host: Option<Uuid>,
+    /// That certificate.
+    shown: Option<Certificate>,
     /// The same of another server.
     pub(crate) node: Option<Uuid>,
     connection: u64,
 }
 
 impl Peer {
-    pub(crate) fn new(host: Option<Uuid>, node: Option<Uuid>) -> Self {
+    pub(crate) fn new(certificate: Option<&CertificateDer<'_>>) -> Self {
         static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
-        Self { host, node, connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed) }
+        let connection = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
+        let host = certificate.and_then(host_of);
+        let node = certificate.and_then(node_of);
+        Self { host, shown: certificate.and_then(certificate_of), node, connection }
+    }
+
+    /// Of a host that has shown none, as in a schedule of faults.
+    #[cfg(test)]
+    pub(super) fn of(host: Uuid) -> Self {
+        Self { host: Some(host), ..Self::new(None) }
     }
 }
 
 pub(crate) fn router(door: Door) -> Router {
     Router::new()
-        .route("/agent/v1/join", post(join))
+        .route("/agent/v1/join", post(papers::join))
         .route("/agent/v1/watch", get(watch_slice))
         .route("/agent/v1/report", post(report))
         .route("/agent/v1/renew", post(renew))
+        .route("/agent/v1/certificate", post(papers::renew))
         .route("/agent/v1/counters", post(counters))
         .route("/agent/v1/answer", post(answer))
         .merge(peers::router())
@@ -85,15 +105,15 @@ pub(crate) fn router(door: Door) -> Router {
 
 /// A request that is refused, with the sentence for the agent's log.
 #[derive(Debug)]
-struct Refusal(StatusCode, String);
+pub(super) struct Refusal(StatusCode, String);
 
 impl Refusal {
-    fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
         Self(status, sentence.into())
     }
 
     /// The chain of causes is the operator's, not the agent's.
-    fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+    pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error, "an agent's request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The server failed; its log says why.")
     }
@@ -114,8 +134,9 @@ impl From<JsonRejection> for Refusal {
 }
 
 /// A host that exists and has shown its certificate.
-struct Member {
-    host: Uuid,
+pub(super) struct Member {
+    pub(super) host: Uuid,
+    pub(super) shown: Certificate,
     connection: u64,
 }
 
@@ -123,49 +144,20 @@ impl FromRequestParts<Door> for Member {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Refusal> {
-        let peer = parts.extensions.get::<Peer>().copied();
-        let shown = peer.and_then(|p| Some((p.host?, p.connection)));
-        let (host, connection) = shown.ok_or_else(|| {
+        let peer = parts.extensions.get::<Peer>().cloned();
+        let member = peer
+            .and_then(|p| Some(Self { host: p.host?, shown: p.shown?, connection: p.connection }));
+        let member = member.ok_or_else(|| {
             Refusal::new(StatusCode::UNAUTHORIZED, "A host's certificate is needed; join first.")
         })?;
-        let known = |world: &World| world.hosts.contains_key(&host);
-        // One that is not may have come by another server.
-        if !known(&door.store.world()) && !known(&*fresh(door).await?) {
-            let sentence = format!("The host {host} does not exist or was deleted.");
-            return Err(Refusal::new(StatusCode::FORBIDDEN, sentence));
-        }
-        Ok(Self { host, connection })
+        member.check(door).await?;
+        Ok(member)
     }
 }
 
 /// What all servers have answered is in it.
-async fn fresh(door: &Door) -> Result<Arc<World>, Refusal> {
+pub(super) async fn fresh(door: &Door) -> Result<Arc<World>, Refusal> {
     door.store.fresh().await.map_err(|error| refuse(WriteError::Store(error)))
-}
-
-async fn join(
-    State(door): State<Door>,
-    body: Result<Json<Join>, JsonRejection>,
-) -> Result<Json<Joined>, Refusal> {
-    let Json(wish) = body?;
-    // Before the token is used up.
-    let key = HostKey::from_request(&wish.request_pem).map_err(|error| {
-        let sentence = format!("The certificate request cannot be used: {error}.");
-        Refusal::new(StatusCode::BAD_REQUEST, sentence)
-    })?;
-    let host = Uuid::new_v4();
-    let digest = hex_digest(wish.secret.as_bytes());
-    let Join { name, zone, underlay, .. } = wish;
-    let wish = host::Join { digest, name, zone, underlay, now: now() };
-    let commit = door.write(host, "join", Op::Join { uuid: host, wish }).await?;
-    let authority = commit.world.authority().cloned().ok_or_else(|| {
-        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "The server has no authority.")
-    })?;
-    let certificate_pem =
-        issue_host(&authority, host, &key).map_err(|error| Refusal::internal(&error))?;
-    tracing::info!(%host, "a host has joined");
-    let authority_pem = authority.certificate_pem.clone();
-    Ok(Json(Joined { host, certificate_pem, authority_pem }))
 }
 
 fn refuse(error: WriteError) -> Refusal {
@@ -181,7 +173,11 @@ fn refuse(error: WriteError) -> Refusal {
 }
 
 fn refuse_rule(rule: Rule) -> Refusal {
-    let status = if rule == Rule::JoinTokenInvalid {
+    let forbids = matches!(
+        rule,
+        Rule::JoinTokenInvalid | Rule::HostRevoked(_) | Rule::CertificateReplaced(_)
+    );
+    let status = if forbids {
         StatusCode::FORBIDDEN
     } else if matches!(rule, Rule::Exists(..)) {
         StatusCode::CONFLICT
@@ -192,7 +188,7 @@ fn refuse_rule(rule: Rule) -> Refusal {
 }
 
 /// Seconds since 1970.
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     #[expect(clippy::disallowed_methods, reason = "the edge: a token's expiry is wall-clock time")]
     let now = std::time::SystemTime::now();
     let since = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -222,7 +218,7 @@ async fn watch_slice(
     State(door): State<Door>,
     Query(query): Query<WatchQuery>,
 ) -> Result<Response, Refusal> {
-    let Member { host, connection } = member;
+    let Member { host, connection, .. } = member;
     if door.hub.is_closed() {
         let sentence = "This server takes no hosts for now; others may.";
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, sentence));
@@ -312,10 +308,15 @@ async fn renew(
     member: Member,
     State(door): State<Door>,
     body: Result<Json<Renewal>, JsonRejection>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<Response, Refusal> {
     let Json(Renewal { epoch }) = body?;
     if door.hub.renew(member.host, member.connection, epoch) {
-        return Ok(StatusCode::NO_CONTENT);
+        let world = door.store.world();
+        let due = |it: &Arc<Host>| it.certificates.is_due(now());
+        return Ok(match world.hosts.get(&member.host).is_some_and(due) {
+            true => Json(Held { certificate_due: true }).into_response(),
+            false => StatusCode::NO_CONTENT.into_response(),
+        });
     }
     Err(Refusal::new(StatusCode::CONFLICT, "The lease is lost: watch anew."))
 }

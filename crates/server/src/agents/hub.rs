@@ -1,7 +1,7 @@
 //! Who is connected, what they have acted on, and the worlds to resume from.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use imbl::OrdMap;
@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::asks::Asks;
+use super::bars::bars;
 use super::closing::Closed;
 use super::leases::{LeaseArgs, Leases, Look};
 use super::owed::{Owed, Work};
@@ -58,6 +59,10 @@ pub(super) struct Shared {
     pub(super) closed: watch::Sender<Closed>,
     /// Told after each change of the roster, with their number.
     changed: watch::Sender<u64>,
+    /// Told when hosts were revoked or deleted.
+    pub(super) barred: watch::Sender<u64>,
+    /// For how long certificates of hosts are good; 90 if nobody says.
+    pub(super) certificate_days: OnceLock<u32>,
     clock: Clock,
 }
 
@@ -126,8 +131,11 @@ impl Hub {
         };
         let (changed, nodes) = (watch::channel(0).0, watch::channel(OrdMap::new()).0);
         let closed = watch::channel(Closed::default()).0;
+        let (barred, certificate_days) = (watch::channel(0).0, OnceLock::new());
         let inner = Mutex::new(inner);
-        let shared = Arc::new(Shared { inner, among, nodes, closed, changed, clock });
+        let shared =
+            Shared { inner, among, nodes, closed, changed, barred, certificate_days, clock };
+        let shared = Arc::new(shared);
         shared.look_for_nodes(&store.world());
         let follower = shared.clone();
         let task = tokio::spawn(async move {
@@ -308,6 +316,9 @@ impl Shared {
         inner.take_leases(changes(), now_ms);
         inner.announce(&newest, touched, now_ms);
         drop(inner);
+        if changes().any(bars) {
+            self.barred.send_modify(|times| *times += 1);
+        }
         self.look_for_nodes(&group.world);
         self.tell();
     }
@@ -326,6 +337,7 @@ impl Shared {
         let everybody = everybody.map(|host| (host, Touched::Whole)).collect();
         inner.announce(&before, everybody, now_ms);
         drop(inner);
+        self.barred.send_modify(|times| *times += 1);
         self.look_for_nodes(&world);
         self.tell();
     }

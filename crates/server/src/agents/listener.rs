@@ -20,9 +20,10 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use uuid::Uuid;
 
-use super::authority::{CertificateError, host_of, issue_server, node_of};
+use super::authority::{CertificateError, issue_server};
 use super::door::{Door, Peer, router};
 use super::hub::Hub;
+use super::signed::Signed;
 use super::{lessor, peers};
 
 /// Connections at a time; more wait to be accepted.
@@ -31,7 +32,8 @@ const CONNECTIONS: usize = 16 << 10;
 /// From the first byte to a finished TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// A connection without a certificate is for one join.
+/// A connection without a certificate is for one join, and one of a host that
+/// is not let in to be told so.
 const STRANGER: Duration = Duration::from_secs(30);
 
 /// How long requests may go on after a stop.
@@ -70,7 +72,8 @@ pub async fn serve(
             _ = &mut others => {}
             stream = accept(&listener, &room) => {
                 let (stream, permit) = stream;
-                let connection = connect(stream, acceptor.clone(), router.clone(), stop.clone());
+                let (acceptor, router, hub) = (acceptor.clone(), router.clone(), hub.clone());
+                let connection = connect(stream, acceptor, router, hub, stop.clone());
                 connections.spawn(async move {
                     connection.await;
                     drop(permit);
@@ -116,6 +119,7 @@ async fn connect(
     stream: TcpStream,
     acceptor: TlsAcceptor,
     router: Router,
+    hub: Hub,
     mut stop: watch::Receiver<bool>,
 ) {
     // Lines are small and waited for.
@@ -129,8 +133,9 @@ async fn connect(
     };
     let certificates = stream.get_ref().1.peer_certificates();
     let shown = certificates.and_then(|chain| chain.first());
-    let (host, node) = (shown.and_then(|it| host_of(it)), shown.and_then(|it| node_of(it)));
-    let service = TowerToHyperService::new(router.layer(Extension(Peer::new(host, node))));
+    let peer = Peer::new(shown);
+    let (host, node) = (peer.host, peer.node);
+    let service = TowerToHyperService::new(router.layer(Extension(peer)));
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(Duration::from_secs(10))
@@ -139,10 +144,16 @@ async fn connect(
         .max_header_list_size(16 << 10)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    let stranger = async {
-        match host.or(node) {
-            Some(_) => std::future::pending().await,
-            None => tokio::time::sleep(STRANGER).await,
+    let over = async {
+        match (host, node) {
+            (_, Some(_)) => std::future::pending().await,
+            (Some(host), None) => {
+                // It may have joined a moment ago.
+                let known = hub.until(|| hub.admits(host));
+                let _ = tokio::time::timeout(STRANGER, known).await;
+                hub.is_barred(host).await;
+            }
+            (None, None) => tokio::time::sleep(STRANGER).await,
         }
     };
     tokio::select! {
@@ -153,7 +164,9 @@ async fn connect(
             return;
         }
         () = stopped(&mut stop) => {}
-        () = stranger => {}
+        () = over => if let Some(host) = host {
+            return tracing::info!(%host, "cut off a host that is not let in");
+        },
     }
     connection.as_mut().graceful_shutdown();
     let _ = tokio::time::timeout(FAREWELL, connection).await;
@@ -189,7 +202,7 @@ fn tls(
     let peers = peers::client(root, chain.clone(), key.clone_key())?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_client_cert_verifier(clients)
+        .with_client_cert_verifier(Arc::new(Signed(clients)))
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec()];
     // Hosts stay connected; so tickets would be memory for nothing.

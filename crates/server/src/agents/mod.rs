@@ -2,6 +2,7 @@
 
 mod asks;
 mod authority;
+mod bars;
 mod closing;
 mod door;
 mod far;
@@ -10,11 +11,13 @@ mod leases;
 mod lessor;
 mod listener;
 mod owed;
+mod papers;
 mod peers;
 mod roster;
 mod rotor;
 mod seat;
 mod session;
+mod signed;
 #[cfg(test)]
 mod simulation;
 mod tally;

@@ -88,8 +88,9 @@ const OVER: &str = "the host has begun another, or lost its lease";
 async fn tell(seat: &Seat, reader: &Reader, news: News) -> Result<(), &'static str> {
     let host = seat.host();
     let (world, debt) = seat.next().ok_or(OVER)?;
-    if !world.hosts.contains_key(&host) {
-        return Err("the host was deleted");
+    let known = world.hosts.get(&host).ok_or("the host was deleted")?;
+    if known.certificates.revoked().is_some() {
+        return Err("the host was revoked");
     }
     let first = !matches!(news, News::Owed);
     let these: Option<Vec<Line>> = match news {

@@ -174,6 +174,7 @@ async fn a_token_has_a_secret_and_the_authoritys_fingerprint() {
         (json!({"zone": "fi-hel1", "valid_seconds": 59}), 400, "REQUEST_INVALID"),
         (json!({"zone": "fi-hel1", "valid_seconds": "60"}), 400, "REQUEST_INVALID"),
         (json!({"zone": "fi-hel1", "valid_seconds": 60.5}), 400, "REQUEST_INVALID"),
+        (json!({"host": "nowhere"}), 404, "HOST_NOT_FOUND"),
     ] {
         site.alice.post(TOKENS, &json!({ "host_token": wish })).await.refuses(status, code);
     }

@@ -17,6 +17,7 @@ mod filters;
 mod first_start;
 mod fuzz;
 mod group;
+mod host;
 mod interface;
 mod isolation;
 mod kannas;

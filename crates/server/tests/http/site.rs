@@ -89,6 +89,7 @@ pub(crate) fn config(dir: &Path) -> Config {
         webhook: WebhookArgs::default(),
         policy: PolicyArgs::default(),
         tls: TlsArgs::default(),
+        host_cert_days: 90,
     }
 }
 
@@ -102,13 +103,15 @@ pub(crate) async fn serve(config: &Config) -> SocketAddr {
 
 pub(crate) async fn furnish(dir: &Path) {
     let store = Store::open(dir).unwrap();
-    let token = JoinToken { digest: "00".to_owned(), zone: "fi-hel1".to_owned(), expires: 1 };
+    let token =
+        JoinToken { digest: "00".to_owned(), zone: "fi-hel1".to_owned(), expires: 1, host: None };
     let join = Join {
         digest: token.digest.clone(),
         name: HOST.to_owned(),
         zone: token.zone.clone(),
         underlay: [192, 0, 2, 1].into(),
         now: 0,
+        certificate: None,
     };
     let by = || "alice".to_owned();
     let authority = server::agents::new_authority();

@@ -148,7 +148,7 @@ impl Host {
     }
 
     async fn connect(&mut self, server: &Server, now: u64) {
-        let peer = Peer::new(Some(self.uuid), None);
+        let peer = Peer::of(self.uuid);
         let boot = format!("watch?boot=boot-{}", self.boot);
         let mut path = boot.clone();
         let mut known = None;
@@ -158,10 +158,11 @@ impl Host {
         }
         let resume = known.as_ref().map(|spec| format!("{path}&revision={}", spec.revision));
         let first = resume.unwrap_or_else(|| path.clone());
-        let (mut status, mut body) = ask(&server.router, peer, "GET", &first, String::new()).await;
+        let (mut status, mut body) =
+            ask(&server.router, peer.clone(), "GET", &first, String::new()).await;
         if status == StatusCode::GONE {
             known = None;
-            (status, body) = ask(&server.router, peer, "GET", &path, String::new()).await;
+            (status, body) = ask(&server.router, peer.clone(), "GET", &path, String::new()).await;
         }
         if status.is_success() {
             self.session = Some(Session::new(peer, body, known, now));
@@ -197,7 +198,7 @@ impl Host {
             return;
         }
         let body = serde_json::to_string(&Renewal { epoch }).expect("JSON");
-        let (status, _) = ask(&server.router, session.peer, "POST", "renew", body).await;
+        let (status, _) = ask(&server.router, session.peer.clone(), "POST", "renew", body).await;
         if !self.reach.down {
             return;
         }
@@ -222,11 +223,11 @@ impl Host {
         }
         let report = Report { epoch: session.epoch, revision: want.revision, ..Report::default() };
         let report = serde_json::to_string(&report).expect("JSON");
-        let (peer, epoch) = (session.peer, session.epoch);
+        let (peer, epoch) = (session.peer.clone(), session.epoch);
         self.known = Some((epoch, want));
         self.disk_at = self.disk_at.or(Some(now + dice.below(300)));
         if dice.one_in(8) {
-            self.echoes.push((peer, report.clone(), now + dice.below(3000)));
+            self.echoes.push((peer.clone(), report.clone(), now + dice.below(3000)));
         }
         if self.reach.up {
             let _ = ask(&server.router, peer, "POST", "report", report).await;

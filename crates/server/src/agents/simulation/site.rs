@@ -64,11 +64,13 @@ impl Site {
         };
         site.must(Op::Found { admin, authority: new_authority() }).await;
         for n in 0..HOSTS {
-            let token = JoinToken { digest: n.to_string(), zone: ZONE.to_owned(), expires: 1 };
+            let token =
+                JoinToken { digest: n.to_string(), zone: ZONE.to_owned(), expires: 1, host: None };
             let digest = token.digest.clone();
             site.must(Op::AllowJoin { by: by(), token }).await;
             let (name, underlay) = (format!("host{n}"), underlay(n));
-            let wish = Join { digest, name, zone: ZONE.to_owned(), underlay, now: 0 };
+            let wish =
+                Join { digest, name, zone: ZONE.to_owned(), underlay, now: 0, certificate: None };
             site.must(Op::Join { uuid: host_id(n), wish }).await;
         }
         for n in 0..NETWORKS {
