@@ -218,12 +218,17 @@ impl Cluster {
         Ok(Pid::from_raw(text.lines().next().unwrap_or_default().parse().context("its pid")?))
     }
 
-    /// SIGKILL to that process; its children end when they see it.
+    /// SIGKILL to that process; back when its children have seen it and ended, which would keep the next one out.
     ///
     /// # Errors
-    /// It does not run.
+    /// It does not run; or a child of it runs on.
     pub fn kill9(&self) -> Result<()> {
-        kill(self.pid()?, Signal::SIGKILL).context("kill")
+        let pid = self.pid()?;
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let children = children.context("its children")?;
+        kill(pid, Signal::SIGKILL).context("kill")?;
+        let gone = || children.split_whitespace().all(is_gone).then_some(());
+        eventually(PATIENCE, "the children of PostgreSQL end", gone)
     }
 
     /// Starts it again after [`Self::kill9`] or [`Self::stop`].
@@ -231,7 +236,6 @@ impl Cluster {
     /// # Errors
     /// It does not start.
     pub fn start_again(&self) -> Result<()> {
-        // Children of the last one keep the next one out for a moment.
         let started = || {
             self.order("start").ok()?;
             self.ready().ok()
@@ -271,6 +275,12 @@ impl Drop for Cluster {
 pub fn url_at(folder: &Path, database: &str) -> String {
     let folder = folder.display().to_string().replace('/', "%2F");
     format!("postgres://kannas@{folder}/{database}")
+}
+
+/// Ended, whether or not anybody has asked how.
+fn is_gone(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.map_or(true, |stat| stat.contains(") Z "))
 }
 
 fn count() -> u32 {

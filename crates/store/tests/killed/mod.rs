@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::time::Duration;
 
 use model::ids::Revision;
 use model::label::Label;
@@ -13,6 +14,10 @@ use uuid::Uuid;
 /// Of a process. Each waits for its answer before it writes again, so no more
 /// than these can be written and not acknowledged.
 pub(crate) const CLIENTS: usize = 16;
+
+/// How long a client asks for what was not done, and how long it waits each time.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What a client does to each router in turn; every other one is left there.
 const LIFE: [&str; 3] = ["made", "renamed", "deleted"];
@@ -116,10 +121,11 @@ async fn write_on(store: Store, client: usize) {
 /// None if it is not known what became of it. What was not done is asked for
 /// again: it would be refused if it had been.
 async fn write(store: &Store, op: Op) -> Option<Revision> {
-    for _ in 0..100 {
+    let began = std::time::Instant::now();
+    while began.elapsed() < PATIENCE {
         match store.write(op.clone()).await {
             Ok(commit) => return Some(commit.revision),
-            Err(WriteError::Store(error)) if error.is_away() => {}
+            Err(WriteError::Store(error)) if error.is_away() => tokio::time::sleep(PAUSE).await,
             Err(WriteError::Store(_)) => return None,
             Err(WriteError::Rule(rule)) => panic!("{rule}"),
         }
