@@ -15,6 +15,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use model::audit::Origin;
 use model::certificate::Certificate;
+#[cfg(test)]
+use model::certificate::Serial;
 use model::error::Rule;
 use model::flow::Counted;
 use model::ids::Revision;
@@ -80,6 +82,14 @@ impl Peer {
         let host = certificate.and_then(host_of);
         let node = certificate.and_then(node_of);
         Self { host, shown: certificate.and_then(certificate_of), node, connection }
+    }
+
+    /// A host that has shown a certificate without an end.
+    #[cfg(test)]
+    pub(crate) fn played(host: Uuid) -> Self {
+        let serial = Serial::of(&[1]);
+        let shown = Some(Certificate { serial, since: 0, until: i64::MAX });
+        Self { host: Some(host), shown, ..Self::new(None) }
     }
 }
 

@@ -148,7 +148,7 @@ impl Host {
     }
 
     async fn connect(&mut self, server: &Server, now: u64) {
-        let peer = Peer::new(Some(self.uuid), None);
+        let peer = Peer::played(self.uuid);
         let boot = format!("watch?boot=boot-{}", self.boot);
         let mut path = boot.clone();
         let mut known = None;
@@ -197,7 +197,7 @@ impl Host {
             return;
         }
         let body = serde_json::to_string(&Renewal { epoch }).expect("JSON");
-        let (status, _) = ask(&server.router, session.peer, "POST", "renew", body).await;
+        let (status, _) = ask(&server.router, session.peer.clone(), "POST", "renew", body).await;
         if !self.reach.down {
             return;
         }
@@ -222,11 +222,11 @@ impl Host {
         }
         let report = Report { epoch: session.epoch, revision: want.revision, ..Report::default() };
         let report = serde_json::to_string(&report).expect("JSON");
-        let (peer, epoch) = (session.peer, session.epoch);
+        let (peer, epoch) = (session.peer.clone(), session.epoch);
         self.known = Some((epoch, want));
         self.disk_at = self.disk_at.or(Some(now + dice.below(300)));
         if dice.one_in(8) {
-            self.echoes.push((peer, report.clone(), now + dice.below(3000)));
+            self.echoes.push((peer.clone(), report.clone(), now + dice.below(3000)));
         }
         if self.reach.up {
             let _ = ask(&server.router, peer, "POST", "report", report).await;
