@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use clap::Args;
+use model::peering_group::Status as Stage;
+use model::wire::peering_group::View;
 use model::wire::port::HostView;
 use serde_json::{Value, json};
 
@@ -15,7 +17,7 @@ use crate::peering::Peering;
 use crate::session::Session;
 use crate::table::table;
 
-/// Show what needs a person: hosts that are away or fail, peerings that do not work
+/// Show what needs a person: hosts that are away or fail, peerings that do not work, groups that stopped
 ///
 /// Hosts are shown to administrators only.
 #[derive(Debug, Args)]
@@ -42,11 +44,17 @@ impl Run for Look {
             hosts => Some(hosts?),
         };
         let peerings = all::<Peering>(session)?;
+        // They are for main accounts.
+        let groups = match all::<View>(session) {
+            Err(failure) if failure.is(Exit::Refused) => Vec::new(),
+            groups => groups?,
+        };
         match session.output {
             Output::Json => {
                 let hosts = hosts.map(|hosts| values(hosts, host_in_trouble));
                 let peerings = values(peerings, peering_in_trouble);
-                session.json(&json!({"hosts": hosts, "peerings": peerings}))
+                let groups = values(groups, group_in_trouble);
+                session.json(&json!({"hosts": hosts, "peerings": peerings, "groups": groups}))
             }
             Output::Table => {
                 let out = &mut *session.shell.out;
@@ -54,7 +62,8 @@ impl Run for Look {
                     Some(hosts) => show_hosts(&hosts, out)?,
                     None => writeln!(out, "hosts: for administrators")?,
                 }
-                Ok(show_peerings(&peerings, out)?)
+                show_peerings(&peerings, out)?;
+                Ok(show_groups(&groups, out)?)
             }
         }
     }
@@ -75,6 +84,10 @@ fn host_in_trouble(it: &HostView) -> bool {
 
 fn peering_in_trouble(it: &Peering) -> bool {
     !matches!(&*it.state, "active" | "disabled") || it.has_reasons()
+}
+
+fn group_in_trouble(it: &View) -> bool {
+    it.state == Stage::Stopped
 }
 
 fn show_hosts(all: &All<HostView>, out: &mut dyn Write) -> io::Result<()> {
@@ -104,4 +117,14 @@ fn show_peerings(all: &All<Peering>, out: &mut dyn Write) -> io::Result<()> {
     } else {
         table(&["PEERING", "UUID", "STATE", "REASON"], &rows, out)
     }
+}
+
+fn show_groups(all: &All<View>, out: &mut dyn Write) -> io::Result<()> {
+    let why = |it: &View| {
+        let reasons = it.reasons.iter().map(|reason| reason.message.trim_end_matches('.'));
+        vec![it.name.clone(), it.uuid.to_string(), reasons.collect::<Vec<_>>().join("; ")]
+    };
+    let stopped = all.iter().map(|(_, it)| it).filter(|it| group_in_trouble(it));
+    let rows: Vec<_> = stopped.map(why).collect();
+    if rows.is_empty() { Ok(()) } else { table(&["GROUP", "UUID", "STOPPED BY"], &rows, out) }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Runs it until standard input ends, which is when we do, in whatever way; then stops it and leaves nothing behind.
 const KEEPER: &str = r#"
 run() {
-    "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= >> "$2/log" 2>&1 &
+    "$1/postgres" -D "$2/data" -k "$2" >> "$2/log" 2>&1 &
     pid=$!
 }
 run "$@"
@@ -37,11 +37,12 @@ while read -r order; do
 done
 kill -QUIT $pid 2> /dev/null
 wait $pid
-rm -rf "$2"
+rm -rf "$2" 2> /dev/null
 "#;
 
 /// What a test needs not: what it writes may be lost when the machine fails, but not when processes do.
 const SETTINGS: &str = "
+listen_addresses = ''
 max_connections = 300
 shared_buffers = 32MB
 fsync = off
@@ -54,24 +55,43 @@ pub struct Cluster {
     folder: PathBuf,
     keeper: Mutex<(Child, Option<ChildStdin>)>,
     databases: AtomicU32,
+    /// Names the socket, too.
+    port: AtomicU16,
 }
 
 impl Cluster {
+    /// Debian's package is installed.
+    #[must_use]
+    pub fn is_there() -> bool {
+        Path::new(PROGRAMS).join("postgres").exists()
+    }
+
     /// # Errors
     /// Debian's package postgresql-15 is not there, or its server does not start.
     pub fn start() -> Result<Self> {
-        let folder =
-            std::env::temp_dir().join(format!("kannas-pg-{}-{}", std::process::id(), count()));
-        fs::create_dir(&folder).with_context(|| folder.display().to_string())?;
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755))?;
-        let made = Self::init(&folder).and_then(|()| Self::keep(&folder));
+        let name = format!("kannas-pg-{}-{}", std::process::id(), count());
+        Self::start_in(&std::env::temp_dir().join(name), SETTINGS)
+    }
+
+    /// With what it writes on the disk before it says so, in a new folder; for measuring.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn durable(folder: &Path) -> Result<Self> {
+        Self::start_in(folder, "listen_addresses = ''\n")
+    }
+
+    fn start_in(folder: &Path, settings: &str) -> Result<Self> {
+        fs::create_dir(folder).with_context(|| folder.display().to_string())?;
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+        let made = Self::init(folder, settings).and_then(|()| Self::keep(folder));
         if made.is_err() {
-            let _ = fs::remove_dir_all(&folder);
+            let _ = fs::remove_dir_all(folder);
         }
         made
     }
 
-    fn init(folder: &Path) -> Result<()> {
+    fn init(folder: &Path, settings: &str) -> Result<()> {
         let mut initdb = as_postgres("initdb")?;
         if let Some(user) = other_user()? {
             chown(folder, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
@@ -86,8 +106,7 @@ impl Cluster {
         ]);
         let out = initdb.arg(folder.join("data")).output().context("initdb")?;
         ensure!(out.status.success(), "initdb: {}", String::from_utf8_lossy(&out.stderr));
-        let settings = folder.join("data/postgresql.conf");
-        fs::write(&settings, SETTINGS).context("postgresql.conf")
+        fs::write(folder.join("data/postgresql.conf"), settings).context("postgresql.conf")
     }
 
     fn keep(folder: &Path) -> Result<Self> {
@@ -100,6 +119,7 @@ impl Cluster {
             folder: folder.to_owned(),
             keeper: Mutex::new((child, orders)),
             databases: AtomicU32::new(0),
+            port: AtomicU16::new(5432),
         };
         it.ready()?;
         Ok(it)
@@ -109,10 +129,16 @@ impl Cluster {
     fn ready(&self) -> Result<()> {
         let answers = || {
             let mut ready = Command::new(format!("{PROGRAMS}/pg_isready"));
-            let ready = ready.arg("-q").arg("-h").arg(&self.folder).status();
+            let ready = ready.arg("-q").args(self.socket()).status();
             ready.is_ok_and(|status| status.success()).then_some(())
         };
         eventually(PATIENCE, "PostgreSQL answers", answers).with_context(|| self.log())
+    }
+
+    /// Flags of PostgreSQL's own programs.
+    fn socket(&self) -> [String; 4] {
+        let port = self.port.load(Ordering::Relaxed).to_string();
+        ["-h".to_owned(), self.folder.display().to_string(), "-p".to_owned(), port]
     }
 
     /// What it has said.
@@ -124,7 +150,8 @@ impl Cluster {
     /// Where a database is.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        url_at(&self.folder, database)
+        let folder = self.folder.display().to_string().replace('/', "%2F");
+        format!("postgres://kannas@{folder}:{}/{database}", self.port.load(Ordering::Relaxed))
     }
 
     /// The folder of its socket.
@@ -150,9 +177,35 @@ impl Cluster {
     pub fn sql(&self, database: &str, sql: &str) -> Result<String> {
         let mut psql = Command::new(format!("{PROGRAMS}/psql"));
         psql.args(["-XqtA", "-v", "ON_ERROR_STOP=1", "-U", "kannas", "-d", database, "-c", sql]);
-        let out = psql.arg("-h").arg(&self.folder).output().context("psql")?;
+        let out = psql.args(self.socket()).output().context("psql")?;
         ensure!(out.status.success(), "{sql}: {}", String::from_utf8_lossy(&out.stderr));
         Ok(String::from_utf8(out.stdout)?)
+    }
+
+    /// Has it serve on a port of 127.0.0.1 too, encrypted and no other way; gives the port.
+    ///
+    /// # Errors
+    /// It does not start with that certificate.
+    pub fn serve_tls(&self, certificate_pem: &str, key_pem: &str) -> Result<u16> {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let data = self.folder.join("data");
+        for (name, text) in [("server.crt", certificate_pem), ("server.key", key_pem)] {
+            let file = data.join(name);
+            fs::write(&file, text)?;
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+            if let Some(user) = other_user()? {
+                chown(&file, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
+            }
+        }
+        let access = "local all all trust\nhostssl all all 127.0.0.1/32 trust\n";
+        fs::write(data.join("pg_hba.conf"), access)?;
+        let settings = "ssl = on\nlisten_addresses = '127.0.0.1'\n";
+        fs::write(data.join("postgresql.conf"), format!("{SETTINGS}{settings}port = {port}\n"))?;
+        self.stop()?;
+        self.port.store(port, Ordering::Relaxed);
+        self.order("start")?;
+        self.ready()?;
+        Ok(port)
     }
 
     /// The process that all others of it are children of.
@@ -208,6 +261,8 @@ impl Drop for Cluster {
         let keeper = self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner);
         keeper.1 = None;
         let _ = keeper.0.wait();
+        // Where only root may take a folder away.
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 

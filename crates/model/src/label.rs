@@ -68,6 +68,11 @@ impl Filter {
         }
     }
 
+    /// Has just this label.
+    pub fn exactly(label: &Label) -> Self {
+        Self { key: label.key.clone(), value: Some(label.value.clone()) }
+    }
+
     pub fn key(&self) -> &str {
         &self.key
     }

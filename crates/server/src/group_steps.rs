@@ -34,11 +34,12 @@ pub(crate) struct Steps {
 impl Steps {
     /// Until `stop` says so. Whatever wakes it, it looks at all groups.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut changed = self.hub.changed();
+        // One server alone takes the steps.
+        let (mut changed, mut leads) = (self.hub.changed(), self.store.leads());
         let mut idle = Idle::default();
         loop {
             let began = Instant::now();
-            while leads() && self.take_all(&mut idle).await {}
+            while *leads.borrow_and_update() && self.take_all(&mut idle).await {}
             // A tenth of the time at most.
             let pause = PAUSE.max(began.elapsed() * 9);
             let woken = async {
@@ -48,6 +49,7 @@ impl Steps {
             tokio::select! {
                 () = stopped(&mut stop) => return,
                 told = woken => if told.is_err() { return },
+                () = takes_over(&mut leads) => {}
             }
         }
     }
@@ -85,6 +87,13 @@ impl Steps {
     }
 }
 
+/// A server that is alone leads for ever, and hears nothing of it.
+async fn takes_over(leads: &mut watch::Receiver<bool>) {
+    if leads.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// The world in which no group had anything to do.
 #[derive(Default)]
 struct Idle(Option<Arc<World>>);
@@ -119,9 +128,4 @@ fn look(world: &World, presence: &Presence, policy: Policy) -> (Vec<Op>, bool) {
         }
     }
     (steps, waits)
-}
-
-/// One server alone takes the steps.
-fn leads() -> bool {
-    true
 }

@@ -1,5 +1,6 @@
 //! How many durable writes a second, in one run on one disk: the bare
-//! `fdatasync`, SQLite with a transaction per request, and our store.
+//! `fdatasync`, SQLite with a transaction per request, our store on SQLite, and
+//! one or two of it on PostgreSQL.
 //!
 //! `cargo bench -p store --bench durable -- [--seconds N] [--clients N] [--dir D]`
 
@@ -62,8 +63,34 @@ async fn measure(config: &Config, dir: &Path, out: &mut impl Write) -> Outcome<(
     let base = row("a transaction each", &singly, out)?;
     let ours = row("the store", &[together], out)?;
     let log = log / 1_000_000;
+    for servers in [1, 2] {
+        if lab::Cluster::is_there() {
+            let samples = postgres(config, servers).await?;
+            row(&format!("PostgreSQL, {servers} of the store"), &[samples], out)?;
+        }
+    }
     writeln!(out, "the store / a transaction each: {:.2}; {log} MB of log", ours / base)?;
     Ok(())
+}
+
+/// So many stores on one PostgreSQL database, which share the clients.
+async fn postgres(config: &Config, servers: usize) -> Outcome<Samples> {
+    let name = format!("kannas-bench-{}-{servers}", std::process::id());
+    let cluster = lab::Cluster::durable(&config.dir.join(name))?;
+    let url: store::Url = cluster.database()?.parse()?;
+    let stores = (0..servers).map(|_| Store::connect(&url)).collect::<Result<Vec<_>, _>>()?;
+    let time = Duration::from_secs(config.seconds);
+    let all = stores.iter().map(|store| {
+        let store = store.clone();
+        let clients = config.clients / servers;
+        async move { load(&store, clients, time).await.map_err(|error| error.to_string()) }
+    });
+    let all: tokio::task::JoinSet<_> = all.collect();
+    let mut samples = Samples::new();
+    for one in all.join_all().await {
+        samples.extend(one?);
+    }
+    Ok(samples)
 }
 
 fn config() -> Outcome<Config> {

@@ -153,6 +153,7 @@ impl Error {
             }
             Self::Url | Self::SslMode | Self::Certificates(..) => false,
             Self::NoVersion { .. } | Self::Exists(_) | Self::File(..) | Self::Unsound(_) => false,
+            Self::Lost { .. } => false,
             Self::Thread(_) | Self::Stopped => false,
         }
     }
@@ -211,6 +212,11 @@ pub enum Error {
     File(PathBuf, #[source] std::io::Error),
     #[error("the database is damaged: {0}")]
     Unsound(String),
+    #[error(
+        "the database is at revision {found}, and {acknowledged} was acknowledged: the disk has lost \
+         writes; restore a backup, or remove {} to go on without them", .witness.display()
+    )]
+    Lost { found: Revision, acknowledged: Revision, witness: PathBuf },
     #[error("an object cannot be written as JSON")]
     Encode(#[source] serde_json::Error),
     #[error("the writer thread cannot be started")]

@@ -13,10 +13,13 @@ mod postgres;
 mod sqlite;
 mod sqlite_log;
 mod upkeep;
+mod witness;
 mod writer;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod power_cut;
 #[cfg(test)]
 mod wishes;
 

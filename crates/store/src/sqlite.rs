@@ -1,21 +1,23 @@
 //! SQLite in one file: WAL, synchronous=FULL, checkpoints off the commit path.
 
 use std::collections::HashMap;
-use std::fs::{File, TryLockError};
+use std::fs::{OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use model::change::{Change, Key, Object};
 use model::world::World;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use sha2::{Digest, Sha256};
 
 use crate::checkpoint::Checkpoints;
 use crate::engine::{Batch, Engine, Error, Outcome, Records, Write};
 use crate::migration::{Migrated, Migration, way};
 use crate::sqlite_log::{SqliteRecords, check_end, forget, head, write_down};
+use crate::witness::Witness;
 
 /// In the order of their numbers; `user_version` counts those applied.
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         up: include_str!("../migrations/0001_init.sql"),
         down: include_str!("../migrations/0001_init.down.sql"),
@@ -24,9 +26,14 @@ const MIGRATIONS: [Migration; 2] = [
         up: include_str!("../migrations/0002_log.sql"),
         down: include_str!("../migrations/0002_log.down.sql"),
     },
+    Migration {
+        up: include_str!("../migrations/0003_digest.sql"),
+        down: include_str!("../migrations/0003_digest.down.sql"),
+    },
 ];
 
-const SET_REVISION: &str = "UPDATE revision SET n = ?1, head = ?2, at_ms = ?3";
+const SET_REVISION: &str = "UPDATE revision SET n = ?1, head = ?2, at_ms = ?3, digest = ?4";
+const DIGEST: &str = "SELECT digest FROM revision";
 const OBJECTS: &str = "SELECT number, kind, id, body FROM object ORDER BY number";
 const INSERT: &str = "INSERT INTO object (kind, id, revision, body) VALUES (?1, ?2, ?3, ?4)";
 const UPDATE: &str = "UPDATE object SET revision = ?2, body = ?3 WHERE number = ?1";
@@ -41,12 +48,12 @@ pub(crate) struct Sqlite {
     connection: Connection,
     numbers: Numbers,
     path: PathBuf,
-    _lock: File,
+    witness: Witness,
 }
 
 impl Sqlite {
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let lock = lock(path)?;
+        let witness = lock(path)?;
         let mut connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -54,18 +61,19 @@ impl Sqlite {
         migrate(&mut connection, &MIGRATIONS, None)?;
         let checkpoints = Checkpoints::start(path)?;
         let (numbers, path) = (Numbers::default(), path.to_owned());
-        Ok(Self { checkpoints, connection, numbers, path, _lock: lock })
+        Ok(Self { checkpoints, connection, numbers, path, witness })
     }
 }
 
 /// Two servers on one file would each miss the other's writes. A file of its
 /// own, as SQLite's locks on the database end when any handle of it is closed
 /// (fcntl(2), "Advisory record locking").
-pub(crate) fn lock(database: &Path) -> Result<File, Error> {
+pub(crate) fn lock(database: &Path) -> Result<Witness, Error> {
     let path: PathBuf = database.with_extension("lock");
-    let file = File::create(&path).map_err(|e| Error::Lock(path.clone(), e))?;
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    let file = opened.map_err(|e| Error::Lock(path.clone(), e))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Witness { file, path }),
         Err(TryLockError::WouldBlock) => Err(Error::InUse(path)),
         Err(TryLockError::Error(error)) => Err(Error::Lock(path, error)),
     }
@@ -101,6 +109,8 @@ impl Engine for Sqlite {
         let tx = self.connection.transaction()?;
         let head = head(&tx)?;
         check_end(&tx, &head)?;
+        self.witness.check(head.revision)?;
+        let digest: Vec<u8> = tx.query_row(DIGEST, [], |row| row.get(0))?;
         let mut statement = tx.prepare(OBJECTS)?;
         let mut rows = statement.query([])?;
         let mut objects: Vec<Object> = Vec::new();
@@ -114,10 +124,16 @@ impl Engine for Sqlite {
             };
             let key = object.key();
             let named = key.columns() == (kind.as_str(), id.clone());
-            if !named || numbers.all.insert(key, row.get(0)?).is_some() {
+            let place = Place { number: row.get(0)?, hash: hash_of(&kind, &id, &body) };
+            numbers.digest ^= place.hash;
+            if !named || numbers.all.insert(key, place).is_some() {
                 return Err(Error::Mislabelled { kind, id });
             }
             objects.push(object);
+        }
+        if !digest.is_empty() && digest != numbers.digest.to_be_bytes() {
+            let why = format!("objects are not as the write {} left them", head.revision);
+            return Err(Error::Unsound(why));
         }
         self.numbers = numbers;
         Ok(World::restore(head.revision, objects))
@@ -127,6 +143,7 @@ impl Engine for Sqlite {
         let written = self.write(batch);
         let pages = written.inspect_err(|_| self.numbers.go_back())?;
         self.numbers.before.clear();
+        self.witness.acknowledge(batch);
         self.checkpoints.committed(&self.connection, pages);
         Ok(Outcome::Committed)
     }
@@ -155,41 +172,62 @@ impl Sqlite {
             pages += write_down(&tx, &mut head, record)?;
         }
         forget(&tx, batch)?;
-        let row = params![head.revision.cast_signed(), head.hash, head.at_ms];
+        let digest = self.numbers.digest.to_be_bytes();
+        let row = params![head.revision.cast_signed(), head.hash, head.at_ms, digest];
         tx.prepare_cached(SET_REVISION)?.execute(row)?;
         tx.commit()?;
         Ok(pages)
     }
 }
 
+/// Where an object is, and what stands there.
+#[derive(Clone, Copy)]
+struct Place {
+    number: i64,
+    hash: u128,
+}
+
 /// The row of each object.
 #[derive(Default)]
 struct Numbers {
-    all: HashMap<Key, i64>,
+    all: HashMap<Key, Place>,
+    /// XOR of the hashes of all rows.
+    digest: u128,
     /// What was there before each change of the transaction.
-    before: Vec<(Key, Option<i64>)>,
+    before: Vec<(Key, Option<Place>)>,
 }
 
 impl Numbers {
-    fn put(&mut self, key: Key, number: i64) {
-        let before = self.all.insert(key.clone(), number);
+    fn put(&mut self, key: Key, place: Place) {
+        let before = self.all.insert(key.clone(), place);
+        self.digest ^= place.hash ^ before.map_or(0, |it| it.hash);
         self.before.push((key, before));
     }
 
     fn take(&mut self, key: &Key) -> Option<i64> {
         let before = self.all.remove(key);
+        self.digest ^= before.map_or(0, |it| it.hash);
         self.before.push((key.clone(), before));
-        before
+        before.map(|it| it.number)
     }
 
     fn go_back(&mut self) {
         while let Some((key, before)) = self.before.pop() {
-            match before {
-                Some(number) => self.all.insert(key, number),
+            let after = match before {
+                Some(place) => self.all.insert(key, place),
                 None => self.all.remove(&key),
             };
+            self.digest ^= after.map_or(0, |it| it.hash) ^ before.map_or(0, |it| it.hash);
         }
     }
+}
+
+/// Lengths are said, so that no two rows are the same bytes.
+fn hash_of(kind: &str, id: &str, body: &str) -> u128 {
+    let lengths = [kind.len(), id.len()].map(|it| it.to_be_bytes()).concat();
+    let whole = Sha256::new().chain_update(lengths).chain_update(kind);
+    let whole = whole.chain_update(id).chain_update(body).finalize();
+    whole.iter().take(16).fold(0, |hash, byte| hash << 8 | u128::from(*byte))
 }
 
 /// Gives the number of pages it may have written.
@@ -203,14 +241,16 @@ fn execute(
         Change::Put(object) => {
             let key = object.key();
             let body = serde_json::to_string(object).map_err(Error::Encode)?;
-            if let Some(number) = numbers.all.get(&key) {
-                tx.prepare_cached(UPDATE)?.execute(params![number, revision, body])?;
-            } else {
-                let (kind, id) = key.columns();
-                let number =
-                    tx.prepare_cached(INSERT)?.insert(params![kind, id, revision, body])?;
-                numbers.put(key, number);
-            }
+            let (kind, id) = key.columns();
+            let hash = hash_of(kind, &id, &body);
+            let number = match numbers.all.get(&key) {
+                Some(Place { number, .. }) => {
+                    tx.prepare_cached(UPDATE)?.execute(params![number, revision, body])?;
+                    *number
+                }
+                None => tx.prepare_cached(INSERT)?.insert(params![kind, id, revision, body])?,
+            };
+            numbers.put(key, Place { number, hash });
             Ok(1 + body.len() / PAGE)
         }
         Change::Delete(key) => {

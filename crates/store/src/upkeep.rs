@@ -55,11 +55,11 @@ pub fn backup(dir: &Path, file: &Path) -> Result<Revision, Error> {
     let placed = copied.and_then(|revision| {
         // Not a renaming, which would replace what has come there meanwhile.
         fs::hard_link(&beside, file).map_err(|error| {
-            let is_there = error.kind() == io::ErrorKind::AlreadyExists;
-            if is_there {
-                Error::Exists(file.to_owned())
+            let file = file.to_owned();
+            if error.kind() == io::ErrorKind::AlreadyExists {
+                Error::Exists(file)
             } else {
-                Error::File(file.to_owned(), error)
+                Error::File(file, error)
             }
         })?;
         Ok(revision)
@@ -79,11 +79,8 @@ fn copy_of(from: &Path, to: &Path) -> Result<(), Error> {
     let mut target = Connection::open(to)?;
     target.pragma_update(None, "synchronous", "FULL")?;
     // All in one step, which is one moment: writers are not held up by a reader.
-    match Backup::new(&source, &mut target)?.step(-1)? {
-        StepResult::Done => {}
-        StepResult::More | StepResult::Busy | StepResult::Locked | _ => {
-            return Err(Error::Unsound("the copy was not finished".to_owned()));
-        }
+    if Backup::new(&source, &mut target)?.step(-1)? != StepResult::Done {
+        return Err(Error::Unsound("the copy was not finished".to_owned()));
     }
     // The copy is one file.
     target.pragma_update(None, "journal_mode", "DELETE")?;
@@ -122,16 +119,19 @@ pub struct Restored {
 /// A server works on it; or the file is damaged, and nothing has changed.
 pub fn restore(dir: &Path, file: &Path) -> Result<Restored, Error> {
     let place = dir.join(FILE);
-    let _lock = sqlite::lock(&place)?;
+    let witness = sqlite::lock(&place)?;
     checked(file)?;
     let aside = dir.join("restoring");
     // Of one that was cut.
     let _ = fs::remove_dir_all(&aside);
     let made = DirBuilder::new().mode(0o700).create(&aside);
     made.map_err(|error| Error::File(aside.clone(), error))?;
-    let restored = copy_of(file, &aside.join(FILE))
-        .and_then(|()| looked_through(&aside))
-        .and_then(|revision| Ok(Restored { revision, old: replace(&place, &aside.join(FILE))? }));
+    let restored = copy_of(file, &aside.join(FILE)).and_then(|()| looked_through(&aside)).and_then(
+        |revision| {
+            witness.forget()?;
+            Ok(Restored { revision, old: replace(&place, &aside.join(FILE))? })
+        },
+    );
     let _ = fs::remove_dir_all(&aside);
     sync_dir(Some(dir))?;
     restored
@@ -166,8 +166,8 @@ fn replace(place: &Path, with: &Path) -> Result<Option<PathBuf>, Error> {
 
 /// The old one under a name that is free, with what of it is in its log.
 fn keep_old(place: &Path) -> Result<PathBuf, Error> {
-    let free = (1..).map(|n| place.with_file_name(format!("kannas-old-{n}.db")));
-    let old = free.into_iter().find(|path| !path.exists()).unwrap_or_default();
+    let mut free = (1..).map(|n| place.with_file_name(format!("kannas-old-{n}.db")));
+    let old = free.find(|path| !path.exists()).unwrap_or_default();
     let failed = |error| Error::File(old.clone(), error);
     // The log is moved to the file if it can be read, so that the new one has none beside it.
     let folded = Connection::open(place).and_then(|it| {

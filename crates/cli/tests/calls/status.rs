@@ -10,13 +10,13 @@ use crate::site::{SOON, Site};
 fn a_site_where_all_is_well_needs_nobody() {
     let site = Site::start();
     assert_eq!(site.kannas(&["status"]).ok(), "hosts: 0 of 0 live\npeerings: none\n");
-    assert_eq!(site.json(&["status"]), json!({"hosts": [], "peerings": []}));
+    assert_eq!(site.json(&["status"]), json!({"hosts": [], "peerings": [], "groups": []}));
     site.make_account("bob");
     let said = site.kannas_as("bob", &["status"]).ok();
     assert_eq!(said, "hosts: for administrators\npeerings: none\n");
     let said = site.kannas_as("bob", &["status", "-o", "json"]).ok();
     let said: Value = serde_json::from_str(&said).unwrap();
-    assert_eq!(said, json!({"hosts": null, "peerings": []}));
+    assert_eq!(said, json!({"hosts": null, "peerings": [], "groups": []}));
 }
 
 #[test]
@@ -66,4 +66,30 @@ fn a_host_that_fails_is_shown_with_its_errors_and_its_peerings() {
         "{text}"
     );
     assert!(text.contains("peerings: 2 error, 1 pending-peer\n"), "{text}");
+}
+
+#[test]
+fn a_group_that_is_stopped_says_what_by() {
+    let site = Site::start();
+    for (name, address, label) in [
+        ("a", "10.0.1.0/24", "env=prod"),
+        ("b", "10.0.2.0/24", "env=prod"),
+        ("c", "10.0.2.0/24", "env=test"),
+        ("d", "10.0.1.0/24", "env=test"),
+    ] {
+        site.make_routed(name, "fi-hel1", address);
+        site.kannas(&["network", "modify", name, "--label", label]).ok();
+    }
+    site.kannas(&["group", "create", "prod", "--label", "env=prod", "--mesh"]).ok();
+    // Those of a and c wait for that of a and b, and c and d work meanwhile.
+    for [from, to] in [["a", "c"], ["c", "a"], ["c", "d"], ["d", "c"]] {
+        let pair = ["--network", from, "--peer-network", to];
+        site.kannas(&[&["peering", "create", from], &pair[..]].concat()).ok();
+    }
+    assert_eq!(site.json(&["status"])["groups"], json!([]));
+    site.kannas(&["network", "modify", "b", "--no-labels"]).ok();
+    assert_eq!(site.json(&["status"])["groups"][0]["reasons"][0]["code"], "would-break");
+    let text = site.kannas(&["status"]).ok();
+    let line = text.lines().last().unwrap();
+    assert!(line.starts_with("prod   10") && line.contains("is kept: without it"), "{text}");
 }

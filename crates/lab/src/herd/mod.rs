@@ -83,8 +83,10 @@ impl Herd {
         ensure!(most >= need, "{need} files must be open at a time; the limit is {most}");
         setrlimit(Resource::RLIMIT_NOFILE, need.min(most), most).context("the limit of files")?;
         let mut site = Site::open(Medium::Disk, &format!("{prefix}herd"), 2, Cabling::Direct)?;
-        let lease = plan.lease_ms.to_string();
-        site.server.flags.extend(["--lease-ms", &lease, "--host-grace", "600"].map(str::to_owned));
+        let flags = &mut site.server.flags;
+        let lease = flags.iter().position(|it| it == "--lease-ms").context("the site's lease")?;
+        flags[lease + 1] = plan.lease_ms.to_string();
+        flags.extend(["--host-grace", "600"].map(str::to_owned));
         site.server.kill9()?;
         let runtime = Runtime::new().context("a runtime")?;
         let begun = Instant::now();
@@ -151,17 +153,7 @@ impl Herd {
         let (counters, cpu) = (self.counters()?, self.cpu()?);
         for n in 0..plan.changes {
             let hub = n % self.land.hubs.len();
-            let marks: Vec<u64> =
-                self.of_hub(hub).map(|it| it.marks.load(Ordering::Relaxed)).collect();
-            let sent = self.begun.elapsed();
-            self.land.renumber(&self.site.admin, hub, n / self.land.hubs.len())?;
-            let told = || {
-                let mut both = self.of_hub(hub).zip(&marks);
-                both.all(|(it, had)| it.marks.load(Ordering::Relaxed) > *had).then_some(())
-            };
-            eventually(PATIENCE, "all that a change concerns are told", told)?;
-            let took: Vec<Duration> =
-                self.of_hub(hub).map(|it| it.at().saturating_sub(sent)).collect();
+            let took = self.change(hub, n / self.land.hubs.len())?;
             last.extend(took.iter().max());
             all.extend(took);
         }
@@ -179,6 +171,20 @@ impl Herd {
         writeln!(out, "| CPU of the server for one | {cpu:.1?} |")?;
         let anew = number(&self.counters()?, "recomputed") - number(&counters, "recomputed");
         Ok(writeln!(out, "| slices made anew meanwhile | {anew} |")?)
+    }
+
+    /// How long until each that it concerns has heard of a change.
+    fn change(&self, hub: usize, to: usize) -> Result<Vec<Duration>> {
+        let marks = |it: &Arc<Sight>| it.marks.load(Ordering::Relaxed);
+        let before: Vec<u64> = self.of_hub(hub).map(marks).collect();
+        let sent = self.begun.elapsed();
+        self.land.renumber(&self.site.admin, hub, to)?;
+        let told = || {
+            let mut both = self.of_hub(hub).zip(&before);
+            both.all(|(it, had)| marks(it) > *had).then_some(())
+        };
+        eventually(PATIENCE, "all that a change concerns are told", told)?;
+        Ok(self.of_hub(hub).map(|it| it.at().saturating_sub(sent)).collect())
     }
 
     /// One reads nothing while much is written that concerns it.
@@ -212,8 +218,7 @@ impl Herd {
         // So that all that they know is old.
         self.site.server.restart()?;
         let back = self.begun.elapsed();
-        self.land.renumber(&self.site.admin, 0, 100)?;
-        let begun = Instant::now();
+        self.land.renumber(&self.site.admin, 0, 1000)?;
         let all = || {
             let mut both = self.sights.iter().zip(&sessions);
             both.all(|(it, had)| it.sessions() > *had).then_some(())
@@ -227,7 +232,7 @@ impl Herd {
             "| server killed and started: agents have their slices again | p50 {:.2?}, p99 {:.2?}, all {:.2?}; {:.2?} CPU of the server |",
             percentile(&times, 50),
             percentile(&times, 99),
-            begun.elapsed(),
+            self.begun.elapsed().saturating_sub(back),
             self.cpu()?
         )?;
         Ok(writeln!(
@@ -239,6 +244,10 @@ impl Herd {
 
     /// Every slice is what a fresh one would be.
     fn compare(&mut self, out: &mut impl Write) -> Result<()> {
+        // Whoever has heard of these has heard of all before.
+        for hub in 0..self.land.hubs.len() {
+            self.change(hub, 2000)?;
+        }
         self.compare.send_replace(true);
         let running = &mut self.running;
         let all = async {

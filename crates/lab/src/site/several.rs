@@ -73,16 +73,6 @@ impl Site {
         host.with_context(|| format!("no host {name}"))
     }
 
-    /// Whether all servers have heard of the host's agent.
-    ///
-    /// # Errors
-    /// One does not answer, or does not know of it.
-    pub fn is_live_everywhere(&self, name: &str) -> Result<bool> {
-        let servers = 0..=self.others.len();
-        let live = servers.map(|server| Ok(self.host_at(server, name)?["live"] == true));
-        Ok(live.collect::<Result<Vec<bool>>>()?.into_iter().all(|live| live))
-    }
-
     /// No host has lost its lease in all the time that the servers' logs tell of.
     ///
     /// # Errors

@@ -158,15 +158,15 @@ pub(super) fn take(
             break;
         }
         let is_wanted = wanted.has(*pair);
-        match world.half(pair[0], pair[1]) {
+        match sketch.world.half(pair[0], pair[1]).cloned() {
             Some(half) if half.group == Some(group.uuid) && !is_wanted => {
-                let changes = unmade(world, half, &heirs);
+                let changes = unmade(world, &half, &heirs);
                 if !group.leaving && broken(&sketch.world, &changes).is_some() {
                     continue;
                 }
                 sketch.add(changes);
             }
-            None if is_wanted && may_be_made(world, writing.terms.policy, *pair) => {
+            None if is_wanted && may_be_made(&sketch.world, writing.terms.policy, *pair) => {
                 sketch.add(made(world, writing, group, *pair));
             }
             Some(_) | None => continue,

@@ -334,3 +334,19 @@ fn a_plan_of_a_label_tells_of_the_halves_that_follow() {
     let lost: Vec<_> = told.imports.iter().map(|it| (it.network.uuid, it.loses.len())).collect();
     assert_eq!(lost, [(network_id(0), 1), (network_id(2), 2), (network_id(4), 1)]);
 }
+
+#[test]
+fn a_label_is_what_it_is_whatever_its_key_is_made_of() {
+    let mut play = networks(&THREE);
+    let odd = |key: &str, value: &str| vec![Label { key: key.into(), value: value.into() }];
+    let relabel =
+        |n, labels| modify_network(n, NetworkModify { labels: Some(labels), ..Default::default() });
+    play.all([
+        relabel(0, odd("a=b", "c")),
+        relabel(2, odd("a=b", "c")),
+        relabel(4, odd("a1", "b=c")),
+    ]);
+    let intent = Intent { labels: odd("a=b", "c"), shape: Shape::Mesh };
+    play.must(op(Wish::Create { name: "g".to_owned(), intent }));
+    assert_eq!(made(&play), [(0, 2), (2, 0)]);
+}

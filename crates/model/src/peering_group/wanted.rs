@@ -16,12 +16,8 @@ pub struct Wanted {
 
 impl Wanted {
     pub fn of(world: &World, group: &PeeringGroup) -> Self {
-        let text =
-            |label: &crate::label::Label| Filter::new(&format!("{}={}", label.key, label.value));
-        let filters: Vec<Filter> = group.intent.labels.iter().map(text).collect();
-        let found = world.networks_with(&group.account, &filters);
-        // A label's key may hold what divides it from a value in a filter.
-        let members = found.filter(|it| group.intent.has(it)).map(|it| it.uuid);
+        let filters: Vec<Filter> = group.intent.labels.iter().map(Filter::exactly).collect();
+        let members = world.networks_with(&group.account, &filters).map(|it| it.uuid);
         let shape = match group.intent.shape {
             Shape::Hub(hub) => world.network(hub).map(|_| Shape::Hub(hub)),
             Shape::Mesh => Some(Shape::Mesh),

@@ -83,3 +83,35 @@ impl Work {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use model::touch::Touch;
+
+    use super::*;
+
+    const HOST: Uuid = Uuid::from_u128(1);
+
+    #[test]
+    fn of_a_host_that_reads_nothing_one_world_is_kept_and_a_bounded_list() {
+        let (mut owed, first) = (Owed::default(), Arc::new(World::default()));
+        for n in 0..10_000 {
+            let before = if n == 0 { first.clone() } else { Arc::new(World::default()) };
+            let part = Touch::Own { port: Uuid::from_u128(n) };
+            owed.add(&before, HOST, Touched::Parts(BTreeSet::from([part])));
+            assert_eq!(Arc::strong_count(&before), if n == 0 { 3 } else { 1 }, "no other is kept");
+            let debt = &owed.0[&HOST];
+            let parts = match &debt.touched {
+                Touched::Parts(parts) => parts.len(),
+                Touched::Whole => 0,
+            };
+            assert!(parts <= 2048);
+        }
+        let debt = owed.take(HOST).unwrap();
+        assert!(Arc::ptr_eq(&debt.before, &first));
+        assert_eq!(debt.touched, Touched::Whole);
+        assert!(owed.take(HOST).is_none());
+    }
+}

@@ -67,7 +67,7 @@ impl Ears {
                 Err(_) => {}
             }
             self.lead.send_if_modified(std::mem::take);
-            if !self.look() {
+            if self.errands.strong_count() == 0 {
                 return;
             }
             tokio::time::sleep(jittered(PAUSE)).await;

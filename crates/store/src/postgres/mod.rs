@@ -76,6 +76,8 @@ pub(crate) struct Postgres {
     /// None only while it ends.
     runtime: Option<Runtime>,
     session: Option<Session>,
+    /// It was when it was tried last: who comes now need not wait to find out.
+    away: bool,
     head: Head,
     place: Shared,
     reader: Arc<Reader>,
@@ -87,17 +89,18 @@ impl Postgres {
     /// # Errors
     /// The database cannot be reached, lets us not in, or is of a newer version.
     pub(crate) fn open(url: &Url) -> Result<Self, Error> {
-        let runtime = runtime()?;
-        migrated(&runtime, url, None)?;
-        Ok(Self {
+        let it = Self {
             url: url.clone(),
-            runtime: Some(runtime),
+            runtime: Some(runtime()?),
             session: None,
+            away: false,
             head: Head::default(),
             place: Shared::default(),
             reader: Reader::new(url),
             since: (0, 0),
-        })
+        };
+        migrated(it.runtime(), url, None)?;
+        Ok(it)
     }
 
     fn runtime(&self) -> &Runtime {
@@ -120,13 +123,16 @@ impl Postgres {
         &mut self,
         work: impl AsyncFn(&Session, bool) -> Result<T, Fault>,
     ) -> Result<T, Error> {
-        let until = Instant::now() + AWAY;
+        let until = Instant::now() + if self.away { Duration::ZERO } else { AWAY };
         let [mut pause, longest] = BACKOFF;
         let mut begun = false;
         loop {
             let cause = match self.session().await {
                 Ok(session) => match work(session, begun).await {
-                    Ok(it) => return Ok(it),
+                    Ok(it) => {
+                        self.away = false;
+                        return Ok(it);
+                    }
                     Err(Fault::Refused(error)) => {
                         // It may be amid a transaction.
                         self.session = None;
@@ -142,6 +148,7 @@ impl Postgres {
                 Err(error) => error,
             };
             if Instant::now() >= until {
+                self.away = true;
                 return Err(if begun { Error::Unknown(cause) } else { Error::Away(cause) });
             }
             tokio::time::sleep(jittered(pause)).await;

@@ -69,3 +69,6 @@ conformance!(Own);
 
 #[path = "several_tests.rs"]
 mod several;
+
+#[path = "fault_tests.rs"]
+mod faults;

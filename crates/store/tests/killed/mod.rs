@@ -86,7 +86,7 @@ pub(crate) fn check(
 
 pub(crate) async fn write_until_killed(store: Store) {
     // Ends the harness's line.
-    writeln!(std::io::stdout()).unwrap();
+    std::io::stdout().lock().write_all(b"\n").unwrap();
     let mut clients = tokio::task::JoinSet::new();
     for client in 0..CLIENTS {
         clients.spawn(write_on(store.clone(), client));

@@ -74,6 +74,11 @@ impl Peers {
         self.lock().readers.contains_key(&node)
     }
 
+    /// Those that are told of our hosts.
+    fn readers(&self) -> Vec<Uuid> {
+        self.lock().readers.keys().copied().collect()
+    }
+
     /// None of one that is not there, or does not answer within `limit`.
     async fn post<T: DeserializeOwned>(
         &self,

@@ -3,7 +3,7 @@
 //! nothing more to hosts, which go to others, nor to other servers.
 //!
 //! When the database is away for all, nobody writes. So servers that hear each
-//! other, none of which knows of a later write, go on.
+//! other, none of which knows of a later write, go on for a while.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,9 @@ pub(crate) async fn run(store: Store, hub: Hub) {
     if hub.shared.among.is_none() {
         return std::future::pending().await;
     }
-    let limit = Duration::from_millis(hub.lease_settings().limit_ms);
+    let settings = hub.lease_settings();
+    let limit = Duration::from_millis(settings.limit_ms);
+    let longest = limit + Duration::from_secs(settings.grace_seconds);
     let mut tick = tokio::time::interval(limit.div_f64(4.0).min(Duration::from_secs(1)));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen = Instant::now();
@@ -30,7 +32,8 @@ pub(crate) async fn run(store: Store, hub: Hub) {
         // A process that stood still finds out first whether it is well.
         let stood_still = asked.elapsed() > limit * 2;
         if !stood_still {
-            hub.blind(seen.elapsed() > limit && !hub.all_agree());
+            let away = seen.elapsed();
+            hub.blind(away > limit && (away > longest || !hub.all_agree()));
         }
     }
 }
@@ -40,6 +43,10 @@ impl Hub {
     fn all_agree(&self) -> bool {
         let own = self.shared.among.as_ref().map(|it| it.id);
         let nodes = self.shared.nodes.borrow().clone();
+        // One that has come since knows the database.
+        if self.peers.readers().iter().any(|id| !nodes.contains_key(id)) {
+            return false;
+        }
         let others: Vec<_> = nodes.keys().filter(|id| Some(**id) != own).collect();
         let inner = self.shared.lock();
         let far = &inner.roster.far;

@@ -158,10 +158,11 @@ impl Host {
         }
         let resume = known.as_ref().map(|spec| format!("{path}&revision={}", spec.revision));
         let first = resume.unwrap_or_else(|| path.clone());
-        let (mut status, mut body) = ask(&server.router, peer, "GET", &first, String::new()).await;
+        let (mut status, mut body) =
+            ask(&server.router, peer.clone(), "GET", &first, String::new()).await;
         if status == StatusCode::GONE {
             known = None;
-            (status, body) = ask(&server.router, peer, "GET", &path, String::new()).await;
+            (status, body) = ask(&server.router, peer.clone(), "GET", &path, String::new()).await;
         }
         if status.is_success() {
             self.session = Some(Session::new(peer, body, known, now));
