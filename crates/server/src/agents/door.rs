@@ -177,9 +177,11 @@ fn refuse(error: WriteError) -> Refusal {
 }
 
 fn refuse_rule(rule: Rule) -> Refusal {
-    let status = if rule == Rule::JoinTokenInvalid {
-        StatusCode::FORBIDDEN
-    } else if matches!(rule, Rule::HostRevoked(_) | Rule::CertificateReplaced(_)) {
+    let is_nobody = matches!(
+        rule,
+        Rule::JoinTokenInvalid | Rule::HostRevoked(_) | Rule::CertificateReplaced(_)
+    );
+    let status = if is_nobody {
         StatusCode::FORBIDDEN
     } else if matches!(rule, Rule::Exists(..)) {
         StatusCode::CONFLICT
