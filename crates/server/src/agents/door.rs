@@ -177,11 +177,11 @@ fn refuse(error: WriteError) -> Refusal {
 }
 
 fn refuse_rule(rule: Rule) -> Refusal {
-    let is_nobody = matches!(
+    let forbids = matches!(
         rule,
         Rule::JoinTokenInvalid | Rule::HostRevoked(_) | Rule::CertificateReplaced(_)
     );
-    let status = if is_nobody {
+    let status = if forbids {
         StatusCode::FORBIDDEN
     } else if matches!(rule, Rule::Exists(..)) {
         StatusCode::CONFLICT
