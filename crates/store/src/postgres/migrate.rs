@@ -7,8 +7,7 @@ use super::link::Link;
 use crate::engine::Error;
 use crate::migration::{Migrated, Migration, way};
 
-/// In the order of their numbers, which are those of SQLite's; the table
-/// `version` counts those applied.
+/// In the order of their numbers; the table `version` counts those applied.
 const MIGRATIONS: [Migration; 2] = [
     Migration {
         up: include_str!("../../migrations/postgres/0001_init.sql"),
