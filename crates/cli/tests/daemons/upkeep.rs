@@ -58,7 +58,7 @@ fn a_backup_of_a_running_server_is_restored_when_it_has_stopped() {
     assert!(running.process.stop().unwrap().success());
     let told = said(&restore);
     assert!(told.contains("kannas-old-1.db"), "{told}");
-    assert_eq!(said(&[&["server", "migrate"][..], &flags].concat()), "version 2, nothing to do\n");
+    assert_eq!(said(&[&["server", "migrate"][..], &flags].concat()), "version 3, nothing to do\n");
     running.start_again();
     assert_eq!(routers(&client(&running)), 1);
     let log = running.log();
@@ -73,7 +73,7 @@ fn a_database_goes_a_version_back_and_forth_on_a_command() {
     assert!(running.process.stop().unwrap().success());
     let flags = ["--data-dir", text(&data)];
     let back = [&["server", "migrate", "--to", "1"][..], &flags].concat();
-    assert_eq!(said(&back), "brought from version 2 to version 1\n");
+    assert_eq!(said(&back), "brought from version 3 to version 1\n");
     let no = refused(&[&["server", "migrate", "--to", "9"][..], &flags].concat());
     assert!(no.contains("there is no version 9"), "{no}");
     running.start_again();

@@ -253,6 +253,9 @@ async fn one_that_has_lost_its_connections_leads_no_more_until_it_is_back() {
             WHERE datname = current_database() AND pid <> pg_backend_pid()",
     );
     in_time(leads.wait_for(|leads| !*leads)).await.unwrap();
+    // By a connection that may not know yet that it was cut, so it may be sent.
+    let lost = in_time(a.write(found())).await;
+    assert!(matches!(lost, Err(WriteError::Store(_))), "{lost:?}");
     let refused = in_time(a.write(found())).await;
     let Err(WriteError::Store(error)) = refused else { panic!("{refused:?}") };
     assert!(error.is_away(), "{error:?}");
