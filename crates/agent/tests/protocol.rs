@@ -44,7 +44,9 @@ async fn a_deleted_host_is_shut_out_and_its_watch_ends() {
     watch.run().await;
     site.write(delete_host("host1")).await;
     watch.end().await;
-    assert_eq!(host.status("GET", "watch", "").await, 403);
+    // Its connection is cut, too.
+    let again = Raw::connect(site.address, identity.state_dir(), true).await;
+    assert_eq!(again.status("GET", "watch", "").await, 403);
 }
 
 #[tokio::test]

@@ -237,7 +237,7 @@ fn no_step_is_taken_while_what_was_made_has_failed_at_a_host() {
     };
     play.must(first);
     let says = |standing| std::iter::once((host_id(1), standing)).collect::<Presence>();
-    let yet_to = says(Standing::default());
+    let yet_to = says(Standing { applied: Some(0), ..Standing::default() });
     assert_eq!(next_of(&play, &yet_to), Next::Waits, "the host has yet to act");
     let error = HostError { message: "no room".to_owned(), ..Default::default() };
     let done = Standing { applied: None, ..Standing::default() };

@@ -15,6 +15,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use model::audit::Origin;
 use model::certificate::Certificate;
+#[cfg(test)]
+use model::certificate::Serial;
 use model::error::Rule;
 use model::flow::Counted;
 use model::ids::Revision;
@@ -82,10 +84,12 @@ impl Peer {
         Self { host, shown: certificate.and_then(certificate_of), node, connection }
     }
 
-    /// Of a host that has shown none, as in a schedule of faults.
+    /// A host that has shown a certificate without an end.
     #[cfg(test)]
-    pub(super) fn of(host: Uuid) -> Self {
-        Self { host: Some(host), ..Self::new(None) }
+    pub(crate) fn played(host: Uuid) -> Self {
+        let serial = Serial::of(&[1]);
+        let shown = Some(Certificate { serial, since: 0, until: i64::MAX });
+        Self { host: Some(host), shown, ..Self::new(None) }
     }
 }
 

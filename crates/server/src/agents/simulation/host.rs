@@ -148,7 +148,7 @@ impl Host {
     }
 
     async fn connect(&mut self, server: &Server, now: u64) {
-        let peer = Peer::of(self.uuid);
+        let peer = Peer::played(self.uuid);
         let boot = format!("watch?boot=boot-{}", self.boot);
         let mut path = boot.clone();
         let mut known = None;
