@@ -80,7 +80,7 @@ pub(crate) async fn check(api: Api, call: Call) -> Answer {
     let check = match blocking(move || log.check()).await? {
         Ok(checked) => CheckView { checked: Some(checked), broken: None },
         Err(store::Error::Broken(revision)) => CheckView { checked: None, broken: Some(revision) },
-        Err(error) => return Err(Problem::Store(error)),
+        Err(error) => return Err(error.into()),
     };
     Ok(json(StatusCode::OK, &Check { check }))
 }
