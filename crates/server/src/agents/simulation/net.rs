@@ -35,7 +35,7 @@ impl Reach {
 pub(super) const SLOWEST: u64 = 150;
 
 /// Pieces that are on their way at once: more wait at the server.
-const WINDOW: usize = 4;
+const WINDOW: usize = 1;
 
 /// One watch, as the host has it.
 pub(super) struct Session {

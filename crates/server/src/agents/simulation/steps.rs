@@ -57,6 +57,7 @@ pub(super) async fn explore(seed: u64, steps: u32) -> Counts {
     let mut it = Schedule { site, hosts, dice, consent, counts, ports: 0 };
     // What failed is run again by its seed.
     let told = Told(seed);
+    it.furnish().await;
     it.run(500).await;
     for _ in 0..steps {
         it.step().await;
@@ -80,6 +81,22 @@ impl Drop for Told {
 impl Schedule {
     fn now(&self) -> u64 {
         self.site.now()
+    }
+
+    /// A port of each network at two hosts, and every two networks peered, so
+    /// that what goes wrong is seen.
+    async fn furnish(&mut self) {
+        for n in 0..2 * NETWORKS {
+            self.ports += 1;
+            let port = create_port(self.ports, n % NETWORKS, n % HOSTS);
+            assert!(self.site.write(port).await.is_some());
+        }
+        for a in 0..NETWORKS {
+            for b in (0..NETWORKS).filter(|b| *b != a) {
+                assert!(self.site.write(create_half(a, b)).await.is_some());
+            }
+        }
+        self.site.remember();
     }
 
     async fn run(&mut self, ms: u64) {
@@ -122,6 +139,14 @@ impl Schedule {
 
     /// A write, and for some the wait that its answer makes.
     async fn client(&mut self) {
+        // Some come at once, before anybody was told of the first.
+        for _ in 0..self.dice.below(4) {
+            let (op, _) = self.wish();
+            let done = self.site.write(op).await.is_some();
+            // For a moment it may be agreed upon, and told.
+            self.consent.see(&self.site.world(), self.now());
+            self.counts.one(if done { "writes" } else { "refusals" });
+        }
         let (op, withdraws) = self.wish();
         let Some(revision) = self.site.write(op).await else { return self.counts.one("refusals") };
         self.counts.one("writes");
@@ -153,7 +178,7 @@ impl Schedule {
             7 => (delete_half(a, b), true),
             8 => (attach(a, None), true),
             9 => (attach(a, Some(a)), false),
-            10 if self.site.world().ports.len() > 6 => {
+            10 if self.site.world().ports.len() > 12 => {
                 let all: Vec<_> = self.site.world().ports.keys().copied().collect();
                 (delete_port(*dice.pick(&all)), false)
             }
