@@ -4,41 +4,22 @@
 mod common;
 
 use std::fs;
-use std::net::IpAddr;
 use std::path::Path;
 
 use common::raw::Raw;
-use common::{
-    ADMIN, Agent, DEADLINE, Site, create_network, create_peering, create_port, create_router,
-    eventually, port_of,
-};
+use common::{ADMIN, Agent, DEADLINE, Site, create_port, eventually, peered, sends_to};
 use http_body_util::BodyExt;
 use model::certificate::Wish;
 use model::op::Op;
-use model::spec::Target;
 use model::wire::agent::Renewal;
 use tempfile::TempDir;
 
-/// Port 1 at host1, port 2 at host2, on networks that are peered.
-async fn peered(site: &Site) -> [Agent; 2] {
+/// Agents of hosts 1 and 2, whose ports reach each other.
+async fn pair(site: &Site) -> [Agent; 2] {
     let agents = [site.agent(1).await, site.agent(2).await];
-    for n in [1, 2] {
-        site.write(create_router(u128::from(n))).await;
-        site.write(create_network(n, Some(u128::from(n)))).await;
-        site.write(create_port(u32::from(n), n, &format!("host{n}"))).await;
-    }
-    site.write(create_peering(1, 2)).await;
-    site.write(create_peering(2, 1)).await;
+    peered(site).await;
     eventually("host1 sends to host2", || sends_to(&agents[0], site, 2)).await;
     agents
-}
-
-fn sends_to(agent: &Agent, site: &Site, port: u32) -> bool {
-    let address: IpAddr = site.store.world().ports[&port_of(port)].address;
-    let routes = agent.kernel.carried().routes;
-    routes
-        .iter()
-        .any(|(key, to)| key.prefix.address() == address && matches!(to, Target::Remote { .. }))
 }
 
 fn renew(name: &str) -> Op {
@@ -72,7 +53,7 @@ async fn said_to(site: &Site, identity: &Path) -> (u16, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_renewed_under_a_watch_and_the_one_before_is_of_no_use() {
     let site = Site::found().await;
-    let [one, two] = peered(&site).await;
+    let [one, two] = pair(&site).await;
     let host = site.host("host2");
     let old = stolen(&two);
     let (lease, steps) = (site.store.world().leases[&host].clone(), two.kernel.steps());
@@ -112,7 +93,7 @@ async fn a_certificate_is_renewed_under_a_watch_and_the_one_before_is_of_no_use(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_host_is_cut_off_at_once_and_comes_back_by_a_token_of_its_own() {
     let site = Site::found().await;
-    let [one, mut two] = peered(&site).await;
+    let [one, mut two] = pair(&site).await;
     let host = site.host("host2");
     let old = stolen(&two);
     let open = Raw::connect(site.address, old.path(), true).await;

@@ -3,39 +3,16 @@
 
 mod common;
 
-use std::net::IpAddr;
-
 use common::raw::{Raw, Watch};
 use common::{
-    Agent, Site, create_network, create_peering, create_port, create_router, delete_port,
-    eventually, port_of,
+    Agent, Site, create_network, create_port, create_router, delete_port, eventually, peered,
+    sends_to,
 };
-use model::spec::Target;
 use model::wire::agent::{Line, Renewal, Report};
 use server::agents::LeaseArgs;
 
 /// Short, as the tests wait for it.
 const SHORT: LeaseArgs = LeaseArgs { limit_ms: 500, grace_seconds: 60 };
-
-/// Port 1 at host1, port 2 at host2, on networks that are peered.
-async fn peered(site: &Site) {
-    for n in [1, 2] {
-        site.write(create_router(u128::from(n))).await;
-        site.write(create_network(n, Some(u128::from(n)))).await;
-        site.write(create_port(u32::from(n), n, &format!("host{n}"))).await;
-    }
-    site.write(create_peering(1, 2)).await;
-    site.write(create_peering(2, 1)).await;
-}
-
-/// The far host's kernel sends to that port over the tunnel.
-fn sends_to(agent: &Agent, site: &Site, port: u32) -> bool {
-    let address: IpAddr = site.store.world().ports[&port_of(port)].address;
-    let routes = agent.kernel.carried().routes;
-    routes
-        .iter()
-        .any(|(key, to)| key.prefix.address() == address && matches!(to, Target::Remote { .. }))
-}
 
 /// A host that is played by hand: watches and reports, and renews no lease.
 async fn played(site: &Site, identity: &Agent, query: &str) -> (Raw, Watch, Vec<Line>) {

@@ -6,9 +6,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::raw::{self, Raw};
-use common::{
-    Agent, Site, create_network, create_peering, create_port, create_router, eventually, port_of,
-};
+use common::{Agent, Site, create_network, create_port, eventually, peered, port_of};
 use model::state::{State, judge};
 use server::agents::LeaseArgs;
 
@@ -25,17 +23,6 @@ async fn agent_of(sites: &[&Site], n: u8) -> Agent {
         eventually("the agent is live for all", || site.is_live(&agent.name)).await;
     }
     agent
-}
-
-/// Port 1 at host1, port 2 at host2, on networks that are peered.
-async fn peered(site: &Site) {
-    for n in [1, 2] {
-        site.write(create_router(u128::from(n))).await;
-        site.write(create_network(n, Some(u128::from(n)))).await;
-        site.write(create_port(u32::from(n), n, &format!("host{n}"))).await;
-    }
-    site.write(create_peering(1, 2)).await;
-    site.write(create_peering(2, 1)).await;
 }
 
 fn state(site: &Site) -> State {

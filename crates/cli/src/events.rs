@@ -15,6 +15,7 @@ use crate::noun;
 use crate::peering::Peering;
 use crate::session::Session;
 use crate::table;
+use crate::wait::sleep;
 
 const HEADS: &[&str] = &["AT", "REVISION", "WHO", "WHAT"];
 
@@ -269,9 +270,4 @@ fn differences(before: &Map<String, Value>, after: &Map<String, Value>) -> Strin
     let one =
         |name: &String| format!("{name} {} -> {}", text(before.get(name)), text(after.get(name)));
     names.into_iter().map(one).collect::<Vec<_>>().join(", ")
-}
-
-#[expect(clippy::disallowed_methods, reason = "a server that is away says nothing of its return")]
-fn sleep(pause: Duration) {
-    std::thread::sleep(pause);
 }

@@ -70,16 +70,9 @@ const HOSTS: [&str; 5] = ["HOST", "ROUTES ADDED", "CHANGED", "REMOVED", "PORTS C
 
 fn peering(it: &PeeringView) -> Vec<String> {
     let uuid = it.uuid.map_or_else(|| "new".to_owned(), |uuid| uuid.to_string());
-    let after = it.after.map_or_else(|| "gone".to_owned(), text);
-    let before = it.before.map(text).unwrap_or_default();
+    let after = it.after.map_or("gone", State::name).to_owned();
+    let before = it.before.map_or("", State::name).to_owned();
     vec![it.name.clone(), uuid, before, after]
-}
-
-fn text(state: State) -> String {
-    serde_json::to_value(state)
-        .ok()
-        .and_then(|it| Some(it.as_str()?.to_owned()))
-        .unwrap_or_default()
 }
 
 fn imports(it: &NetworkView) -> Vec<Vec<String>> {

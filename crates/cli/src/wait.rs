@@ -105,8 +105,8 @@ fn late(it: &Peering, want: &str, limit: Span) -> Failure {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the API does not tell of changes: it is asked again after a pause"
+    reason = "a server does not tell of its changes or its return: it is asked again after a pause"
 )]
-fn sleep(pause: Duration) {
+pub(crate) fn sleep(pause: Duration) {
     std::thread::sleep(pause);
 }

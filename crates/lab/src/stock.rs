@@ -187,15 +187,5 @@ pub fn address(prefix: Prefix, n: u32) -> IpAddr {
 }
 
 fn subnet(prefix: Prefix) -> Subnet {
-    Subnet {
-        address: prefix.to_string(),
-        prefix,
-        gateway: address(prefix, 1),
-        dhcp: true,
-        dhcp_default_route: false,
-        dhcp_dns: vec![],
-        dhcp_routes: vec![],
-        dhcp_bootfile_url: None,
-        auto_population: None,
-    }
+    Subnet { dhcp: true, ..Subnet::plain(prefix.to_string(), prefix, address(prefix, 1)) }
 }

@@ -90,17 +90,7 @@ fn uuid(kind: u8, n: u32) -> Uuid {
 
 fn network(n: u32, address: String) -> Network {
     let prefix = address.parse().expect("an address of 10.0.0.0/8");
-    let subnet = Subnet {
-        address,
-        prefix,
-        gateway: prefix.address(),
-        dhcp: false,
-        dhcp_default_route: false,
-        dhcp_dns: vec![],
-        dhcp_routes: vec![],
-        dhcp_bootfile_url: None,
-        auto_population: None,
-    };
+    let subnet = Subnet::plain(address, prefix, prefix.address());
     Network {
         uuid: uuid(3, n),
         account: "a".to_owned(),

@@ -28,17 +28,9 @@ impl Two {
         let mut it = Self { world: World::default(), now: START, days: 7 };
         for (n, account) in [(1, "alice"), (2, "bob"), (3, "bob")] {
             let address = format!("10.0.{n}.0/24");
-            let subnet = Subnet {
-                prefix: address.parse().unwrap(),
-                address,
-                gateway: [10, 0, u8::try_from(n).unwrap(), 1].into(),
-                dhcp: false,
-                dhcp_default_route: false,
-                dhcp_dns: vec![],
-                dhcp_routes: vec![],
-                dhcp_bootfile_url: None,
-                auto_population: None,
-            };
+            let (prefix, gateway) =
+                (address.parse().unwrap(), [10, 0, u8::try_from(n).unwrap(), 1]);
+            let subnet = Subnet::plain(address, prefix, gateway.into());
             let router = Uuid::from_u128(0x0400 + n);
             let wish = crate::router::Create {
                 name: "r".to_owned(),

@@ -90,6 +90,23 @@ pub struct Subnet {
     pub auto_population: Option<AutoPopulation>,
 }
 
+impl Subnet {
+    /// With what the API makes of all that is not said.
+    pub fn plain(address: String, prefix: Prefix, gateway: IpAddr) -> Self {
+        Self {
+            address,
+            prefix,
+            gateway,
+            dhcp: false,
+            dhcp_default_route: false,
+            dhcp_dns: Vec::new(),
+            dhcp_routes: Vec::new(),
+            dhcp_bootfile_url: None,
+            auto_population: None,
+        }
+    }
+}
+
 /// `dhcp_routes_configuration.effective_routes_auto_population`: which routes
 /// a network's DHCP hands out besides the user's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

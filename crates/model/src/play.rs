@@ -151,17 +151,9 @@ pub(crate) fn create_router(n: u128) -> Op {
 
 pub(crate) fn subnet(address: &str) -> Subnet {
     let net: ipnet::IpNet = address.parse().unwrap();
-    Subnet {
-        address: address.to_owned(),
-        prefix: Prefix::containing(net),
-        gateway: net.hosts().find(|a| *a != net.network()).unwrap(),
-        dhcp: true,
-        dhcp_default_route: false,
-        dhcp_dns: vec![],
-        dhcp_routes: vec![],
-        dhcp_bootfile_url: None,
-        auto_population: None,
-    }
+    let gateway = net.hosts().find(|a| *a != net.network()).unwrap();
+    let it = Subnet::plain(address.to_owned(), Prefix::containing(net), gateway);
+    Subnet { dhcp: true, ..it }
 }
 
 pub(crate) fn subnets(addresses: &[&str]) -> Vec<Subnet> {

@@ -87,16 +87,11 @@ fn provided(ordinal: u8, zone: &'static str, kind: Kind, net: IpNet) -> Provided
         Kind::Public => "Public",
         Kind::Utility => "Private",
     };
+    let gateway = net.hosts().find(|a| *a != net.addr()).unwrap_or(net.addr());
     let subnet = Subnet {
-        address: net.to_string(),
-        prefix: Prefix::containing(net),
-        gateway: net.hosts().find(|a| *a != net.addr()).unwrap_or(net.addr()),
         dhcp: true,
         dhcp_default_route: kind == Kind::Public,
-        dhcp_dns: Vec::new(),
-        dhcp_routes: Vec::new(),
-        dhcp_bootfile_url: None,
-        auto_population: None,
+        ..Subnet::plain(net.to_string(), Prefix::containing(net), gateway)
     };
     Provided { uuid: uuid_of(ordinal, zone), name: format!("{word} {net}"), kind, zone, subnet }
 }

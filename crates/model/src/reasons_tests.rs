@@ -43,17 +43,9 @@ impl Builder {
 
     fn network(&mut self, n: u128, account: &str, prefix: &str, router: Option<u128>) {
         let prefix: Prefix = prefix.parse().unwrap();
-        let subnet = Subnet {
-            address: prefix.to_string(),
-            prefix,
-            gateway: prefix.net().hosts().next().unwrap(),
-            dhcp: true,
-            dhcp_default_route: false,
-            dhcp_dns: vec![],
-            dhcp_routes: vec![],
-            dhcp_bootfile_url: None,
-            auto_population: None,
-        };
+        let gateway = prefix.net().hosts().next().unwrap();
+        let subnet = Subnet::plain(prefix.to_string(), prefix, gateway);
+        let subnet = Subnet { dhcp: true, ..subnet };
         let revision = self.world.next_revision();
         self.put(Object::Network(Network {
             uuid: network_uuid(n),

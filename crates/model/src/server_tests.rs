@@ -29,17 +29,9 @@ fn world() -> World {
         };
         world.commit(&[Change::Put(Object::Host(it))]);
     }
-    let subnet = Subnet {
-        address: "10.0.0.0/16".to_owned(),
-        prefix: "10.0.0.0/16".parse().unwrap(),
-        gateway: [10, 0, 0, 1].into(),
-        dhcp: true,
-        dhcp_default_route: false,
-        dhcp_dns: vec![],
-        dhcp_routes: vec![],
-        dhcp_bootfile_url: None,
-        auto_population: None,
-    };
+    let (address, gateway) = ("10.0.0.0/16", [10, 0, 0, 1].into());
+    let subnet = Subnet::plain(address.to_owned(), address.parse().unwrap(), gateway);
+    let subnet = Subnet { dhcp: true, ..subnet };
     let wish = network::Create {
         name: "n".to_owned(),
         zone: ZONE.to_owned(),

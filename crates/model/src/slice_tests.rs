@@ -343,17 +343,9 @@ fn create_network(n: u128, router: Option<u128>) -> Op {
 /// Two networks each share a prefix, so that some peerings clash.
 fn subnet(n: u128) -> Subnet {
     let address = format!("10.0.{}.0/24", n / 2);
-    Subnet {
-        prefix: address.parse().unwrap(),
-        gateway: format!("10.0.{}.1", n / 2).parse().unwrap(),
-        address,
-        dhcp: true,
-        dhcp_default_route: false,
-        dhcp_dns: vec![],
-        dhcp_routes: vec![],
-        dhcp_bootfile_url: None,
-        auto_population: None,
-    }
+    let prefix = address.parse().unwrap();
+    let gateway = format!("10.0.{}.1", n / 2).parse().unwrap();
+    Subnet { dhcp: true, ..Subnet::plain(address, prefix, gateway) }
 }
 
 /// A port with several machines behind it.

@@ -46,8 +46,8 @@ pub(crate) struct Api {
     load: Load,
     /// Says that the server is to stop.
     pub(crate) stop: watch::Receiver<bool>,
-    /// Of the request: what is written down with what it writes.
-    pub(crate) origin: Origin,
+    /// Of a request that may write: what is written down with that.
+    pub(crate) origin: Arc<Origin>,
     /// The caller, if it is a sub-account: all that is written by this is
     /// held to what it has access to.
     pub(crate) sub: Option<String>,
@@ -114,7 +114,7 @@ impl Api {
         let Setting { policy, proxies, room } = setting;
         let (auth, lists, load) = (Arc::new(Auth::new()), Arc::default(), Load::new(room));
         let proxies = proxies.into();
-        let (origin, asked) = (Origin::kannas(""), Asked::default());
+        let (origin, asked) = (Origin::kannas("").into(), Asked::default());
         Self { store, hub, policy, auth, lists, proxies, load, stop, origin, sub: None, asked }
     }
 
@@ -151,9 +151,10 @@ impl Api {
     async fn answer(mut self, request: Request<Body>, peer: IpAddr) -> Answer {
         let (head, body) = request.into_parts();
         let found = routes::find(&head.method, &head.uri);
+        let from = source::of(peer, &head.headers, &self.proxies);
         let user = match &found {
             Ok((route, _)) if route.caller == Caller::Anyone => User::default(),
-            Ok(_) | Err(_) => self.user(&head.headers, peer).await?,
+            Ok(_) | Err(_) => self.user(&head.headers, from).await?,
         };
         let (route, ids) = found?;
         // What only says whether the server lives is said whatever it has to do.
@@ -178,11 +179,10 @@ impl Api {
         if plan::is_asked_for(route, &query)? {
             self.asked = self.asked.planned();
         }
-        self.origin = Origin {
-            who: user.name.clone(),
-            from: Some(source::of(peer, &head.headers, &self.proxies)),
-            cause: format!("{} {}", head.method, head.uri.path()),
-        };
+        if head.method != Method::GET {
+            let cause = format!("{} {}", head.method, head.uri.path());
+            self.origin = Origin { who: user.name.clone(), from: Some(from), cause }.into();
+        }
         let (api, caller) = (self.clone(), user.clone());
         let work = (route.handler)(self, Call::new(user, ids, query, body));
         match api.asked.once.clone() {
@@ -191,10 +191,9 @@ impl Api {
         }
     }
 
-    async fn user(&self, headers: &HeaderMap, peer: IpAddr) -> Result<User, Problem> {
+    async fn user(&self, headers: &HeaderMap, from: IpAddr) -> Result<User, Problem> {
         // Whatever the handler reads is at least as new.
         let (world, now) = (self.store.fresh().await?, self.now());
-        let from = source::of(peer, headers, &self.proxies);
         let user = self.auth.user(&world, headers, from, now).await?;
         self.auth.count(&user.account, self.policy.rate_of(&world, &user.account), now)?;
         Ok(user)

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::api::{Api, Call};
+use crate::aside::aside;
 use crate::body::json;
 use crate::problem::Problem;
 use crate::routes::Answer;
@@ -77,7 +78,7 @@ struct CheckView {
 pub(crate) async fn check(api: Api, call: Call) -> Answer {
     op::admin(&api.store.world(), &call.account)?;
     let log = api.store.log();
-    let check = match blocking(move || log.check()).await? {
+    let check = match aside(move || log.check()).await? {
         Ok(checked) => CheckView { checked: Some(checked), broken: None },
         Err(store::Error::Broken(revision)) => CheckView { checked: None, broken: Some(revision) },
         Err(error) => return Err(error.into()),
@@ -163,7 +164,7 @@ impl Looks {
         self,
         read: impl FnOnce(Self) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        blocking(move || read(self)).await?
+        aside(move || read(self)).await?
     }
 
     /// # Errors
@@ -231,13 +232,6 @@ impl Looks {
             };
         }
     }
-}
-
-/// The database is read on a thread that may wait.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Problem> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Problem::Panic(error.to_string()))
 }
 
 fn number(call: &Call, name: &'static str) -> Result<Option<u64>, Problem> {

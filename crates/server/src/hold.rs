@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::audit::Origin;
 use model::consent::Patience;
 use model::op::Op;
 use model::state::{State, judge};
@@ -46,7 +47,7 @@ impl Api {
     /// # Errors
     /// As [`store::Store::write`].
     pub(crate) async fn write(&self, op: Op) -> Result<Arc<Commit>, WriteError> {
-        self.store.write(self.on_terms(op).from(self.origin.clone())).await
+        self.store.write(self.on_terms(op).from(Origin::clone(&self.origin))).await
     }
 
     /// As the installation's policy and the request have it, and within what

@@ -4,6 +4,7 @@
 mod account;
 pub mod agents;
 mod api;
+mod aside;
 mod audit;
 mod auth;
 mod body;

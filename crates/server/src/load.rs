@@ -40,7 +40,10 @@ impl Load {
             return Err(Problem::Busy(Busy::Load, WAIT_MS));
         }
         *all += 1;
-        by_account.insert(account.to_owned(), own + 1);
+        match by_account.get_mut(account) {
+            Some(own) => *own += 1,
+            None => drop(by_account.insert(account.to_owned(), 1)),
+        }
         Ok(Turn { load: self.clone(), account: account.to_owned() })
     }
 }

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::aside::aside;
 use crate::problem::Problem;
 
 /// Passwords that are checked at a time; each takes a core and 19 MiB. Callers
@@ -42,8 +43,7 @@ pub(crate) fn hash(password: &str) -> String {
 /// # Errors
 /// A bug.
 pub(crate) async fn hash_aside(password: String) -> Result<String, Problem> {
-    let hashed = tokio::task::spawn_blocking(move || hash(&password)).await;
-    hashed.map_err(|error| Problem::Panic(error.to_string()))
+    aside(move || hash(&password)).await
 }
 
 pub(crate) struct Passwords {

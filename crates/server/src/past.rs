@@ -18,7 +18,7 @@ use time::format_description::well_known::Rfc3339;
 use tokio::sync::Semaphore;
 
 use crate::api::{Api, Call};
-use crate::audit::blocking;
+use crate::aside::aside;
 use crate::body::json;
 use crate::problem::Problem;
 use crate::routes::Answer;
@@ -54,7 +54,7 @@ async fn world_at(api: &Api, call: &Call) -> Result<Arc<World>, Problem> {
     let at_ms = i64::try_from(at.unix_timestamp_nanos() / 1_000_000).map_err(|_| bad())?;
     let (world, log) = (api.store.world(), api.store.log());
     let _turn = ONE.acquire().await.expect("it is never closed");
-    let past = blocking(move || {
+    let past = aside(move || {
         let revision = log.revision_at(at_ms)?.ok_or(Problem::Forgotten)?;
         Ok::<_, Problem>(Arc::new(rewound(&world, &log, revision)?))
     });

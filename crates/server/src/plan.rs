@@ -7,8 +7,8 @@ use model::op::Op;
 use model::wire::forecast::{One, View, Viewer};
 
 use crate::api::Api;
+use crate::aside::aside;
 use crate::body::json;
-use crate::problem::Problem;
 use crate::query::Query;
 use crate::routes::{Answer, Route};
 
@@ -36,16 +36,14 @@ pub(crate) fn is_asked_for(route: &Route, query: &Query) -> Result<bool, Rule> {
 impl Api {
     /// Nothing is written, and nobody else hears of it.
     pub(crate) async fn plan(self, by: String, op: Op) -> Answer {
-        // A large one takes a while, which others need not wait for.
-        let text = tokio::task::spawn_blocking(move || {
+        let plan: Result<One, Rule> = aside(move || {
             let world = self.store.world();
             let (presence, patience) = (self.hub.presence(), self.patience());
             let now = Now { world: &world, presence: &presence, patience };
             let it = forecast(now, &self.on_terms(op))?;
             Ok(One { plan: self.view(&it, now, &by)? })
-        });
-        let plan: Result<One, Rule> =
-            text.await.map_err(|error| Problem::Panic(error.to_string()))?;
+        })
+        .await?;
         Ok(json(StatusCode::OK, &plan?))
     }
 

@@ -12,6 +12,7 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use model::audit::Origin;
 use model::error::Rule;
 use model::objects::{Done, Outcome};
 use model::op::Op;
@@ -58,8 +59,10 @@ impl Api {
             body: String::from_utf8_lossy(&body).into_owned(),
         };
         let outcome = if secret { Outcome::Secret } else { told() };
-        let written =
-            self.store.write(Op::Answered { once, outcome }.from(self.origin.clone())).await;
+        let written = self
+            .store
+            .write(Op::Answered { once, outcome }.from(Origin::clone(&self.origin)))
+            .await;
         if let Err(error) = written {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "an answer could not be kept for its repetition");

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use model::change::Change;
+use model::change::{Change, Object};
 use model::ids::Revision;
 use model::world::World;
 use tokio::sync::{mpsc, watch};
@@ -90,6 +90,23 @@ pub(crate) struct Row {
     pub(crate) body: String,
     pub(crate) prev: Vec<u8>,
     pub(crate) hash: Vec<u8>,
+}
+
+/// What a row holds.
+///
+/// # Errors
+/// It cannot be read, or is under another's name.
+pub(crate) fn object_of(kind: &str, id: &str, body: &str) -> Result<Object, Error> {
+    let named = || (kind.to_owned(), id.to_owned());
+    let object: Object = serde_json::from_str(body).map_err(|source| {
+        let (kind, id) = named();
+        Error::Damaged { kind, id, source }
+    })?;
+    if object.key().columns() == (kind, id.to_owned()) {
+        return Ok(object);
+    }
+    let (kind, id) = named();
+    Err(Error::Mislabelled { kind, id })
 }
 
 /// What became of a group.

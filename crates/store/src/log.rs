@@ -35,6 +35,24 @@ pub(crate) fn hash(prev: &[u8], revision: Revision, at_ms: i64, body: &str) -> V
     whole.finalize().to_vec()
 }
 
+/// `last` is the newest row there is, if any: the first write after a migration
+/// from before there was a log has none before.
+///
+/// # Errors
+/// [`Error::Broken`] when it is not that of the write `revision`, after which the
+/// hash was `head`.
+pub(crate) fn check_end(
+    revision: Revision,
+    head: &[u8],
+    last: Option<(Revision, Vec<u8>)>,
+) -> Result<(), Error> {
+    let is_whole = match last {
+        Some((newest, hash)) => newest == revision && hash == head,
+        None => head.is_empty(),
+    };
+    if is_whole { Ok(()) } else { Err(Error::Broken(revision)) }
+}
+
 impl Log {
     /// At most `limit` entries; with `text`, those in which it stands.
     ///

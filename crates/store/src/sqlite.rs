@@ -11,9 +11,10 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
 use crate::checkpoint::Checkpoints;
-use crate::engine::{Batch, Engine, Error, Outcome, Records, Write};
+use crate::engine::{Batch, Engine, Error, Outcome, Records, Write, object_of};
+use crate::log::check_end;
 use crate::migration::{Migrated, Migration, way};
-use crate::sqlite_log::{SqliteRecords, check_end, forget, head, write_down};
+use crate::sqlite_log::{SqliteRecords, forget, head, last, write_down};
 use crate::witness::Witness;
 
 /// In the order of their numbers; `user_version` counts those applied.
@@ -108,7 +109,7 @@ impl Engine for Sqlite {
     fn load(&mut self) -> Result<World, Error> {
         let tx = self.connection.transaction()?;
         let head = head(&tx)?;
-        check_end(&tx, &head)?;
+        check_end(head.revision, &head.hash, last(&tx)?)?;
         self.witness.check(head.revision)?;
         let digest: Vec<u8> = tx.query_row(DIGEST, [], |row| row.get(0))?;
         let mut statement = tx.prepare(OBJECTS)?;
@@ -118,15 +119,10 @@ impl Engine for Sqlite {
         while let Some(row) = rows.next()? {
             let (kind, id, body): (String, String, String) =
                 (row.get(1)?, row.get(2)?, row.get(3)?);
-            let object: Object = match serde_json::from_str(&body) {
-                Ok(object) => object,
-                Err(source) => return Err(Error::Damaged { kind, id, source }),
-            };
-            let key = object.key();
-            let named = key.columns() == (kind.as_str(), id.clone());
+            let object = object_of(&kind, &id, &body)?;
             let place = Place { number: row.get(0)?, hash: hash_of(&kind, &id, &body) };
             numbers.digest ^= place.hash;
-            if !named || numbers.all.insert(key, place).is_some() {
+            if numbers.all.insert(object.key(), place).is_some() {
                 return Err(Error::Mislabelled { kind, id });
             }
             objects.push(object);

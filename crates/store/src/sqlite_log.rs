@@ -13,8 +13,7 @@ const HEAD: &str = "SELECT n, head, at_ms FROM revision";
 const RECORD: &str =
     "INSERT INTO log (revision, at_ms, body, prev, hash) VALUES (?1, ?2, ?3, ?4, ?5)";
 const LAST: &str = "SELECT revision, hash FROM log ORDER BY revision DESC LIMIT 1";
-const OLDEST: &str =
-    "SELECT revision, at_ms FROM log WHERE revision < ?1 ORDER BY revision LIMIT ?2";
+const OLDEST: &str = "SELECT revision, at_ms FROM log ORDER BY revision";
 const FORGET: &str = "DELETE FROM log WHERE revision = ?1";
 const AFTER: &str = "SELECT revision, at_ms, body, prev, hash FROM log \
     WHERE revision > ?1 AND (?3 IS NULL OR instr(body, ?3) > 0) ORDER BY revision LIMIT ?2";
@@ -36,17 +35,10 @@ pub(crate) fn head(tx: &Transaction<'_>) -> Result<Head, Error> {
     Ok(head?)
 }
 
-/// # Errors
-/// [`Error::Broken`] when the newest row is not that of the newest write. The
-/// first write after a migration from before there was a log has none before.
-pub(crate) fn check_end(tx: &Transaction<'_>, head: &Head) -> Result<(), Error> {
+/// The revision and the hash of the newest row.
+pub(crate) fn last(tx: &Transaction<'_>) -> Result<Option<(Revision, Vec<u8>)>, Error> {
     let row = |row: &SqlRow<'_>| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?));
-    let last: Option<(Revision, Vec<u8>)> = tx.query_row(LAST, [], row).optional()?;
-    let is_whole = match last {
-        Some((revision, hash)) => revision == head.revision && hash == head.hash,
-        None => head.hash.is_empty(),
-    };
-    if is_whole { Ok(()) } else { Err(Error::Broken(head.revision)) }
+    Ok(tx.query_row(LAST, [], row).optional()?)
 }
 
 /// Gives the number of pages it may have written.
@@ -69,12 +61,18 @@ pub(crate) fn forget(tx: &Transaction<'_>, batch: &Batch<'_>) -> Result<(), Erro
     if batch.forget_ms <= 0 {
         return Ok(());
     }
-    let most = i64::try_from(batch.writes.len()).unwrap_or(i64::MAX).saturating_mul(2);
-    let row = |row: &SqlRow<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
     let mut statement = tx.prepare_cached(OLDEST)?;
-    let rows = statement.query_map(params![batch.first.cast_signed(), most], row)?;
-    let oldest: Vec<(i64, i64)> = rows.collect::<Result<_, _>>()?;
-    for (revision, _) in oldest.iter().take_while(|(_, at_ms)| *at_ms < batch.forget_ms) {
+    let mut rows = statement.query([])?;
+    let mut old: Vec<i64> = Vec::new();
+    // Most often it ends with the first.
+    while old.len() < 2 * batch.writes.len()
+        && let Some(row) = rows.next()?
+        && row.get::<_, i64>(1)? < batch.forget_ms
+    {
+        old.push(row.get(0)?);
+    }
+    drop(rows);
+    for revision in old {
         tx.prepare_cached(FORGET)?.execute([revision])?;
     }
     Ok(())

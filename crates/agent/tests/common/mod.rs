@@ -16,7 +16,7 @@ use model::network;
 use model::objects::{Account, Configured, JoinToken, Subnet};
 use model::op::{Op, Wish};
 use model::policy::Quota;
-use model::spec::{Attachment, HostSpec};
+use model::spec::{Attachment, HostSpec, Target};
 use model::{host_spec, peering, port, router};
 use server::agents::{Among, Hub, LeaseArgs, fingerprint, new_authority, serve};
 use sha2::{Digest, Sha256};
@@ -273,17 +273,8 @@ pub(crate) fn create_router(n: u128) -> Op {
 /// Network `n` has 10.`n`.0.0/16.
 pub(crate) fn create_network(n: u8, router: Option<u128>) -> Op {
     let address = format!("10.{n}.0.0/16");
-    let subnet = Subnet {
-        prefix: address.parse().unwrap(),
-        gateway: Ipv4Addr::new(10, n, 0, 1).into(),
-        address,
-        dhcp: true,
-        dhcp_default_route: false,
-        dhcp_dns: vec![],
-        dhcp_routes: vec![],
-        dhcp_bootfile_url: None,
-        auto_population: None,
-    };
+    let (prefix, gateway) = (address.parse().unwrap(), Ipv4Addr::new(10, n, 0, 1).into());
+    let subnet = Subnet { dhcp: true, ..Subnet::plain(address, prefix, gateway) };
     let wish = network::Create {
         name: "n".to_owned(),
         zone: ZONE.to_owned(),
@@ -337,4 +328,24 @@ pub(crate) fn delete_port(n: u32) -> Op {
 
 pub(crate) fn delete_host(name: &str) -> Op {
     Op::DeleteHost { by: ADMIN.to_owned(), id: name.to_owned() }
+}
+
+/// Port 1 at host1, port 2 at host2, on networks that are peered.
+pub(crate) async fn peered(site: &Site) {
+    for n in [1, 2] {
+        site.write(create_router(u128::from(n))).await;
+        site.write(create_network(n, Some(u128::from(n)))).await;
+        site.write(create_port(u32::from(n), n, &format!("host{n}"))).await;
+    }
+    site.write(create_peering(1, 2)).await;
+    site.write(create_peering(2, 1)).await;
+}
+
+/// The kernel of the agent's host sends to that port over the tunnel.
+pub(crate) fn sends_to(agent: &Agent, site: &Site, port: u32) -> bool {
+    let address = site.store.world().ports[&port_of(port)].address;
+    let routes = agent.kernel.carried().routes;
+    routes
+        .iter()
+        .any(|(key, to)| key.prefix.address() == address && matches!(to, Target::Remote { .. }))
 }

@@ -3,9 +3,8 @@
 use std::net::IpAddr;
 
 use serde::Serialize;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
+use super::rfc3339;
 use crate::audit::{Edit, Entry, Origin};
 use crate::change::Object;
 use crate::ids::Revision;
@@ -102,11 +101,9 @@ impl Viewer<'_> {
     }
 }
 
-/// Years that RFC 3339 cannot write are shown as its first.
+/// Milliseconds since 1970.
 fn calendar_ms(at_ms: i64) -> String {
-    let date = OffsetDateTime::from_unix_timestamp(at_ms.div_euclid(1000)).ok();
-    let text = date.and_then(|date| date.format(&Rfc3339).ok());
-    let text = text.unwrap_or_else(|| "0000-01-01T00:00:00Z".to_owned());
+    let text = rfc3339(at_ms.div_euclid(1000));
     format!("{}.{:03}Z", text.trim_end_matches('Z'), at_ms.rem_euclid(1000))
 }
 

@@ -164,17 +164,7 @@ fn addressed(fields: &Fields, address: String, now: Option<&Subnet>) -> Result<S
         let gateway = if now.prefix == prefix { now.gateway } else { first_host(prefix) };
         return Ok(Subnet { address, prefix, gateway, ..now.clone() });
     }
-    Ok(Subnet {
-        address,
-        prefix,
-        gateway: first_host(prefix),
-        dhcp: false,
-        dhcp_default_route: false,
-        dhcp_dns: Vec::new(),
-        dhcp_routes: Vec::new(),
-        dhcp_bootfile_url: None,
-        auto_population: None,
-    })
+    Ok(Subnet::plain(address, prefix, first_host(prefix)))
 }
 
 fn first_host(prefix: Prefix) -> IpAddr {

@@ -87,11 +87,17 @@ fn open(database: &impl Database) -> Store {
     Store::start(database.open().unwrap()).unwrap()
 }
 
-/// All of a world, indexes included, as text. The authority's `Debug` keeps
-/// its key back, so it is told apart.
+/// All of a world, indexes included, as text. What has a secret keeps back more
+/// than that from `Debug`, so it is told apart.
 fn picture(world: &World) -> String {
-    let authority = world.authority().map(|a| (&a.certificate_pem, &a.key_pem));
-    format!("{authority:#?} {world:#?}")
+    let subs = world.accounts.keys().flat_map(|main| world.credentials().subs_of(main));
+    let kept_back = serde_json::json!({
+        "authority": world.authority(),
+        "accounts": world.accounts.values().collect::<Vec<_>>(),
+        "subs": subs.collect::<Vec<_>>(),
+        "webhooks": world.webhooks.values().collect::<Vec<_>>(),
+    });
+    format!("{kept_back:#} {world:#?}")
 }
 
 async fn write(store: &Store, op: Op) -> std::sync::Arc<Commit> {

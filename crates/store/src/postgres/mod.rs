@@ -20,6 +20,7 @@ use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 
 use crate::engine::{Batch, Company, Desk, Engine, Error, News, Outcome, Records};
+use crate::log::check_end;
 use crate::migration::Migrated;
 use link::Fault;
 use records::Reader;
@@ -197,13 +198,7 @@ impl Postgres {
         if head.place.revision < ours {
             return Err(Error::Replaced { ours });
         }
-        let is_whole = match last {
-            Some((revision, hash)) => revision == head.place.revision && hash == head.hash,
-            None => head.hash.is_empty(),
-        };
-        if !is_whole {
-            return Err(Error::Broken(head.place.revision));
-        }
+        check_end(head.place.revision, &head.hash, last)?;
         let world = World::restore(head.place.revision, rows::objects(objects)?);
         self.come_to(head);
         Ok(world)

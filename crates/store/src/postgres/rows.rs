@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::session::{Columns, Told};
 use super::{Head, Place};
-use crate::engine::{Batch, Error};
+use crate::engine::{Batch, Error, object_of};
 use crate::log::hash;
 
 /// A group of writes as rows: each object as the last of them leaves it.
@@ -132,12 +132,8 @@ pub(super) fn objects(rows: Vec<Columns>) -> Result<Vec<Object>, Error> {
     let mut all = Vec::with_capacity(rows.len());
     let mut names = std::collections::BTreeSet::new();
     for (kind, id, body) in rows {
-        let object: Object = match serde_json::from_str(&body) {
-            Ok(object) => object,
-            Err(source) => return Err(Error::Damaged { kind, id, source }),
-        };
-        let named = object.key().columns() == (kind.as_str(), id.clone());
-        if !named || !names.insert(object.key()) {
+        let object = object_of(&kind, &id, &body)?;
+        if !names.insert(object.key()) {
             return Err(Error::Mislabelled { kind, id });
         }
         all.push(object);

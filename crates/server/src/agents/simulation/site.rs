@@ -198,17 +198,9 @@ fn half_id(from: u64, to: u64) -> Uuid {
 fn subnet(n: u64) -> Subnet {
     let third = if n + 1 == NETWORKS { 0 } else { n };
     let address = format!("10.{third}.0.0/24");
-    Subnet {
-        prefix: address.parse().expect("a prefix"),
-        gateway: [10, u8::try_from(third).expect("few"), 0, 1].into(),
-        address,
-        dhcp: true,
-        dhcp_default_route: false,
-        dhcp_dns: vec![],
-        dhcp_routes: vec![],
-        dhcp_bootfile_url: None,
-        auto_population: None,
-    }
+    let prefix = address.parse().expect("a prefix");
+    let gateway = [10, u8::try_from(third).expect("few"), 0, 1].into();
+    Subnet { dhcp: true, ..Subnet::plain(address, prefix, gateway) }
 }
 
 fn create_network(n: u64) -> Op {
